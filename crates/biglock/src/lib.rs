@@ -1,0 +1,101 @@
+//! Tokens for one big lock: a thread is on one side of it, and its type says which.
+//!
+//! A big lock (QEMU's BQL, Python's GIL, an old kernel's giant lock) protects a whole
+//! world of state, and most of the code around it never mentions it. The rule *hold the
+//! lock here*, or *do not hold it here*, then lives in comments. This crate moves the rule
+//! into signatures:
+//!
+//! | a function takes | it says |
+//! | --- | --- |
+//! | `&Guard<L>` | the lock is held and stays held |
+//! | `&mut Guard<L>` | held on entry and on exit, may be released in between |
+//! | `&mut Unlocked<L>` | not held: may block, do I/O, join a thread |
+//! | neither | does not care |
+//!
+//! ```
+//! use biglock::{Guarded, Lock, StdMutex, Unlocked};
+//!
+//! static MUTEX: StdMutex = StdMutex::new();
+//! enum Big {}
+//! impl Lock for Big {
+//!     type Backend = StdMutex;
+//!     const LOCK: &'static StdMutex = &MUTEX;
+//! }
+//!
+//! static RUNS: Guarded<u32, Big> = Guarded::new(0);
+//!
+//! let mut thread = Unlocked::<Big>::attach().expect("first attach of this thread");
+//! let mut guard = thread.lock();
+//! *RUNS.borrow_mut(&mut guard) += 1;
+//! guard.unlocked(|thread| {
+//!     // Not held here: block, sleep, or lock again for a while.
+//!     assert_eq!(*RUNS.borrow(&thread.lock()), 1);
+//! });
+//! ```
+//!
+//! # Why it looks like this
+//!
+//! * **Two tokens, not one.** A guard alone proves *held*. Code that must not hold the lock
+//!   (network I/O, joining a thread) has nothing to show. [`Unlocked`] is that proof, one a
+//!   thread, and [`Guard`] borrows it mutably: while a guard lives, locking again and
+//!   blocking are borrow errors.
+//! * **Release is `&mut`.** [`Guard::unlocked`] and [`Condvar::wait`] take `&mut Guard`, so
+//!   every borrow of guarded data is over before the lock is let go. There is no `Send`
+//!   bound on the closure, and none is needed.
+//! * **One marker, one lock, without `unsafe`.** [`Lock::LOCK`] is a constant. A constant can
+//!   name a `static`, and the compiler refuses one that would make a mutex of its own, so
+//!   a marker type stands for one lock for ever.
+//! * **No run-time flag.** [`Guarded`] hands out `&T` for `&Guard` and `&mut T` for
+//!   `&mut Guard`. Two guarded values that change together belong in one [`Guarded`].
+//!
+//! # Panics and leaks
+//!
+//! Unwinding out of `unlocked` or out of a wait takes the lock again before anything else
+//! can see the guard. Nothing is poisoned: a panic with the lock held releases it.
+//! A leaked guard (`mem::forget`) keeps the lock; the thread's next `lock` adopts it, and
+//! the end of its [`Unlocked`] releases it. See [`Guard`].
+//!
+//! # Alternatives
+//!
+//! `critical-section` and PyO3 prove *held* by a token that can be copied, and so cannot tie
+//! a read to the moment of release. `qcell` and `ghost-cell` separate data from permission
+//! like this crate, without a lock. `lock_api` ties the data to the mutex, which suits small
+//! locks better than a big one.
+#![no_std]
+#![deny(missing_docs)]
+
+#[cfg(feature = "std")]
+extern crate std;
+
+mod backend;
+mod condvar;
+mod guarded;
+#[cfg(feature = "std")]
+mod std_mutex;
+mod thread;
+
+pub use backend::{AttachError, Backend, Foreign, Lock, Wait};
+pub use condvar::Condvar;
+pub use guarded::Guarded;
+#[cfg(feature = "std")]
+pub use std_mutex::StdMutex;
+pub use thread::{Guard, Unlocked};
+
+use core::marker::PhantomData;
+
+/// Keeps a type on its thread. An array of ours and not a `PhantomData` of a pointer: the
+/// compiler's notes then stop in this crate.
+struct NotSendSync {
+    _pointers: [*mut (); 0],
+}
+
+impl NotSendSync {
+    const NEW: Self = NotSendSync { _pointers: [] };
+}
+
+/// Ties a type to the lock `L` and to no subtype of it.
+struct Brand<L>(PhantomData<fn(L) -> L>);
+
+impl<L> Brand<L> {
+    const NEW: Self = Brand(PhantomData);
+}

@@ -1,0 +1,103 @@
+//! The default backend: a mutex of the standard library.
+
+use core::cell::RefCell;
+use core::time::Duration;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread_local;
+use std::vec::Vec;
+
+use crate::{AttachError, Backend, Wait};
+
+/// A standard mutex as the big lock. Poisoning is ignored: a panic under a big lock says
+/// nothing of the data of everybody else.
+#[derive(Debug)]
+pub struct StdMutex {
+    mutex: Mutex<()>,
+}
+
+impl StdMutex {
+    /// A lock that nobody holds.
+    pub const fn new() -> Self {
+        StdMutex {
+            mutex: Mutex::new(()),
+        }
+    }
+
+    /// What the thread's list of attached locks knows this lock by.
+    fn address(&'static self) -> usize {
+        core::ptr::from_ref(self).addr()
+    }
+}
+
+impl Default for StdMutex {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+thread_local! {
+    /// Addresses of the locks that this thread is attached to. A lock that can be locked is
+    /// `'static`, so an address is never used again.
+    static ATTACHED: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) };
+}
+
+// SAFETY: 1 and 2 are what `std::sync::Mutex` does, and `Held` is its guard. 3: `lock` of a
+// std mutex panics only on a thread that holds it; `held` in the thread's one token keeps
+// that from happening. 4: `ATTACHED`.
+unsafe impl Backend for StdMutex {
+    type Held = MutexGuard<'static, ()>;
+
+    #[inline]
+    fn lock(&'static self) -> Self::Held {
+        self.mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn attach(&'static self) -> Result<(), AttachError> {
+        ATTACHED
+            .try_with(|attached| {
+                let mut attached = attached.borrow_mut();
+                if attached.contains(&self.address()) {
+                    return Err(AttachError::AlreadyAttached);
+                }
+                attached.push(self.address());
+                Ok(())
+            })
+            .unwrap_or(Err(AttachError::ThreadExiting))
+    }
+
+    fn detach(&'static self) {
+        // Without the list the thread is ending, and cannot attach again either.
+        let _ = ATTACHED.try_with(|attached| {
+            attached.borrow_mut().retain(|lock| *lock != self.address());
+        });
+    }
+}
+
+// SAFETY: std's condition variable returns the guard of the same mutex, locked.
+unsafe impl Wait for StdMutex {
+    type Condvar = Condvar;
+
+    fn wait(&'static self, condvar: &Condvar, held: Self::Held) -> Self::Held {
+        condvar.wait(held).unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait_timeout(
+        &'static self,
+        condvar: &Condvar,
+        held: Self::Held,
+        limit: Duration,
+    ) -> (Self::Held, bool) {
+        let (held, result) = condvar
+            .wait_timeout(held, limit)
+            .unwrap_or_else(PoisonError::into_inner);
+        (held, result.timed_out())
+    }
+
+    fn notify_one(condvar: &Condvar) {
+        condvar.notify_one();
+    }
+
+    fn notify_all(condvar: &Condvar) {
+        condvar.notify_all();
+    }
+}

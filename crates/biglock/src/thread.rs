@@ -1,0 +1,181 @@
+//! The two tokens: a thread without the lock, and a thread with it.
+
+use core::fmt;
+use core::mem::{self, ManuallyDrop};
+
+use crate::{AttachError, Backend, Brand, Foreign, Lock, NotSendSync};
+
+/// This thread does not hold lock `L`.
+///
+/// A thread gets its one token when it [attaches](Unlocked::attach) and gives it back by
+/// dropping it. `&mut Unlocked` in a signature says that the function may block: no guard
+/// can be alive, for a guard borrows this token.
+///
+/// # Invariants
+///
+/// * At most one `Unlocked<L>` that came from `attach` exists on a thread, and it never
+///   leaves the thread.
+/// * `held` is `Some` exactly while this thread holds the lock through this token: a
+///   [`Guard`] lives, or one was leaked.
+#[must_use = "dropping the token detaches the thread from the lock"]
+pub struct Unlocked<L: Lock> {
+    held: Option<<L::Backend as Backend>::Held>,
+    _brand: Brand<L>,
+    _thread: NotSendSync,
+}
+
+impl<L: Lock> Unlocked<L> {
+    /// Gives the calling thread its token.
+    ///
+    /// # Errors
+    ///
+    /// [`AttachError::AlreadyAttached`] if the thread has one: a second token would let it
+    /// lock twice, and that is reported here and not by a deadlock later.
+    pub fn attach() -> Result<Self, AttachError> {
+        L::LOCK.attach()?;
+        Ok(Self::with(None))
+    }
+
+    fn with(held: Option<<L::Backend as Backend>::Held>) -> Self {
+        Unlocked {
+            held,
+            _brand: Brand::NEW,
+            _thread: NotSendSync::NEW,
+        }
+    }
+
+    /// Waits for the lock and takes it.
+    ///
+    /// If an earlier guard of this thread was leaked, the thread holds the lock still and
+    /// the new guard adopts it; the borrow of the token shows that the old guard is gone.
+    #[inline]
+    pub fn lock(&mut self) -> Guard<'_, L> {
+        if self.held.is_none() {
+            self.held = Some(L::LOCK.lock());
+        }
+        Guard { thread: self }
+    }
+}
+
+impl<L: Lock> Drop for Unlocked<L> {
+    fn drop(&mut self) {
+        // Releases what a leaked guard left behind.
+        self.held = None;
+        L::LOCK.detach();
+    }
+}
+
+impl<L: Lock> fmt::Debug for Unlocked<L> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Unlocked").finish_non_exhaustive()
+    }
+}
+
+/// This thread holds lock `L`. Dropping it releases the lock.
+///
+/// It stays on its thread, cannot be copied, and cannot be made except by
+/// [`Unlocked::lock`] (or, for a thread that took the lock outside Rust, lent by the unsafe
+/// [`Guard::lend`]).
+///
+/// # Invariants
+///
+/// `thread.held` is `Some` whenever code outside this module can see the guard.
+#[must_use = "the lock is released when the guard is dropped"]
+pub struct Guard<'t, L: Lock> {
+    thread: &'t mut Unlocked<L>,
+}
+
+impl<L: Lock> Guard<'_, L> {
+    /// Releases the lock, runs `f`, takes the lock again.
+    ///
+    /// Nothing read through the guard is alive in between, since that would borrow the
+    /// guard. On unwinding the lock is taken again first. If `f` locks and leaks that
+    /// guard, the lock is held already when `f` returns and this guard goes on with it.
+    pub fn unlocked<R>(&mut self, f: impl FnOnce(&mut Unlocked<L>) -> R) -> R {
+        self.thread.held = None;
+        let relock = Relock(self.thread);
+        f(relock.0)
+    }
+
+    /// Lends the lock held out to `wait`, which gives it back.
+    pub(crate) fn wait<R>(
+        &mut self,
+        wait: impl FnOnce(<L::Backend as Backend>::Held) -> (<L::Backend as Backend>::Held, R),
+    ) -> R {
+        let held = self.thread.held.take();
+        let relock = Relock(self.thread);
+        let (held, result) = wait(held.unwrap_or_else(|| L::LOCK.lock()));
+        relock.0.held = Some(held);
+        result
+    }
+}
+
+impl<L: Lock> Guard<'_, L>
+where
+    L::Backend: Foreign,
+{
+    /// Lends a guard to `f` on a thread that took the lock outside Rust.
+    ///
+    /// The lock is still held when this returns or unwinds. While `f` runs the thread counts
+    /// as attached.
+    ///
+    /// # Safety
+    ///
+    /// The calling thread holds the lock, and no other guard of it is usable on this thread:
+    /// Rust code that called out and may be called back handed over its `&mut Guard` for
+    /// the call.
+    pub unsafe fn lend<R>(f: impl FnOnce(&mut Guard<'_, L>) -> R) -> R {
+        struct Detach<L: Lock>(Brand<L>);
+        impl<L: Lock> Drop for Detach<L> {
+            fn drop(&mut self) {
+                L::LOCK.detach();
+            }
+        }
+        let _detach = L::LOCK.attach().is_ok().then_some(Detach::<L>(Brand::NEW));
+        // SAFETY: the caller holds the lock and no other guard of it is usable.
+        let held = unsafe { L::LOCK.assume_held() };
+        let mut thread = ManuallyDrop::new(Unlocked::with(Some(held)));
+        // Neither the guard nor the token is dropped: the lock is the caller's.
+        let mut guard = ManuallyDrop::new(Guard {
+            thread: &mut thread,
+        });
+        f(&mut guard)
+    }
+}
+
+impl<L: Lock> Drop for Guard<'_, L> {
+    #[inline]
+    fn drop(&mut self) {
+        self.thread.held = None;
+    }
+}
+
+impl<L: Lock> fmt::Debug for Guard<'_, L> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Guard").finish_non_exhaustive()
+    }
+}
+
+/// Takes the lock again when it goes, also on unwinding, unless it is held by then.
+struct Relock<'a, L: Lock>(&'a mut Unlocked<L>);
+
+impl<L: Lock> Drop for Relock<'_, L> {
+    fn drop(&mut self) {
+        if self.0.held.is_none() {
+            // A guard without the lock must not be seen, so a `lock` that unwinds here
+            // ends the process.
+            let bomb = AbortOnUnwind;
+            self.0.held = Some(L::LOCK.lock());
+            mem::forget(bomb);
+        }
+    }
+}
+
+struct AbortOnUnwind;
+
+impl Drop for AbortOnUnwind {
+    fn drop(&mut self) {
+        // A panic while unwinding aborts; without std there is no other way to ask for it.
+        panic!("the backend unwound while the lock was taken again");
+    }
+}

@@ -1,0 +1,363 @@
+//! What the tokens promise at run time; what they promise at compile time stands in ui-tests.
+
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use biglock::{
+    AttachError, Backend, Condvar, Foreign, Guard, Guarded, Lock, StdMutex, Unlocked, Wait,
+};
+
+/// Each test has a lock of its own, so that they may run side by side.
+macro_rules! lock {
+    ($name:ident) => {
+        enum $name {}
+        impl Lock for $name {
+            type Backend = StdMutex;
+            const LOCK: &'static StdMutex = {
+                static MUTEX: StdMutex = StdMutex::new();
+                &MUTEX
+            };
+        }
+    };
+}
+
+/// Another thread takes the lock as soon as it can, and reports.
+fn another_thread_locks<L: Lock<Backend = StdMutex>>() -> mpsc::Receiver<()> {
+    let (locked, report) = mpsc::channel();
+    thread::spawn(move || {
+        let mut thread = Unlocked::<L>::attach().expect("a new thread has no token");
+        drop(thread.lock());
+        // The test may have seen enough and be gone.
+        let _ = locked.send(());
+    });
+    report
+}
+
+/// Another thread cannot have the lock now. A slow machine can hide a fault here, but
+/// never report one that is not there.
+fn is_held<L: Lock<Backend = StdMutex>>() -> bool {
+    another_thread_locks::<L>()
+        .recv_timeout(Duration::from_millis(50))
+        .is_err()
+}
+
+/// Returns once another thread had the lock, however long that takes.
+fn assert_free<L: Lock<Backend = StdMutex>>() {
+    another_thread_locks::<L>()
+        .recv()
+        .expect("the thread locks and reports");
+}
+
+#[test]
+fn a_second_attach_is_an_error_and_not_a_deadlock() {
+    lock!(L);
+    let token = Unlocked::<L>::attach().expect("first attach");
+    assert_eq!(
+        Unlocked::<L>::attach().err(),
+        Some(AttachError::AlreadyAttached)
+    );
+    drop(token);
+    assert!(Unlocked::<L>::attach().is_ok(), "given back, so free again");
+}
+
+#[test]
+fn two_markers_of_one_lock_count_as_one_attach() {
+    lock!(L);
+    enum Alias {}
+    impl Lock for Alias {
+        type Backend = StdMutex;
+        const LOCK: &'static StdMutex = L::LOCK;
+    }
+    let _token = Unlocked::<L>::attach().expect("first attach");
+    assert_eq!(
+        Unlocked::<Alias>::attach().err(),
+        Some(AttachError::AlreadyAttached)
+    );
+}
+
+#[test]
+fn different_locks_are_attached_independently() {
+    lock!(A);
+    lock!(B);
+    let mut a = Unlocked::<A>::attach().expect("A");
+    let mut b = Unlocked::<B>::attach().expect("B");
+    let (_a, _b) = (a.lock(), b.lock());
+}
+
+#[test]
+fn no_write_is_lost_between_threads() {
+    lock!(L);
+    static COUNT: Guarded<u64, L> = Guarded::new(0);
+    const EACH: u64 = 20_000;
+    let threads: Vec<_> = (0..4)
+        .map(|_| {
+            thread::spawn(|| {
+                let mut thread = Unlocked::<L>::attach().expect("a new thread");
+                for _ in 0..EACH {
+                    let mut guard = thread.lock();
+                    *COUNT.borrow_mut(&mut guard) += 1;
+                    guard.unlocked(|_| ());
+                    *COUNT.borrow_mut(&mut guard) += 1;
+                }
+            })
+        })
+        .collect();
+    for thread in threads {
+        thread.join().expect("no panic");
+    }
+    let mut thread = Unlocked::<L>::attach().expect("first attach");
+    assert_eq!(*COUNT.borrow(&thread.lock()), 4 * 2 * EACH);
+}
+
+#[test]
+fn unlocked_releases_the_lock_and_takes_it_again() {
+    lock!(L);
+    let mut thread = Unlocked::<L>::attach().expect("first attach");
+    let mut guard = thread.lock();
+    guard.unlocked(|_| assert_free::<L>());
+    assert!(is_held::<L>());
+}
+
+/// Looks at the lock while it is dropped by unwinding, as any value that borrows the guard can.
+struct LooksOnDrop<'a, 't, L: Lock<Backend = StdMutex>> {
+    guard: &'a mut Guard<'t, L>,
+    held: &'a Cell<Option<bool>>,
+}
+
+impl<L: Lock<Backend = StdMutex>> Drop for LooksOnDrop<'_, '_, L> {
+    fn drop(&mut self) {
+        let _ = &self.guard;
+        self.held.set(Some(is_held::<L>()));
+    }
+}
+
+#[test]
+fn unwinding_out_of_unlocked_takes_the_lock_again_before_the_guard_is_seen() {
+    lock!(L);
+    let mut thread = Unlocked::<L>::attach().expect("first attach");
+    let mut guard = thread.lock();
+    let held = Cell::new(None);
+    let unwound = catch_unwind(AssertUnwindSafe(|| {
+        let look = LooksOnDrop {
+            guard: &mut guard,
+            held: &held,
+        };
+        look.guard.unlocked(|_| panic!("in unlocked"));
+    }));
+    assert!(unwound.is_err());
+    assert_eq!(held.get(), Some(true));
+}
+
+/// A backend whose waits panic after they have released the lock.
+struct PanicsInWait(StdMutex);
+
+// SAFETY: every duty is passed on to `StdMutex`.
+unsafe impl Backend for PanicsInWait {
+    type Held = <StdMutex as Backend>::Held;
+    fn lock(&'static self) -> Self::Held {
+        self.0.lock()
+    }
+    fn attach(&'static self) -> Result<(), AttachError> {
+        self.0.attach()
+    }
+    fn detach(&'static self) {
+        self.0.detach();
+    }
+}
+
+// SAFETY: neither wait returns; both may unwind.
+unsafe impl Wait for PanicsInWait {
+    type Condvar = ();
+    fn wait(&'static self, (): &(), held: Self::Held) -> Self::Held {
+        drop(held);
+        panic!("in wait");
+    }
+    fn wait_timeout(&'static self, (): &(), held: Self::Held, _: Duration) -> (Self::Held, bool) {
+        drop(held);
+        panic!("in wait_timeout");
+    }
+    fn notify_one((): &()) {}
+    fn notify_all((): &()) {}
+}
+
+#[test]
+fn unwinding_out_of_a_wait_takes_the_lock_again_before_the_guard_is_seen() {
+    enum L {}
+    impl Lock for L {
+        type Backend = PanicsInWait;
+        const LOCK: &'static PanicsInWait = {
+            static MUTEX: PanicsInWait = PanicsInWait(StdMutex::new());
+            &MUTEX
+        };
+    }
+    impl Lock for Waiting {
+        type Backend = StdMutex;
+        const LOCK: &'static StdMutex = &L::LOCK.0;
+    }
+    /// The same lock without the panicking waits, for the thread that tries it.
+    enum Waiting {}
+
+    let mut thread = Unlocked::<L>::attach().expect("first attach");
+    let mut guard = thread.lock();
+    let condvar = Condvar::<L>::new();
+    for wait in [
+        (|c, g| c.wait(g)) as fn(&Condvar<L>, &mut Guard<'_, L>),
+        |c, g| {
+            c.wait_timeout(g, Duration::ZERO);
+        },
+    ] {
+        let unwound = catch_unwind(AssertUnwindSafe(|| wait(&condvar, &mut guard)));
+        assert!(unwound.is_err());
+        assert!(is_held::<Waiting>());
+    }
+    drop(guard);
+    assert_free::<Waiting>();
+}
+
+#[test]
+fn a_wait_releases_the_lock_and_wakes_with_it() {
+    lock!(L);
+    static READY: Guarded<bool, L> = Guarded::new(false);
+    let condvar: &'static Condvar<L> = Box::leak(Box::default());
+    let mut thread = Unlocked::<L>::attach().expect("first attach");
+    let mut guard = thread.lock();
+    let other = thread::spawn(move || {
+        let mut thread = Unlocked::<L>::attach().expect("a new thread");
+        *READY.borrow_mut(&mut thread.lock()) = true;
+        condvar.notify_all();
+    });
+    condvar.wait_while(&mut guard, |guard| !*READY.borrow(guard));
+    assert!(is_held::<L>());
+    assert!(condvar.wait_timeout(&mut guard, Duration::from_millis(1)));
+    assert!(is_held::<L>());
+    other.join().expect("no panic");
+}
+
+#[test]
+fn a_panic_with_the_lock_held_releases_it_and_poisons_nothing() {
+    lock!(L);
+    let panicked = thread::spawn(|| {
+        let mut thread = Unlocked::<L>::attach().expect("a new thread");
+        let _guard = thread.lock();
+        panic!("with the lock held");
+    })
+    .join();
+    assert!(panicked.is_err());
+    assert_free::<L>();
+}
+
+#[test]
+fn a_leaked_guard_keeps_the_lock_and_the_next_lock_adopts_it() {
+    lock!(L);
+    let mut thread = Unlocked::<L>::attach().expect("first attach");
+    std::mem::forget(thread.lock());
+    assert!(is_held::<L>());
+    drop(thread.lock());
+    assert_free::<L>();
+
+    let mut guard = thread.lock();
+    guard.unlocked(|thread| std::mem::forget(thread.lock()));
+    assert!(is_held::<L>());
+    drop(guard);
+    assert_free::<L>();
+
+    std::mem::forget(thread.lock());
+    drop(thread);
+    assert_free::<L>();
+}
+
+/// A lock that C code takes, as far as this test goes: a std mutex whose `lock` and `unlock`
+/// are plain functions.
+struct CLock {
+    rust: StdMutex,
+    taken: Cell<Option<<StdMutex as Backend>::Held>>,
+}
+
+// SAFETY: `taken` is only used by the thread that holds `rust`.
+unsafe impl Sync for CLock {}
+
+impl CLock {
+    fn c_lock(&'static self) {
+        let held = self.rust.lock();
+        self.taken.set(Some(held));
+    }
+    fn c_unlock(&'static self) {
+        drop(self.taken.take());
+    }
+}
+
+struct CHeld(&'static CLock);
+
+impl Drop for CHeld {
+    fn drop(&mut self) {
+        self.0.c_unlock();
+    }
+}
+
+// SAFETY: every duty is passed on to `StdMutex`; the guard is kept beside it until unlocked.
+unsafe impl Backend for CLock {
+    type Held = CHeld;
+    fn lock(&'static self) -> CHeld {
+        self.c_lock();
+        CHeld(self)
+    }
+    fn attach(&'static self) -> Result<(), AttachError> {
+        self.rust.attach()
+    }
+    fn detach(&'static self) {
+        self.rust.detach();
+    }
+}
+
+// SAFETY: `CHeld` holds nothing but the duty to unlock.
+unsafe impl Foreign for CLock {
+    unsafe fn assume_held(&'static self) -> CHeld {
+        CHeld(self)
+    }
+}
+
+#[test]
+fn a_lent_guard_may_release_the_lock_and_leaves_it_held() {
+    static C_LOCK: CLock = CLock {
+        rust: StdMutex::new(),
+        taken: Cell::new(None),
+    };
+    enum L {}
+    impl Lock for L {
+        type Backend = CLock;
+        const LOCK: &'static CLock = &C_LOCK;
+    }
+    enum Probe {}
+    impl Lock for Probe {
+        type Backend = StdMutex;
+        const LOCK: &'static StdMutex = &C_LOCK.rust;
+    }
+
+    C_LOCK.c_lock();
+    // SAFETY: locked on the line above, and this thread has no other guard.
+    let attached = unsafe {
+        Guard::<L>::lend(|guard| {
+            guard.unlocked(|_| assert_free::<Probe>());
+            assert!(is_held::<Probe>());
+            Unlocked::<L>::attach().err()
+        })
+    };
+    assert_eq!(attached, Some(AttachError::AlreadyAttached));
+    assert!(is_held::<Probe>());
+
+    let unwound = catch_unwind(|| {
+        // SAFETY: still held, and this thread has no other guard.
+        unsafe { Guard::<L>::lend(|guard| guard.unlocked(|_| panic!("in unlocked"))) }
+    });
+    assert!(unwound.is_err());
+    assert!(is_held::<Probe>());
+    C_LOCK.c_unlock();
+    assert_free::<Probe>();
+    assert!(
+        Unlocked::<L>::attach().is_ok(),
+        "lending attached for its time only"
+    );
+}

@@ -1,0 +1,101 @@
+//! What the one global promises at run time.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use biglock::{Lock, StdMutex, Unlocked};
+use exported::Exported;
+
+macro_rules! lock {
+    ($name:ident) => {
+        enum $name {}
+        impl Lock for $name {
+            type Backend = StdMutex;
+            const LOCK: &'static StdMutex = {
+                static MUTEX: StdMutex = StdMutex::new();
+                &MUTEX
+            };
+        }
+    };
+}
+
+/// Counts its drops.
+struct Object(&'static AtomicUsize);
+
+impl Drop for Object {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+#[test]
+fn retire_empties_the_place_at_once_and_returns_the_owners_count() {
+    lock!(L);
+    static PLACE: Exported<Object, L> = Exported::new();
+    static DROPS: AtomicUsize = AtomicUsize::new(0);
+    let mut thread = Unlocked::<L>::attach().expect("first attach");
+    let mut guard = thread.lock();
+    assert!(PLACE.get(&guard).is_none());
+    assert!(PLACE.share(&guard).is_none());
+
+    let object = Arc::new(Object(&DROPS));
+    let address = Arc::as_ptr(&object);
+    let publication = PLACE.publish(&mut guard, object).expect("vacant");
+    assert!(std::ptr::eq(PLACE.get(&guard).expect("published"), address));
+    let object = publication.retire(&mut guard);
+    assert!(PLACE.get(&guard).is_none());
+    assert_eq!(DROPS.load(Ordering::SeqCst), 0, "not dropped by retire");
+    assert_eq!(Arc::strong_count(&object), 1);
+    drop(object);
+    assert_eq!(DROPS.load(Ordering::SeqCst), 1);
+}
+
+#[test]
+fn a_second_publish_hands_the_object_back() {
+    lock!(L);
+    static PLACE: Exported<u32, L> = Exported::new();
+    let mut thread = Unlocked::<L>::attach().expect("first attach");
+    let mut guard = thread.lock();
+    let first = PLACE.publish(&mut guard, Arc::new(1)).expect("vacant");
+    let refused = PLACE.publish(&mut guard, Arc::new(2)).expect_err("taken");
+    assert_eq!(*refused.0, 2);
+    assert_eq!(PLACE.get(&guard), Some(&1));
+    assert_eq!(*first.retire(&mut guard), 1);
+    let second = PLACE.publish(&mut guard, refused.0).expect("vacant again");
+    assert_eq!(*second.retire(&mut guard), 2);
+}
+
+#[test]
+fn a_counted_reference_outlives_the_export_and_dies_on_the_thread_that_drops_it_last() {
+    lock!(L);
+    static PLACE: Exported<Object, L> = Exported::new();
+    static DROPS: AtomicUsize = AtomicUsize::new(0);
+    let mut thread = Unlocked::<L>::attach().expect("first attach");
+    let mut guard = thread.lock();
+    let publication = PLACE
+        .publish(&mut guard, Arc::new(Object(&DROPS)))
+        .expect("vacant");
+    let counted = PLACE.share(&guard).expect("published");
+    let (retired, wait) = std::sync::mpsc::channel::<()>();
+    let worker = thread::spawn(move || {
+        wait.recv().expect("the main thread retires first");
+        assert_eq!(DROPS.load(Ordering::SeqCst), 0, "kept by this thread");
+        drop(counted);
+        assert_eq!(DROPS.load(Ordering::SeqCst), 1, "dropped on this thread");
+    });
+    drop(publication.retire(&mut guard));
+    retired.send(()).expect("the worker waits");
+    worker.join().expect("no panic");
+}
+
+#[test]
+fn a_lost_publication_leaves_the_object_exported_and_alive() {
+    lock!(L);
+    static PLACE: Exported<u32, L> = Exported::new();
+    let mut thread = Unlocked::<L>::attach().expect("first attach");
+    let mut guard = thread.lock();
+    drop(PLACE.publish(&mut guard, Arc::new(7)).expect("vacant"));
+    assert_eq!(PLACE.get(&guard), Some(&7));
+    assert!(PLACE.publish(&mut guard, Arc::new(8)).is_err());
+}

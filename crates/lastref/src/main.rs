@@ -1,0 +1,2 @@
+//! lastref
+fn main() {}

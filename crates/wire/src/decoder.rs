@@ -1,0 +1,326 @@
+//! The reading end: a buffer over any [`Read`] that hands out integers and borrowed bytes, and knows where it stands.
+//!
+//! The counterpart of the input half of `migration/qemu-file.c`. The page path is [`Decoder::take`]: a slice out of the buffer, no
+//! copy. The reader is asked only when the buffer has less than what is needed now, then with all the free room, and it may
+//! answer with less; so a stream that pauses between records (a return path, a live migration) never blocks a decoder that
+//! has a whole record.
+
+use std::io::{self, Read};
+
+use crate::DecodeError;
+
+/// Bytes a [`Decoder`] buffers, and so the most that [`Decoder::take`] can lend at once.
+pub const CAPACITY: usize = 1 << 20;
+
+/// Reads the pieces of a stream from `R`.
+///
+/// # Invariants
+/// `start <= end <= CAPACITY == buffer.len()`; `buffer[start..end]` has been read and not yet consumed.
+pub struct Decoder<R> {
+    reader: R,
+    buffer: Box<[u8]>,
+    start: usize,
+    end: usize,
+    offset: u64,
+    /// Context for errors; empty outside any section.
+    section: String,
+}
+
+impl<R: Read> Decoder<R> {
+    /// A decoder that stands at byte 0 of what `reader` gives.
+    pub fn new(reader: R) -> Self {
+        Decoder {
+            reader,
+            buffer: vec![0; CAPACITY].into_boxed_slice(),
+            start: 0,
+            end: 0,
+            offset: 0,
+            section: String::new(),
+        }
+    }
+
+    /// Bytes consumed so far.
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// The reader. It is ahead of [`Decoder::offset`] by what is buffered.
+    pub fn get_ref(&self) -> &R {
+        &self.reader
+    }
+
+    /// The reader, to change its settings; bytes read from it here are lost to the decoder.
+    pub fn get_mut(&mut self) -> &mut R {
+        &mut self.reader
+    }
+
+    /// The reader; what is buffered is dropped.
+    pub fn into_inner(self) -> R {
+        self.reader
+    }
+
+    /// Says which section errors are about from here on, for instance [`crate::SectionHeader::label`]. The text's memory is
+    /// reused. [`crate::Record`] sets it as far as it knows, and clears it at the next record.
+    pub fn set_section(&mut self, label: Option<&str>) {
+        self.section.clear();
+        self.section.push_str(label.unwrap_or_default());
+    }
+
+    /// Consumes one byte.
+    ///
+    /// # Errors
+    /// At the end of the stream, or if the reader fails; so too for all that follow.
+    pub fn u8(&mut self, expected: &'static str) -> Result<u8, DecodeError> {
+        self.array(expected).map(u8::from_be_bytes)
+    }
+
+    /// Consumes a 16-bit integer.
+    ///
+    /// # Errors
+    /// As [`Decoder::u8`].
+    pub fn be16(&mut self, expected: &'static str) -> Result<u16, DecodeError> {
+        self.array(expected).map(u16::from_be_bytes)
+    }
+
+    /// Consumes a 32-bit integer.
+    ///
+    /// # Errors
+    /// As [`Decoder::u8`].
+    pub fn be32(&mut self, expected: &'static str) -> Result<u32, DecodeError> {
+        self.array(expected).map(u32::from_be_bytes)
+    }
+
+    /// Consumes a 64-bit integer.
+    ///
+    /// # Errors
+    /// As [`Decoder::u8`].
+    pub fn be64(&mut self, expected: &'static str) -> Result<u64, DecodeError> {
+        self.array(expected).map(u64::from_be_bytes)
+    }
+
+    fn array<const N: usize>(&mut self, expected: &'static str) -> Result<[u8; N], DecodeError> {
+        let mut array = [0; N];
+        array.copy_from_slice(self.take(N, expected)?);
+        Ok(array)
+    }
+
+    /// Consumes `n` bytes and lends them out of the buffer.
+    ///
+    /// # Errors
+    /// As [`Decoder::u8`], and if `n` is more than [`CAPACITY`]. Nothing is consumed then.
+    pub fn take(&mut self, n: usize, expected: &'static str) -> Result<&[u8], DecodeError> {
+        if self.end - self.start < n {
+            self.require(n, expected)?;
+        }
+        let taken = &self.buffer[self.start..self.start + n];
+        self.start += n;
+        self.offset += n as u64;
+        Ok(taken)
+    }
+
+    /// Consumes `len` bytes into memory that grows only as bytes arrive.
+    ///
+    /// # Errors
+    /// As [`Decoder::u8`], and if `len` is more than `max`.
+    pub fn bytes(&mut self, len: usize, max: usize, expected: &'static str) -> Result<Vec<u8>, DecodeError> {
+        if len > max {
+            return Err(self.error(format!("{expected} of at most {max} bytes"), format!("{len} bytes")));
+        }
+        let mut bytes = Vec::new();
+        while bytes.len() < len {
+            let piece = (len - bytes.len()).min(CAPACITY);
+            bytes.extend_from_slice(self.take(piece, expected)?);
+        }
+        Ok(bytes)
+    }
+
+    /// Consumes `n` bytes and forgets them.
+    ///
+    /// # Errors
+    /// As [`Decoder::u8`].
+    pub fn skip(&mut self, n: u64, expected: &'static str) -> Result<(), DecodeError> {
+        let mut left = n;
+        while left > 0 {
+            let piece = left.min(CAPACITY as u64);
+            self.take(piece as usize, expected)?;
+            left -= piece;
+        }
+        Ok(())
+    }
+
+    /// The next byte, not consumed; `None` at the end of the stream. Waits for it.
+    ///
+    /// # Errors
+    /// If the reader fails.
+    pub fn peek_u8(&mut self) -> Result<Option<u8>, DecodeError> {
+        Ok(self.peek(1)?.first().copied())
+    }
+
+    /// The next `n <= CAPACITY` bytes, not consumed; fewer at the end of the stream.
+    pub(crate) fn peek(&mut self, n: usize) -> Result<&[u8], DecodeError> {
+        if let Err(source) = self.pull(n) {
+            return Err(self.reader_error("more of the stream", source));
+        }
+        let n = n.min(self.end - self.start);
+        Ok(&self.buffer[self.start..self.start + n])
+    }
+
+    /// An error of the caller's own check, where the decoder stands.
+    pub fn error(&self, expected: impl Into<String>, found: impl Into<String>) -> DecodeError {
+        self.error_at(self.offset, expected, found)
+    }
+
+    /// An error of the caller's own check about what stood at `offset`.
+    pub fn error_at(&self, offset: u64, expected: impl Into<String>, found: impl Into<String>) -> DecodeError {
+        DecodeError {
+            offset,
+            section: (!self.section.is_empty()).then(|| self.section.clone()),
+            expected: expected.into(),
+            found: found.into(),
+            end_of_stream: false,
+            source: None,
+        }
+    }
+
+    fn reader_error(&self, expected: &str, source: io::Error) -> DecodeError {
+        DecodeError { source: Some(source), ..self.error(expected, "an error of the reader") }
+    }
+
+    /// Makes `n` bytes available to [`Decoder::take`].
+    #[cold]
+    fn require(&mut self, n: usize, expected: &'static str) -> Result<(), DecodeError> {
+        if n > CAPACITY {
+            return Err(self.error(format!("{expected} of at most {CAPACITY} bytes"), format!("{n} bytes")));
+        }
+        if let Err(source) = self.pull(n) {
+            return Err(self.reader_error(expected, source));
+        }
+        let have = self.end - self.start;
+        if have < n {
+            let error = self.error(expected, format!("end of stream after {have} of {n} bytes"));
+            return Err(DecodeError { end_of_stream: true, ..error });
+        }
+        Ok(())
+    }
+
+    /// Reads until `n <= CAPACITY` bytes are buffered or the stream ends. Bytes move only when the room behind them is too small.
+    fn pull(&mut self, n: usize) -> io::Result<()> {
+        if self.start == self.end {
+            (self.start, self.end) = (0, 0);
+        } else if self.start + n > CAPACITY {
+            self.buffer.copy_within(self.start..self.end, 0);
+            (self.start, self.end) = (0, self.end - self.start);
+        }
+        while self.end - self.start < n {
+            match self.reader.read(&mut self.buffer[self.end..]) {
+                Ok(0) => break,
+                // A reader that claims more than it was given room for is wrong, but must not break the invariant.
+                Ok(read) => self.end = self.end.saturating_add(read).min(CAPACITY),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Gives the parts one read at a time, and panics if asked for more than them.
+    struct Parts(Vec<Vec<u8>>);
+
+    impl Read for Parts {
+        fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+            let part = self.0.remove(0);
+            buf[..part.len()].copy_from_slice(&part);
+            Ok(part.len())
+        }
+    }
+
+    #[test]
+    fn take_never_asks_the_reader_once_it_has_enough() {
+        let mut input = Decoder::new(Parts(vec![vec![1; 100], vec![2; 10]]));
+        assert_eq!(input.take(60, "head").unwrap(), [1; 60]);
+        assert_eq!(input.take(40, "rest of the part").unwrap(), [1; 40]);
+        assert_eq!(input.get_ref().0.len(), 1);
+        assert_eq!(input.take(10, "next part").unwrap(), [2; 10]);
+        assert_eq!(input.take(0, "nothing").unwrap(), []);
+        assert_eq!(input.offset(), 110);
+    }
+
+    #[test]
+    fn one_read_takes_all_that_is_there_and_bytes_survive_the_wrap() {
+        let bytes: Vec<u8> = (0..3 * CAPACITY).map(|i| (i / 7) as u8).collect();
+        let mut input = Decoder::new(bytes.as_slice());
+        for piece in bytes.chunks(4104) {
+            assert_eq!(input.take(piece.len(), "piece").unwrap(), piece);
+        }
+        assert_eq!(input.peek_u8().unwrap(), None);
+        let mut input = Decoder::new(bytes.as_slice());
+        input.u8("first").unwrap();
+        assert_eq!(input.get_ref().len(), 2 * CAPACITY);
+        assert_eq!(input.take(CAPACITY, "all at once").unwrap(), &bytes[1..=CAPACITY]);
+    }
+
+    #[test]
+    fn the_end_of_the_stream_and_errors_of_the_reader_are_told_apart() {
+        let mut input = Decoder::new(&[1, 2, 3][..]);
+        let error = input.be32("answer").unwrap_err();
+        assert_eq!(error.to_string(), "at byte 0: expected answer, found end of stream after 3 of 4 bytes");
+        assert!(error.is_end_of_stream() && error.io_error().is_none());
+        assert_eq!(input.be16("what is left").unwrap(), 0x0102);
+
+        struct Broken;
+        impl Read for Broken {
+            fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+                Err(io::ErrorKind::ConnectionReset.into())
+            }
+        }
+        let mut input = Decoder::new(Broken);
+        input.set_section(Some("section \"ram\" (id 2)"));
+        let error = input.u8("answer").unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "at byte 0, in section \"ram\" (id 2): expected answer, found an error of the reader"
+        );
+        assert_eq!(error.io_error().unwrap().kind(), io::ErrorKind::ConnectionReset);
+        assert!(!error.is_end_of_stream() && std::error::Error::source(&error).is_some());
+        assert!(input.peek_u8().unwrap_err().io_error().is_some());
+    }
+
+    #[test]
+    fn an_interrupted_or_boastful_reader_does_no_harm() {
+        struct Odd(u32);
+        impl Read for Odd {
+            fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+                self.0 += 1;
+                if self.0 == 1 { Err(io::ErrorKind::Interrupted.into()) } else { Ok(usize::MAX) }
+            }
+        }
+        assert_eq!(Decoder::new(Odd(0)).take(CAPACITY, "all").unwrap().len(), CAPACITY);
+    }
+
+    #[test]
+    fn lengths_beyond_their_bound_are_refused_before_reading() {
+        let mut input = Decoder::new(Parts(vec![]));
+        assert_eq!(
+            input.take(CAPACITY + 1, "lump").unwrap_err().to_string(),
+            "at byte 0: expected lump of at most 1048576 bytes, found 1048577 bytes"
+        );
+        assert_eq!(
+            input.bytes(6, 5, "name").unwrap_err().to_string(),
+            "at byte 0: expected name of at most 5 bytes, found 6 bytes"
+        );
+    }
+
+    #[test]
+    fn bytes_and_skip_go_beyond_the_capacity() {
+        let bytes = vec![9; 2 * CAPACITY + 10];
+        let mut input = Decoder::new(bytes.as_slice());
+        assert_eq!(input.bytes(CAPACITY + 5, usize::MAX, "text").unwrap(), bytes[..CAPACITY + 5]);
+        input.skip(CAPACITY as u64 + 5, "rest").unwrap();
+        assert!(input.skip(1, "more").unwrap_err().is_end_of_stream());
+    }
+}

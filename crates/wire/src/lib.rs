@@ -1,0 +1,128 @@
+//! QEMU's migration stream, version 3: one set of types that encodes it and decodes it.
+//!
+//! A stream is a [`FileHeader`] and then [`Record`]s. The head of a section is a record; its payload carries no length and
+//! belongs to whoever knows the section: [`ram::RamRecord`]s for `ram`, [`vmstate::load`] for a device. A [`Footer`] closes it.
+//!
+//! ```
+//! use wire::{Decoder, FileHeader, Footer, IdStr, Record, SectionHeader, Wire, vmstate};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let timers = vmstate::CpuTimers { cpu_clock_offset: 5, ..Default::default() };
+//! let header = SectionHeader { section_id: 0, idstr: IdStr::new("timer")?, instance_id: 0, version_id: 2 };
+//! let mut out = Vec::new();
+//! FileHeader.encode(&mut out);
+//! Record::Full(header).encode(&mut out);
+//! vmstate::save(&timers, &mut out);
+//! Footer { section_id: 0 }.encode(&mut out);
+//!
+//! let mut input = Decoder::new(out.as_slice());
+//! FileHeader::decode(&mut input)?;
+//! let Record::Full(header) = Record::decode(&mut input)? else { panic!("a FULL record was written") };
+//! let loaded: vmstate::CpuTimers = vmstate::load(&mut input, header.version_id)?;
+//! Footer::expect(&mut input, header.section_id)?;
+//! assert_eq!(loaded, timers);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Why it is shaped so
+//!
+//! * Encoding appends to a `Vec<u8>` and cannot fail: what the format cannot say, the constructors refuse ([`ValueError`]).
+//! * Decoding trusts nothing: every length has a named bound before memory is set aside for it, and a [`DecodeError`] tells
+//!   the byte, the section, what was expected and what was found. It is stricter than QEMU where QEMU accepts what
+//!   no QEMU writes, so that what is decoded encodes to the same bytes again.
+//! * No I/O policy: [`Decoder`] works over any [`Read`], and asks it for more only when it must.
+//!
+//! All integers are big-endian. Postcopy's embedded stream, multifd packets, XBZRLE and mapped-ram are not decoded.
+
+#![forbid(unsafe_code)]
+
+mod command;
+mod configuration;
+mod decoder;
+mod error;
+mod frame;
+mod idstr;
+pub mod ram;
+mod record;
+mod return_path;
+pub mod vmdesc;
+pub mod vmstate;
+
+use std::io::Read;
+
+pub use command::{Command, DiscardRange, PageSizes, RamDiscard};
+pub use configuration::{Configuration, MAX_CAPABILITIES, MAX_MACHINE_NAME};
+pub use decoder::{CAPACITY, Decoder};
+pub use error::{DecodeError, ValueError};
+pub use idstr::{IdStr, IdStrError};
+pub use record::{FILE_MAGIC, FILE_VERSION, FileHeader, Footer, Record, SectionHeader};
+pub use return_path::{MAX_RETURN_MESSAGE, ReturnMessage};
+pub use vmdesc::{MAX_VM_DESCRIPTION, VmDescription};
+
+/// Bytes of one page in the `ram` section (x86; QEMU's `TARGET_PAGE_SIZE`).
+pub const TARGET_PAGE_SIZE: usize = 4096;
+
+/// A piece of the stream, in both directions.
+pub trait Wire: Sized {
+    /// Appends the piece to `out`.
+    fn encode(&self, out: &mut Vec<u8>);
+
+    /// Reads the piece from where `input` stands.
+    ///
+    /// # Errors
+    /// If the stream ends, its reader fails, or the bytes are not such a piece.
+    fn decode<R: Read>(input: &mut Decoder<R>) -> Result<Self, DecodeError>;
+}
+
+/// Appends integers as the stream has them: the counterpart of [`Decoder::be32`] and its siblings.
+trait Put {
+    fn put_be16(&mut self, value: u16);
+    fn put_be32(&mut self, value: u32);
+    fn put_be64(&mut self, value: u64);
+}
+
+impl Put for Vec<u8> {
+    fn put_be16(&mut self, value: u16) {
+        self.extend_from_slice(&value.to_be_bytes());
+    }
+
+    fn put_be32(&mut self, value: u32) {
+        self.extend_from_slice(&value.to_be_bytes());
+    }
+
+    fn put_be64(&mut self, value: u64) {
+        self.extend_from_slice(&value.to_be_bytes());
+    }
+}
+
+/// What the unit tests of every module do: write, and read back from a slice.
+#[cfg(test)]
+mod testing {
+    use super::{DecodeError, Decoder, Wire};
+
+    pub(crate) fn encoded(value: &impl Wire) -> Vec<u8> {
+        let mut out = Vec::new();
+        value.encode(&mut out);
+        out
+    }
+
+    pub(crate) fn decoded<T: Wire>(bytes: &[u8]) -> Result<T, DecodeError> {
+        T::decode(&mut Decoder::new(bytes))
+    }
+
+    /// `value` encodes to exactly `bytes`, and `bytes` decode to `value` with nothing left.
+    #[track_caller]
+    pub(crate) fn golden<T: Wire + PartialEq + std::fmt::Debug>(value: &T, bytes: &[u8]) {
+        assert_eq!(encoded(value), bytes);
+        let mut input = Decoder::new(bytes);
+        assert_eq!(&T::decode(&mut input).expect("golden bytes decode"), value);
+        assert_eq!(input.offset(), bytes.len() as u64);
+    }
+
+    /// `bytes` are refused with exactly this text.
+    #[track_caller]
+    pub(crate) fn refused<T: Wire + std::fmt::Debug>(bytes: &[u8], text: &str) {
+        assert_eq!(decoded::<T>(bytes).expect_err("refused").to_string(), text);
+    }
+}
