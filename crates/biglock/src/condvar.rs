@@ -16,10 +16,7 @@ pub struct Condvar<L: Lock<Backend: Wait>> {
 impl<L: Lock<Backend: Wait>> Condvar<L> {
     /// A condition variable that nobody waits for.
     pub fn new() -> Self {
-        Condvar {
-            inner: Default::default(),
-            _brand: Brand::NEW,
-        }
+        Condvar { inner: Default::default(), _brand: Brand::NEW }
     }
 
     /// Releases the lock, waits to be notified, takes the lock again.

@@ -28,10 +28,7 @@ unsafe impl<T: ?Sized + Send, L: Lock> Sync for Guarded<T, L> {}
 impl<T, L: Lock> Guarded<T, L> {
     /// Puts `value` under the lock.
     pub const fn new(value: T) -> Self {
-        Guarded {
-            _brand: Brand::NEW,
-            value: UnsafeCell::new(value),
-        }
+        Guarded { _brand: Brand::NEW, value: UnsafeCell::new(value) }
     }
 
     /// The value back; owning the cell is proof enough.

@@ -18,9 +18,7 @@ pub struct StdMutex {
 impl StdMutex {
     /// A lock that nobody holds.
     pub const fn new() -> Self {
-        StdMutex {
-            mutex: Mutex::new(()),
-        }
+        StdMutex { mutex: Mutex::new(()) }
     }
 
     /// What the thread's list of attached locks knows this lock by.
@@ -87,9 +85,8 @@ unsafe impl Wait for StdMutex {
         held: Self::Held,
         limit: Duration,
     ) -> (Self::Held, bool) {
-        let (held, result) = condvar
-            .wait_timeout(held, limit)
-            .unwrap_or_else(PoisonError::into_inner);
+        let (held, result) =
+            condvar.wait_timeout(held, limit).unwrap_or_else(PoisonError::into_inner);
         (held, result.timed_out())
     }
 

@@ -37,11 +37,7 @@ impl<L: Lock> Unlocked<L> {
     }
 
     fn with(held: Option<<L::Backend as Backend>::Held>) -> Self {
-        Unlocked {
-            held,
-            _brand: Brand::NEW,
-            _thread: NotSendSync::NEW,
-        }
+        Unlocked { held, _brand: Brand::NEW, _thread: NotSendSync::NEW }
     }
 
     /// Waits for the lock and takes it.
@@ -136,9 +132,7 @@ where
         let held = unsafe { L::LOCK.assume_held() };
         let mut thread = ManuallyDrop::new(Unlocked::with(Some(held)));
         // Neither the guard nor the token is dropped: the lock is the caller's.
-        let mut guard = ManuallyDrop::new(Guard {
-            thread: &mut thread,
-        });
+        let mut guard = ManuallyDrop::new(Guard { thread: &mut thread });
         f(&mut guard)
     }
 }

@@ -39,26 +39,19 @@ fn another_thread_locks<L: Lock<Backend = StdMutex>>() -> mpsc::Receiver<()> {
 /// Another thread cannot have the lock now. A slow machine can hide a fault here, but
 /// never report one that is not there.
 fn is_held<L: Lock<Backend = StdMutex>>() -> bool {
-    another_thread_locks::<L>()
-        .recv_timeout(Duration::from_millis(50))
-        .is_err()
+    another_thread_locks::<L>().recv_timeout(Duration::from_millis(50)).is_err()
 }
 
 /// Returns once another thread had the lock, however long that takes.
 fn assert_free<L: Lock<Backend = StdMutex>>() {
-    another_thread_locks::<L>()
-        .recv()
-        .expect("the thread locks and reports");
+    another_thread_locks::<L>().recv().expect("the thread locks and reports");
 }
 
 #[test]
 fn a_second_attach_is_an_error_and_not_a_deadlock() {
     lock!(L);
     let token = Unlocked::<L>::attach().expect("first attach");
-    assert_eq!(
-        Unlocked::<L>::attach().err(),
-        Some(AttachError::AlreadyAttached)
-    );
+    assert_eq!(Unlocked::<L>::attach().err(), Some(AttachError::AlreadyAttached));
     drop(token);
     assert!(Unlocked::<L>::attach().is_ok(), "given back, so free again");
 }
@@ -72,10 +65,7 @@ fn two_markers_of_one_lock_count_as_one_attach() {
         const LOCK: &'static StdMutex = L::LOCK;
     }
     let _token = Unlocked::<L>::attach().expect("first attach");
-    assert_eq!(
-        Unlocked::<Alias>::attach().err(),
-        Some(AttachError::AlreadyAttached)
-    );
+    assert_eq!(Unlocked::<Alias>::attach().err(), Some(AttachError::AlreadyAttached));
 }
 
 #[test]
@@ -141,10 +131,7 @@ fn unwinding_out_of_unlocked_takes_the_lock_again_before_the_guard_is_seen() {
     let mut guard = thread.lock();
     let held = Cell::new(None);
     let unwound = catch_unwind(AssertUnwindSafe(|| {
-        let look = LooksOnDrop {
-            guard: &mut guard,
-            held: &held,
-        };
+        let look = LooksOnDrop { guard: &mut guard, held: &held };
         look.guard.unlocked(|_| panic!("in unlocked"));
     }));
     assert!(unwound.is_err());
@@ -203,12 +190,9 @@ fn unwinding_out_of_a_wait_takes_the_lock_again_before_the_guard_is_seen() {
     let mut thread = Unlocked::<L>::attach().expect("first attach");
     let mut guard = thread.lock();
     let condvar = Condvar::<L>::new();
-    for wait in [
-        (|c, g| c.wait(g)) as fn(&Condvar<L>, &mut Guard<'_, L>),
-        |c, g| {
-            c.wait_timeout(g, Duration::ZERO);
-        },
-    ] {
+    for wait in [(|c, g| c.wait(g)) as fn(&Condvar<L>, &mut Guard<'_, L>), |c, g| {
+        c.wait_timeout(g, Duration::ZERO);
+    }] {
         let unwound = catch_unwind(AssertUnwindSafe(|| wait(&condvar, &mut guard)));
         assert!(unwound.is_err());
         assert!(is_held::<Waiting>());
@@ -321,10 +305,7 @@ unsafe impl Foreign for CLock {
 
 #[test]
 fn a_lent_guard_may_release_the_lock_and_leaves_it_held() {
-    static C_LOCK: CLock = CLock {
-        rust: StdMutex::new(),
-        taken: Cell::new(None),
-    };
+    static C_LOCK: CLock = CLock { rust: StdMutex::new(), taken: Cell::new(None) };
     enum L {}
     impl Lock for L {
         type Backend = CLock;
@@ -356,8 +337,5 @@ fn a_lent_guard_may_release_the_lock_and_leaves_it_held() {
     assert!(is_held::<Probe>());
     C_LOCK.c_unlock();
     assert_free::<Probe>();
-    assert!(
-        Unlocked::<L>::attach().is_ok(),
-        "lending attached for its time only"
-    );
+    assert!(Unlocked::<L>::attach().is_ok(), "lending attached for its time only");
 }

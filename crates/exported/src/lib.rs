@@ -77,9 +77,7 @@ unsafe impl<T: Send + Sync> Send for Slot<T> {}
 impl<T, L: Lock> Exported<T, L> {
     /// A place with nothing in it.
     pub const fn new() -> Self {
-        Exported {
-            slot: Guarded::new(Slot(ptr::null())),
-        }
+        Exported { slot: Guarded::new(Slot(ptr::null())) }
     }
 
     /// Makes `object` the one that [`get`](Exported::get) finds.
@@ -98,10 +96,7 @@ impl<T, L: Lock> Exported<T, L> {
         }
         // INVARIANT: the count goes to the slot, and the one publication is made here.
         slot.0 = Arc::into_raw(object);
-        Ok(Publication {
-            place: self,
-            _thread: NotSend { _pointers: [] },
-        })
+        Ok(Publication { place: self, _thread: NotSend { _pointers: [] } })
     }
 
     /// The object, if one is published, for as long as the guard is borrowed.

@@ -73,9 +73,7 @@ fn a_counted_reference_outlives_the_export_and_dies_on_the_thread_that_drops_it_
     static DROPS: AtomicUsize = AtomicUsize::new(0);
     let mut thread = Unlocked::<L>::attach().expect("first attach");
     let mut guard = thread.lock();
-    let publication = PLACE
-        .publish(&mut guard, Arc::new(Object(&DROPS)))
-        .expect("vacant");
+    let publication = PLACE.publish(&mut guard, Arc::new(Object(&DROPS))).expect("vacant");
     let counted = PLACE.share(&guard).expect("published");
     let (retired, wait) = std::sync::mpsc::channel::<()>();
     let worker = thread::spawn(move || {

@@ -1,1 +1,230 @@
-//! migration
+//! The outside face of migration: what QEMU has in `include/migration/misc.h` and
+//! `blocker.h`, as functions that take a lock token.
+//!
+//! Here is the one global of the whole program. Code outside asks about the current
+//! migration through these functions, and each works at any time: before there is a
+//! migration object, while it migrates, after it was shut down while its thread still runs,
+//! and when it is gone.
+//!
+//! ```
+//! use migration::bql::{BqlGuard, BqlUnlocked};
+//!
+//! // QEMU: "call it with the BQL held" is a comment. Here it is the signature.
+//! fn may_unplug(bql: &BqlGuard<'_>) -> bool {
+//!     !migration::is_running(bql)
+//! }
+//!
+//! let mut thread = BqlUnlocked::attach()?;
+//! assert!(may_unplug(&thread.lock()), "there is no migration object yet");
+//! # Ok::<(), migration::bql::AttachError>(())
+//! ```
+//!
+//! Nobody outside gets the object, nor a counted reference to it. What may be kept without
+//! the lock is an [`Observer`].
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+
+use std::sync::Arc;
+
+pub use bql;
+use bql::{Bql, BqlGuard, BqlGuarded};
+use engine::{LifeEventKind, MigrationState};
+use exported::{Exported, Publication};
+
+/// What can happen to a migration object; see [`Life`].
+pub use engine::LifeEventKind as LifeKind;
+pub use engine::{
+    Blocker, Device, Direction, DirtyBitmap, DirtyLog, Endpoint, GuestMemory, Host, HostError,
+    Life, LifeEvent, MigrationError, MigrationEvent, MigrationInfo, MigrationParameters,
+    MigrationStatus, Notifier, Observer, PAGE_WORDS, RamBlock, RamSizeError, Registrations,
+    RestoreError, RunState, Uri, UriError, Vm, VmStopped, error_chain,
+};
+
+/// The one global.
+static CURRENT: Current =
+    Current { object: Exported::new(), waiting: BqlGuarded::new(Registrations::new()) };
+
+struct Current {
+    object: Exported<MigrationState, Bql>,
+    /// Notifiers and blockers of the time without an object. They go to the next object, and
+    /// those whose owners still hold them come back when it is shut down.
+    waiting: BqlGuarded<Registrations>,
+}
+
+/// The right to shut the migration object down. It stays on the thread that made it.
+#[must_use = "without it the migration object is never shut down"]
+#[derive(Debug)]
+pub struct MigrationObject(Publication<MigrationState, Bql>);
+
+/// Why there is no migration object.
+#[derive(Debug, thiserror::Error)]
+pub enum InitError {
+    /// There is one already.
+    #[error("there is a migration object already")]
+    Exists,
+    /// It cannot be made.
+    #[error(transparent)]
+    Failed(#[from] MigrationError),
+}
+
+/// Makes the migration object of this machine and publishes it (`migration_object_init`).
+///
+/// # Errors
+///
+/// If there is one already, or the process has no file descriptor for it.
+pub fn object_init(bql: &mut BqlGuard<'_>, host: Host) -> Result<MigrationObject, InitError> {
+    let state = MigrationState::new(host)?;
+    let life = state.life().clone();
+    let publication = CURRENT.object.publish(bql, state).map_err(|_| InitError::Exists)?;
+    life.record(LifeEventKind::Published);
+    let waiting = std::mem::take(CURRENT.waiting.borrow_mut(bql));
+    if let Some(state) = counted(bql) {
+        state.registrations_mut(bql).merge(waiting);
+    }
+    Ok(MigrationObject(publication))
+}
+
+/// A migration object that nobody outside can find any more.
+///
+/// Dropping it gives the owner's count back; if no thread holds another one the object is
+/// destroyed there. Best dropped without the BQL.
+#[must_use = "dropping it may destroy the migration object"]
+#[derive(Debug)]
+pub struct Retired {
+    _state: Arc<MigrationState>,
+}
+
+/// Takes the migration object away from the outside and cancels what it is doing
+/// (`migration_shutdown`). It waits for nothing: a thread that still migrates holds its own
+/// count, finds its waits ended, and cleans up.
+pub fn shutdown(object: MigrationObject, bql: &mut BqlGuard<'_>) -> Retired {
+    let state = object.0.retire(bql);
+    state.life().record(LifeEventKind::Retired);
+    state.cancel(bql, Direction::Outgoing);
+    state.cancel(bql, Direction::Incoming);
+    let registrations = state.registrations(bql).clone();
+    CURRENT.waiting.borrow_mut(bql).merge(registrations);
+    Retired { _state: state }
+}
+
+/// A count of the current object, for a command during which the BQL may be released.
+fn counted(bql: &BqlGuard<'_>) -> Option<Arc<MigrationState>> {
+    CURRENT.object.share(bql).inspect(|state| state.life().record(LifeEventKind::Counted))
+}
+
+/// Whether a migration away from here runs (`migration_is_running`). Without a migration
+/// object: no.
+pub fn is_running(bql: &BqlGuard<'_>) -> bool {
+    CURRENT.object.get(bql).is_some_and(|state| state.status(Direction::Outgoing).is_running())
+}
+
+/// Whether the calling thread is the migration thread (`migration_thread_is_self`). Without
+/// a migration object nobody is.
+pub fn thread_is_self(bql: &BqlGuard<'_>) -> bool {
+    CURRENT.object.get(bql).is_some_and(MigrationState::thread_is_self)
+}
+
+/// What may be watched without the BQL and for ever, if there is a migration object.
+pub fn observer(bql: &BqlGuard<'_>, direction: Direction) -> Option<Observer> {
+    CURRENT.object.get(bql).map(|state| state.observer(direction))
+}
+
+/// The record of the current object's life.
+pub fn life(bql: &BqlGuard<'_>) -> Option<Life> {
+    CURRENT.object.get(bql).map(|state| state.life().clone())
+}
+
+/// The current parameters; QEMU's defaults if there is no migration object.
+pub fn parameters(bql: &BqlGuard<'_>) -> MigrationParameters {
+    CURRENT.object.get(bql).map(MigrationState::parameters).unwrap_or_default()
+}
+
+/// Sets the parameters (`qmp_migrate_set_parameters`).
+///
+/// # Errors
+///
+/// If there is no migration object.
+pub fn set_parameters(
+    bql: &BqlGuard<'_>,
+    parameters: MigrationParameters,
+) -> Result<(), CommandError> {
+    let state = CURRENT.object.get(bql).ok_or(CommandError::NoObject)?;
+    state.set_parameters(bql, parameters);
+    Ok(())
+}
+
+/// Calls `notify` at each event of each migration, until the returned handle is dropped
+/// (`migration_add_notifier`). The handle may be made before there is a migration object and
+/// outlive it.
+pub fn add_notifier(
+    bql: &mut BqlGuard<'_>,
+    notify: impl Fn(&mut BqlGuard<'_>, MigrationEvent) -> Result<(), String> + Send + Sync + 'static,
+) -> Notifier {
+    register(bql, |registrations| registrations.add_notifier(notify))
+}
+
+/// Forbids migration until the returned handle is dropped (`migrate_add_blocker`). The handle
+/// may be made before there is a migration object and outlive it.
+///
+/// # Errors
+///
+/// If a migration runs: it cannot be forbidden any more.
+pub fn add_blocker(bql: &mut BqlGuard<'_>, reason: &str) -> Result<Blocker, CommandError> {
+    if is_running(bql) {
+        return Err(CommandError::Busy { reason: reason.to_owned() });
+    }
+    Ok(register(bql, |registrations| registrations.add_blocker(reason)))
+}
+
+/// Registers with the current object, or with those who wait for one.
+fn register<R>(bql: &mut BqlGuard<'_>, add: impl FnOnce(&mut Registrations) -> R) -> R {
+    match counted(bql) {
+        Some(state) => add(state.registrations_mut(bql)),
+        None => add(CURRENT.waiting.borrow_mut(bql)),
+    }
+}
+
+/// Why a command was refused.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// The machine has no migration object, or none any more.
+    #[error("there is no migration object")]
+    NoObject,
+    /// A migration runs, and the blocker comes too late.
+    #[error("migration runs and cannot be blocked: {reason}")]
+    Busy {
+        /// The blocker's reason.
+        reason: String,
+    },
+    /// The engine refuses.
+    #[error(transparent)]
+    Refused(#[from] MigrationError),
+}
+
+/// Begins to migrate away and returns (`qmp_migrate`).
+///
+/// # Errors
+///
+/// If there is no migration object, a migration runs, or one is blocked.
+pub fn migrate(bql: &mut BqlGuard<'_>, endpoint: Endpoint) -> Result<(), CommandError> {
+    let state = counted(bql).ok_or(CommandError::NoObject)?;
+    Ok(engine::migrate(state, bql, endpoint)?)
+}
+
+/// Begins to wait for a migration to here and returns (`qmp_migrate_incoming`).
+///
+/// # Errors
+///
+/// If there is no migration object, or a migration runs.
+pub fn migrate_incoming(bql: &mut BqlGuard<'_>, endpoint: Endpoint) -> Result<(), CommandError> {
+    let state = counted(bql).ok_or(CommandError::NoObject)?;
+    Ok(engine::migrate_incoming(state, bql, endpoint)?)
+}
+
+/// Asks the migration that runs to stop, and returns (`qmp_migrate_cancel`). Without one it
+/// does nothing.
+pub fn cancel(bql: &mut BqlGuard<'_>, direction: Direction) {
+    if let Some(state) = counted(bql) {
+        state.cancel(bql, direction);
+    }
+}

@@ -1,8 +1,10 @@
-//! The reading end: a buffer over any [`Read`] that hands out integers and borrowed bytes, and knows where it stands.
+//! The reading end: a buffer over any [`Read`] that hands out integers and borrowed bytes, and
+//! knows where it stands.
 //!
-//! The counterpart of the input half of `migration/qemu-file.c`. The page path is [`Decoder::take`]: a slice out of the buffer, no
-//! copy. The reader is asked only when the buffer has less than what is needed now, then with all the free room, and it may
-//! answer with less; so a stream that pauses between records (a return path, a live migration) never blocks a decoder that
+//! The counterpart of the input half of `migration/qemu-file.c`. The page path is
+//! [`Decoder::take`]: a slice out of the buffer, no copy. The reader is asked only when the buffer
+//! has less than what is needed now, then with all the free room, and it may answer with less; so a
+//! stream that pauses between records (a return path, a live migration) never blocks a decoder that
 //! has a whole record.
 
 use std::io::{self, Read};
@@ -15,7 +17,8 @@ pub const CAPACITY: usize = 1 << 20;
 /// Reads the pieces of a stream from `R`.
 ///
 /// # Invariants
-/// `start <= end <= CAPACITY == buffer.len()`; `buffer[start..end]` has been read and not yet consumed.
+/// `start <= end <= CAPACITY == buffer.len()`; `buffer[start..end]` has been read and not yet
+/// consumed.
 pub struct Decoder<R> {
     reader: R,
     buffer: Box<[u8]>,
@@ -59,8 +62,9 @@ impl<R: Read> Decoder<R> {
         self.reader
     }
 
-    /// Says which section errors are about from here on, for instance [`crate::SectionHeader::label`]. The text's memory is
-    /// reused. [`crate::Record`] sets it as far as it knows, and clears it at the next record.
+    /// Says which section errors are about from here on, for instance
+    /// [`crate::SectionHeader::label`]. The text's memory is reused. [`crate::Record`] sets it as
+    /// far as it knows, and clears it at the next record.
     pub fn set_section(&mut self, label: Option<&str>) {
         self.section.clear();
         self.section.push_str(label.unwrap_or_default());
@@ -122,9 +126,16 @@ impl<R: Read> Decoder<R> {
     ///
     /// # Errors
     /// As [`Decoder::u8`], and if `len` is more than `max`.
-    pub fn bytes(&mut self, len: usize, max: usize, expected: &'static str) -> Result<Vec<u8>, DecodeError> {
+    pub fn bytes(
+        &mut self,
+        len: usize,
+        max: usize,
+        expected: &'static str,
+    ) -> Result<Vec<u8>, DecodeError> {
         if len > max {
-            return Err(self.error(format!("{expected} of at most {max} bytes"), format!("{len} bytes")));
+            return Err(
+                self.error(format!("{expected} of at most {max} bytes"), format!("{len} bytes"))
+            );
         }
         let mut bytes = Vec::new();
         while bytes.len() < len {
@@ -171,7 +182,12 @@ impl<R: Read> Decoder<R> {
     }
 
     /// An error of the caller's own check about what stood at `offset`.
-    pub fn error_at(&self, offset: u64, expected: impl Into<String>, found: impl Into<String>) -> DecodeError {
+    pub fn error_at(
+        &self,
+        offset: u64,
+        expected: impl Into<String>,
+        found: impl Into<String>,
+    ) -> DecodeError {
         DecodeError {
             offset,
             section: (!self.section.is_empty()).then(|| self.section.clone()),
@@ -190,7 +206,9 @@ impl<R: Read> Decoder<R> {
     #[cold]
     fn require(&mut self, n: usize, expected: &'static str) -> Result<(), DecodeError> {
         if n > CAPACITY {
-            return Err(self.error(format!("{expected} of at most {CAPACITY} bytes"), format!("{n} bytes")));
+            return Err(
+                self.error(format!("{expected} of at most {CAPACITY} bytes"), format!("{n} bytes"))
+            );
         }
         if let Err(source) = self.pull(n) {
             return Err(self.reader_error(expected, source));
@@ -203,7 +221,8 @@ impl<R: Read> Decoder<R> {
         Ok(())
     }
 
-    /// Reads until `n <= CAPACITY` bytes are buffered or the stream ends. Bytes move only when the room behind them is too small.
+    /// Reads until `n <= CAPACITY` bytes are buffered or the stream ends. Bytes move only when the
+    /// room behind them is too small.
     fn pull(&mut self, n: usize) -> io::Result<()> {
         if self.start == self.end {
             (self.start, self.end) = (0, 0);
@@ -246,7 +265,7 @@ mod tests {
         assert_eq!(input.take(40, "rest of the part").unwrap(), [1; 40]);
         assert_eq!(input.get_ref().0.len(), 1);
         assert_eq!(input.take(10, "next part").unwrap(), [2; 10]);
-        assert_eq!(input.take(0, "nothing").unwrap(), []);
+        assert!(input.take(0, "nothing").unwrap().is_empty());
         assert_eq!(input.offset(), 110);
     }
 
@@ -268,7 +287,10 @@ mod tests {
     fn the_end_of_the_stream_and_errors_of_the_reader_are_told_apart() {
         let mut input = Decoder::new(&[1, 2, 3][..]);
         let error = input.be32("answer").unwrap_err();
-        assert_eq!(error.to_string(), "at byte 0: expected answer, found end of stream after 3 of 4 bytes");
+        assert_eq!(
+            error.to_string(),
+            "at byte 0: expected answer, found end of stream after 3 of 4 bytes"
+        );
         assert!(error.is_end_of_stream() && error.io_error().is_none());
         assert_eq!(input.be16("what is left").unwrap(), 0x0102);
 

@@ -6,11 +6,12 @@ use crate::IdStr;
 
 /// Why a stream was refused: where, in what, what the decoder wanted there and what it got.
 #[derive(Debug, thiserror::Error)]
-#[error("at byte {offset}{}: expected {expected}, found {found}", .section.as_ref().map(|s| format!(", in {s}")).unwrap_or_default())]
+#[error("at byte {offset}{}: expected {expected}, found {found}", within(.section))]
 pub struct DecodeError {
     /// Bytes from the start of the stream to the first byte of the refused item.
     pub offset: u64,
-    /// The record or section around the item, for instance `section "ram" (id 2)` or `configuration`.
+    /// The record or section around the item, for instance `section "ram" (id 2)` or
+    /// `configuration`.
     pub section: Option<String>,
     /// The item, and the values it may have.
     pub expected: String,
@@ -18,6 +19,10 @@ pub struct DecodeError {
     pub found: String,
     pub(crate) end_of_stream: bool,
     pub(crate) source: Option<io::Error>,
+}
+
+fn within(section: &Option<String>) -> String {
+    section.as_ref().map(|section| format!(", in {section}")).unwrap_or_default()
 }
 
 impl DecodeError {
@@ -35,8 +40,11 @@ impl DecodeError {
 /// A value that the stream has no way to say; constructors refuse it.
 #[derive(Debug, thiserror::Error)]
 pub enum ValueError {
-    /// A block's length goes into the list as whole pages, and one of no length would never end the list.
-    #[error("RAM block {block:?} of {length:#x} bytes, not a positive multiple of the target page size")]
+    /// A block's length goes into the list as whole pages, and one of no length would never end the
+    /// list.
+    #[error(
+        "RAM block {block:?} of {length:#x} bytes, not a positive multiple of the target page size"
+    )]
     BlockLength {
         /// The block.
         block: IdStr,
@@ -70,7 +78,8 @@ pub enum ValueError {
     /// A VM description that is not JSON.
     #[error("a VM description that is not JSON")]
     VmDescriptionJson(#[source] serde_json::Error),
-    /// A run state that `globalstate` cannot hold: it has 32 bytes for the text and its closing NUL.
+    /// A run state that `globalstate` cannot hold: it has 32 bytes for the text and its closing
+    /// NUL.
     #[error("run state {text:?}, not 1 to 31 bytes without a NUL")]
     RunState {
         /// The text.

@@ -10,7 +10,8 @@ pub(crate) struct Family {
     pub(crate) name: &'static str,
     /// Upper bound of a payload, in bytes.
     pub(crate) max_len: u16,
-    /// QEMU's name of each kind, and the payload lengths it may have in bytes; none listed: the length follows from the payload.
+    /// QEMU's name of each kind, and the payload lengths it may have in bytes; none listed: the
+    /// length follows from the payload.
     pub(crate) kinds: &'static [(&'static str, &'static [u16])],
 }
 
@@ -45,7 +46,10 @@ pub(crate) struct Head {
 }
 
 impl Head {
-    pub(crate) fn decode<R: Read>(input: &mut Decoder<R>, family: &'static Family) -> Result<Head, DecodeError> {
+    pub(crate) fn decode<R: Read>(
+        input: &mut Decoder<R>,
+        family: &'static Family,
+    ) -> Result<Head, DecodeError> {
         let at = input.offset();
         let number = input.be16(family.name)?;
         let len = input.be16("length of the payload")?;
@@ -65,19 +69,26 @@ impl Head {
         }
     }
 
-    /// The name which is all of the payload but `others` bytes. Its length is checked before it is read, so that a wrong
-    /// one is told at once instead of waiting for bytes that no sender will send.
-    pub(crate) fn check_name<R: Read>(&self, input: &mut Decoder<R>, others: u16) -> Result<(), DecodeError> {
-        let wanted = others + 1 + input.peek_u8()?.map_or(0, u16::from);
-        if self.len != wanted {
-            return Err(self.wrong_len(input, &wanted.to_string()));
+    /// Checks, where a name stands that is all of the payload but `others` bytes, that the length
+    /// says so too. Before the name is read, so that a wrong length is told at once instead of
+    /// waiting for bytes that no sender will send.
+    pub(crate) fn check_name<R: Read>(
+        &self,
+        input: &mut Decoder<R>,
+        others: u16,
+    ) -> Result<(), DecodeError> {
+        match input.peek_u8()? {
+            Some(len) if self.len != others + 1 + u16::from(len) => {
+                Err(self.wrong_len(input, &(others + 1 + u16::from(len)).to_string()))
+            }
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     pub(crate) fn wrong_len<R: Read>(&self, input: &Decoder<R>, lens: &str) -> DecodeError {
         let Family { name, .. } = self.family;
-        let expected = format!("{name} {} with {lens} bytes of payload", self.family.kind_name(self.number));
+        let expected =
+            format!("{name} {} with {lens} bytes of payload", self.family.kind_name(self.number));
         input.error_at(self.at, expected, format!("{} bytes", self.len))
     }
 

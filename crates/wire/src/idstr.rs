@@ -6,9 +6,11 @@ use std::ops::Deref;
 
 use crate::{DecodeError, Decoder, Wire};
 
-/// A counted string, for instance the name of a section (`idstr`) or of a RAM block: 1 to 255 bytes of UTF-8.
+/// A counted string, for instance the name of a section (`idstr`) or of a RAM block: 1 to 255 bytes
+/// of UTF-8.
 ///
-/// QEMU: `qemu_put_counted_string`, `qemu_get_counted_string` (`migration/qemu-file.c`). QEMU takes any bytes; ours are text.
+/// QEMU: `qemu_put_counted_string`, `qemu_get_counted_string` (`migration/qemu-file.c`). QEMU takes
+/// any bytes; ours are text.
 ///
 /// # Invariants
 /// The length is in `1..=255`.
@@ -100,7 +102,10 @@ mod tests {
     #[test]
     fn an_empty_cut_or_binary_name_is_refused() {
         refused::<IdStr>(b"\x00", "at byte 0: expected a name of 1 to 255 bytes, found 0 bytes");
-        refused::<IdStr>(b"\x02a", "at byte 1: expected name, found end of stream after 1 of 2 bytes");
+        refused::<IdStr>(
+            b"\x02a",
+            "at byte 1: expected name, found end of stream after 1 of 2 bytes",
+        );
         refused::<IdStr>(b"\x02a\xff", "at byte 0: expected a name in UTF-8, found \"a\\xff\"");
     }
 }

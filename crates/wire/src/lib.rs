@@ -1,7 +1,8 @@
 //! QEMU's migration stream, version 3: one set of types that encodes it and decodes it.
 //!
-//! A stream is a [`FileHeader`] and then [`Record`]s. The head of a section is a record; its payload carries no length and
-//! belongs to whoever knows the section: [`ram::RamRecord`]s for `ram`, [`vmstate::load`] for a device. A [`Footer`] closes it.
+//! A stream is a [`FileHeader`] and then [`Record`]s. The head of a section is a record; its
+//! payload carries no length and belongs to whoever knows the section: [`ram::RamRecord`]s for
+//! `ram`, [`vmstate::load`] for a device. A [`Footer`] closes it.
 //!
 //! ```
 //! use wire::{Decoder, FileHeader, Footer, IdStr, Record, SectionHeader, Wire, vmstate};
@@ -27,13 +28,16 @@
 //!
 //! # Why it is shaped so
 //!
-//! * Encoding appends to a `Vec<u8>` and cannot fail: what the format cannot say, the constructors refuse ([`ValueError`]).
-//! * Decoding trusts nothing: every length has a named bound before memory is set aside for it, and a [`DecodeError`] tells
-//!   the byte, the section, what was expected and what was found. It is stricter than QEMU where QEMU accepts what
-//!   no QEMU writes, so that what is decoded encodes to the same bytes again.
+//! * Encoding appends to a `Vec<u8>` and cannot fail: what the format cannot say, the constructors
+//!   refuse ([`ValueError`]).
+//! * Decoding trusts nothing: every length has a named bound before memory is set aside for it, and
+//!   a [`DecodeError`] tells the byte, the section, what was expected and what was found. It is
+//!   stricter than QEMU where QEMU accepts what no QEMU writes, so that a decoded record encodes to
+//!   the same bytes again.
 //! * No I/O policy: [`Decoder`] works over any [`Read`], and asks it for more only when it must.
 //!
-//! All integers are big-endian. Postcopy's embedded stream, multifd packets, XBZRLE and mapped-ram are not decoded.
+//! All integers are big-endian. Postcopy's embedded stream, multifd packets, XBZRLE and mapped-ram
+//! are not decoded.
 
 #![forbid(unsafe_code)]
 
@@ -111,13 +115,18 @@ mod testing {
         T::decode(&mut Decoder::new(bytes))
     }
 
-    /// `value` encodes to exactly `bytes`, and `bytes` decode to `value` with nothing left.
+    /// `value` encodes to exactly `bytes`, and `bytes` decode to `value` with nothing left; cut
+    /// anywhere, the stream ends.
     #[track_caller]
     pub(crate) fn golden<T: Wire + PartialEq + std::fmt::Debug>(value: &T, bytes: &[u8]) {
         assert_eq!(encoded(value), bytes);
         let mut input = Decoder::new(bytes);
         assert_eq!(&T::decode(&mut input).expect("golden bytes decode"), value);
         assert_eq!(input.offset(), bytes.len() as u64);
+        for len in 0..bytes.len() {
+            let error = decoded::<T>(&bytes[..len]).expect_err("cut bytes are refused");
+            assert!(error.is_end_of_stream(), "cut at {len}: {error}");
+        }
     }
 
     /// `bytes` are refused with exactly this text.

@@ -1,0 +1,220 @@
+//! The pipe, socket or file that carries a stream: QEMU's `QEMUFile`.
+//!
+//! Every wait for the peer is a poll that the request to cancel wakes, whatever kind of
+//! descriptor it is; so the descriptor is non-blocking, and a peer that reads nothing holds
+//! nobody up.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::process::Child;
+
+use rustix::event::PollFlags;
+use rustix::net::Shutdown;
+use tempfile::{NamedTempFile, TempPath};
+
+use crate::cancel::{CancelEvent, Woken};
+use crate::guest_io::{Piece, write_pieces};
+
+/// A connected channel. Dropping it breaks it off.
+#[derive(Debug)]
+pub(crate) struct Channel {
+    fd: OwnedFd,
+    /// Whether the peer can answer: a return path is possible.
+    two_way: bool,
+    end: End,
+}
+
+/// What stands behind a descriptor, and has to be ended with it.
+#[derive(Debug)]
+enum End {
+    Nothing,
+    Command(Command),
+    /// A file that gets its name when it is complete; dropped before, it is removed.
+    File(TempPath, PathBuf),
+}
+
+/// The reason inside the `io::Error` of a wait that was cancelled.
+#[derive(Debug, thiserror::Error)]
+#[error("cancelled")]
+struct CancelRequested;
+
+impl Channel {
+    pub(crate) fn new(fd: OwnedFd, two_way: bool) -> io::Result<Self> {
+        rustix::io::ioctl_fionbio(&fd, true)?;
+        Ok(Channel { fd, two_way, end: End::Nothing })
+    }
+
+    /// A file that appears at `path` complete or not at all.
+    pub(crate) fn of_new_file(path: PathBuf) -> io::Result<Self> {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let (file, temporary) =
+            NamedTempFile::new_in(folder.unwrap_or(Path::new(".")))?.into_parts();
+        let mut channel = Channel::new(file.into(), false)?;
+        channel.end = End::File(temporary, path);
+        Ok(channel)
+    }
+
+    /// A pipe to or from a shell command.
+    pub(crate) fn of_command(fd: OwnedFd, child: Child) -> io::Result<Self> {
+        // Made first: it ends the command if the rest fails.
+        let command = Command(child);
+        let mut channel = Channel::new(fd, false)?;
+        channel.end = End::Command(command);
+        Ok(channel)
+    }
+
+    pub(crate) fn is_two_way(&self) -> bool {
+        self.two_way
+    }
+
+    pub(crate) fn write_all(&self, cancel: &CancelEvent, bytes: &[u8]) -> io::Result<()> {
+        self.write_all_pieces(cancel, &mut [Piece::bytes(bytes)])
+    }
+
+    pub(crate) fn write_all_pieces(
+        &self,
+        cancel: &CancelEvent,
+        mut pieces: &mut [Piece<'_>],
+    ) -> io::Result<()> {
+        loop {
+            while pieces.first().is_some_and(|piece| piece.len() == 0) {
+                pieces = &mut pieces[1..];
+            }
+            if pieces.is_empty() {
+                return Ok(());
+            }
+            if cancel.is_requested() {
+                return Err(io::Error::other(CancelRequested));
+            }
+            match write_pieces(self.fd.as_fd(), pieces) {
+                Ok(mut written) => {
+                    for piece in pieces.iter_mut() {
+                        let whole = piece.len();
+                        piece.advance(written);
+                        written = written.saturating_sub(whole);
+                        if written == 0 {
+                            break;
+                        }
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.wait(cancel, PollFlags::OUT)?;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn wait(&self, cancel: &CancelEvent, what: PollFlags) -> io::Result<()> {
+        match cancel.wait_for(self.fd.as_fd(), what, None)? {
+            Woken::Cancelled => Err(io::Error::other(CancelRequested)),
+            Woken::Ready | Woken::TimedOut => Ok(()),
+        }
+    }
+
+    /// Closes the channel after everything went well: waits for a shell command to end,
+    /// gives a new file its name.
+    pub(crate) fn close(self, cancel: &CancelEvent) -> io::Result<()> {
+        let Channel { fd, end, .. } = self;
+        drop(fd);
+        match end {
+            End::Nothing => Ok(()),
+            End::Command(command) => command.wait(cancel),
+            End::File(temporary, path) => Ok(temporary.persist(path)?),
+        }
+    }
+}
+
+/// Reads a channel, and stops when cancelled.
+pub(crate) struct ChannelReader<'a> {
+    pub(crate) channel: &'a Channel,
+    pub(crate) cancel: &'a CancelEvent,
+}
+
+impl io::Read for ChannelReader<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            if self.cancel.is_requested() {
+                return Err(io::Error::other(CancelRequested));
+            }
+            match rustix::io::read(&self.channel.fd, &mut *buffer) {
+                Ok(n) => return Ok(n),
+                Err(rustix::io::Errno::INTR) => {}
+                Err(rustix::io::Errno::AGAIN) => self.channel.wait(self.cancel, PollFlags::IN)?,
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}
+
+/// Reads the peer's last word. A request to cancel refuses it, but one that came before is
+/// still read: so each side knows whether it was given.
+pub(crate) struct VerdictReader<'a> {
+    channel: &'a Channel,
+    cancel: &'a CancelEvent,
+    refused: bool,
+}
+
+impl<'a> VerdictReader<'a> {
+    pub(crate) fn new(channel: &'a Channel, cancel: &'a CancelEvent) -> Self {
+        VerdictReader { channel, cancel, refused: false }
+    }
+}
+
+impl io::Read for VerdictReader<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            match rustix::io::read(&self.channel.fd, &mut *buffer) {
+                Ok(n) => return Ok(n),
+                Err(rustix::io::Errno::INTR) => {}
+                Err(rustix::io::Errno::AGAIN) if self.refused => {
+                    return Err(io::Error::other(CancelRequested));
+                }
+                Err(rustix::io::Errno::AGAIN) => {
+                    let woken =
+                        self.cancel.wait_for(self.channel.fd.as_fd(), PollFlags::IN, None)?;
+                    if woken == Woken::Cancelled {
+                        // It fails if the peer has gone, and then there is nothing to refuse.
+                        let _ = rustix::net::shutdown(&self.channel.fd, Shutdown::Read);
+                        self.refused = true;
+                    }
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}
+
+/// A shell command at the other end, in a process group of its own. Dropping it kills the
+/// group.
+#[derive(Debug)]
+struct Command(Child);
+
+impl Command {
+    fn wait(mut self, cancel: &CancelEvent) -> io::Result<()> {
+        let pid = rustix::process::Pid::from_child(&self.0);
+        let pidfd = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty())?;
+        if cancel.wait_for(pidfd.as_fd(), PollFlags::IN, None)? == Woken::Cancelled {
+            return Err(io::Error::other(CancelRequested));
+        }
+        let status = self.0.wait()?;
+        if status.success() {
+            Ok(())
+        } else {
+            Err(io::Error::other(format!("the command ended with {status}")))
+        }
+    }
+}
+
+impl Drop for Command {
+    fn drop(&mut self) {
+        // A child that was waited for is not there to kill, and its number may be another's.
+        if matches!(self.0.try_wait(), Ok(None)) {
+            let group = rustix::process::Pid::from_child(&self.0);
+            let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+            let _ = self.0.wait();
+        }
+    }
+}

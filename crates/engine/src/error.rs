@@ -1,0 +1,135 @@
+//! Why a migration did not work.
+
+use std::io;
+
+use bql::AttachError;
+use wire::DecodeError;
+
+use crate::uri::Uri;
+
+/// Why a migration did not work, or was not begun. The first one of a migration is kept.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum MigrationError {
+    /// A migration runs already.
+    #[error("a migration is {status} already")]
+    Busy {
+        /// QAPI's name of its status.
+        status: &'static str,
+    },
+    /// Something on this machine forbids migration.
+    #[error("migration is blocked: {}", reasons.join("; "))]
+    Blocked {
+        /// One reason a blocker.
+        reasons: Vec<String>,
+    },
+    /// A notifier did not let the migration begin.
+    #[error("migration was refused at setup: {reason}")]
+    Refused {
+        /// The notifier's words.
+        reason: String,
+    },
+    /// The object cannot be used for want of a descriptor or a thread.
+    #[error("no {what} for the migration")]
+    Resources {
+        /// What is missing.
+        what: &'static str,
+        /// Why.
+        source: io::Error,
+    },
+    /// The thread cannot have a lock token.
+    #[error("the migration thread has no lock token")]
+    Attach(#[from] AttachError),
+    /// The destination cannot be reached.
+    #[error("cannot connect to {uri}")]
+    Connect {
+        /// The destination.
+        uri: Uri,
+        /// Why.
+        source: io::Error,
+    },
+    /// There is no waiting for the source there.
+    #[error("cannot wait for a migration at {uri}")]
+    Listen {
+        /// The place.
+        uri: Uri,
+        /// Why.
+        source: io::Error,
+    },
+    /// Sending failed.
+    #[error("the peer took {sent} bytes of the stream and then closed the connection")]
+    PeerClosed {
+        /// Bytes of the stream that were sent.
+        sent: u64,
+        /// Why.
+        source: io::Error,
+    },
+    /// Sending failed.
+    #[error("sending failed after {sent} bytes of the stream")]
+    Send {
+        /// Bytes of the stream that were sent.
+        sent: u64,
+        /// Why.
+        source: io::Error,
+    },
+    /// The destination says that it could not load the stream.
+    #[error("the destination reports that it could not load the stream (error {code})")]
+    DestinationFailed {
+        /// Its number for the error.
+        code: u32,
+    },
+    /// The destination was sent everything and did not say that it took it.
+    #[error("the destination was sent the whole stream and did not confirm it")]
+    NotConfirmed(#[source] DecodeError),
+    /// The dirty log does not work.
+    #[error("dirty pages of RAM block `{block}` cannot be tracked")]
+    DirtyLog {
+        /// The RAM block.
+        block: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// The stream cannot be loaded.
+    #[error("the migration stream cannot be loaded")]
+    Load(#[from] DecodeError),
+    /// The source could not be told that everything is here, so the machine stays there.
+    #[error("the source cannot be told that the machine has arrived")]
+    SourceGone {
+        /// Why.
+        source: io::Error,
+    },
+    /// A device refuses its state.
+    #[error("device `{device}` refuses the state that was sent")]
+    Restore {
+        /// The section's name.
+        device: String,
+        /// The device's reason.
+        source: RestoreError,
+    },
+    /// It was cancelled.
+    #[error("cancelled")]
+    Cancelled,
+    /// Code of the migration or of one of its call-outs panicked.
+    #[error("the migration thread panicked: {message}")]
+    Panicked {
+        /// The panic's words.
+        message: String,
+    },
+}
+
+/// A device's reason to refuse a state, in its own words.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct RestoreError(pub String);
+
+impl MigrationError {
+    /// What a failed write means.
+    pub(crate) fn of_write(sent: u64, source: io::Error) -> Self {
+        match source.kind() {
+            io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => {
+                MigrationError::PeerClosed { sent, source }
+            }
+            _ => MigrationError::Send { sent, source },
+        }
+    }
+}

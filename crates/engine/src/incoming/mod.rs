@@ -1,0 +1,174 @@
+//! The destination: `process_incoming_migration_co` of `migration/migration.c`.
+//!
+//! Its phases are types too: [`Connected`] loads the stream and becomes [`Loaded`], which
+//! gives the word that everything is here and becomes [`Arrived`]. Whatever fails before that
+//! word leaves the machine as it was: device state is put in place when all of it is here.
+
+mod load;
+mod ram;
+
+use std::sync::Arc;
+
+use bql::{BqlGuard, BqlUnlocked};
+use wire::{Decoder, ReturnMessage, Wire};
+
+use crate::attempt::{self, Cleaned};
+use crate::channel::{Channel, ChannelReader};
+use crate::error::MigrationError;
+use crate::host::RunState;
+use crate::state::MigrationState;
+use crate::status::{Direction, MigrationStatus};
+use crate::transport::Endpoint;
+
+use load::Contents;
+
+/// Begins to wait for a migration at `endpoint` and returns (`qmp_migrate_incoming`). The
+/// rest happens on a thread of its own.
+///
+/// # Errors
+///
+/// If a migration runs, or if there can be no thread for it.
+pub fn migrate_incoming(
+    state: Arc<MigrationState>,
+    bql: &mut BqlGuard<'_>,
+    endpoint: Endpoint,
+) -> Result<(), MigrationError> {
+    attempt::begin(&state, bql, Direction::Incoming)?;
+    attempt::spawn(
+        state,
+        bql,
+        Direction::Incoming,
+        "mig/dst/main",
+        move |state, thread| match through_the_phases(state, thread, endpoint) {
+            Ok(arrived) => arrived.clean_up(state, &mut thread.lock()),
+            Err(error) => failed(state, &mut thread.lock(), error),
+        },
+        failed,
+    )
+}
+
+fn failed(state: &MigrationState, _bql: &mut BqlGuard<'_>, error: MigrationError) -> Cleaned {
+    Cleaned::failed(state, Direction::Incoming, error)
+}
+
+fn through_the_phases(
+    state: &MigrationState,
+    thread: &mut BqlUnlocked,
+    endpoint: Endpoint,
+) -> Result<Arrived, MigrationError> {
+    Connected::wait(state, thread, endpoint)?.load(state, thread)?.confirm(state, thread)
+}
+
+/// The source has connected.
+struct Connected {
+    channel: Channel,
+}
+
+impl Connected {
+    fn wait(
+        state: &MigrationState,
+        _thread: &mut BqlUnlocked,
+        endpoint: Endpoint,
+    ) -> Result<Self, MigrationError> {
+        let uri = endpoint.uri().clone();
+        let side = &state.incoming;
+        let accept = || {
+            let listener = endpoint.listen()?;
+            side.progress.update(|info| info.socket_address = listener.address());
+            listener.accept(&side.cancel)
+        };
+        let channel = accept().map_err(|source| MigrationError::Listen { uri, source })?;
+        side.progress.advance(MigrationStatus::Active);
+        Ok(Connected { channel })
+    }
+
+    fn load(
+        self,
+        state: &MigrationState,
+        thread: &mut BqlUnlocked,
+    ) -> Result<Loaded, MigrationError> {
+        let mut answers = Answers { channel: &self.channel, open: false };
+        let reader = ChannelReader { channel: &self.channel, cancel: &state.incoming.cancel };
+        let loaded = load::load(state, &mut Decoder::new(reader), &mut answers)
+            .map_err(MigrationError::Load)
+            .and_then(|contents| contents.restore(state, &mut thread.lock()));
+        match loaded {
+            Ok(at_source) => {
+                Ok(Loaded { return_path: answers.open, channel: self.channel, at_source })
+            }
+            Err(error) => {
+                // The connection may be what failed; the source then sees it closed.
+                let _ = answers.say(state, ReturnMessage::Shut(1));
+                Err(error)
+            }
+        }
+    }
+}
+
+/// The way back to the source, once it has asked for one.
+struct Answers<'a> {
+    channel: &'a Channel,
+    open: bool,
+}
+
+impl Answers<'_> {
+    fn say(&self, state: &MigrationState, message: ReturnMessage) -> std::io::Result<()> {
+        if !self.open {
+            return Ok(());
+        }
+        let mut out = Vec::new();
+        message.encode(&mut out);
+        self.channel.write_all(&state.incoming.cancel, &out)
+    }
+}
+
+/// Memory and devices have what the source had.
+struct Loaded {
+    channel: Channel,
+    return_path: bool,
+    at_source: RunState,
+}
+
+impl Loaded {
+    /// Tells the source. If it does not want to hear it any more, the machine stays there.
+    fn confirm(
+        self,
+        state: &MigrationState,
+        _thread: &mut BqlUnlocked,
+    ) -> Result<Arrived, MigrationError> {
+        let answers = Answers { channel: &self.channel, open: self.return_path };
+        answers
+            .say(state, ReturnMessage::Shut(0))
+            .map_err(|source| MigrationError::SourceGone { source })?;
+        self.channel
+            .close(&state.incoming.cancel)
+            .map_err(|source| MigrationError::SourceGone { source })?;
+        Ok(Arrived { at_source: self.at_source })
+    }
+}
+
+/// The machine is here and nowhere else.
+struct Arrived {
+    at_source: RunState,
+}
+
+impl Arrived {
+    fn clean_up(self, state: &MigrationState, bql: &mut BqlGuard<'_>) -> Cleaned {
+        state.host.vm.has_arrived(bql, self.at_source);
+        Cleaned::completed(Direction::Incoming)
+    }
+}
+
+impl Contents {
+    /// Puts every device state in place.
+    fn restore(
+        self,
+        _state: &MigrationState,
+        bql: &mut BqlGuard<'_>,
+    ) -> Result<RunState, MigrationError> {
+        for (device, state) in self.devices {
+            state.restore(bql).map_err(|source| MigrationError::Restore { device, source })?;
+        }
+        Ok(self.at_source)
+    }
+}

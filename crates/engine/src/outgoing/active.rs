@@ -1,0 +1,81 @@
+//! Second phase: passes over memory while the machine runs and writes.
+
+use std::time::{Duration, Instant};
+
+use bql::BqlUnlocked;
+
+use crate::error::MigrationError;
+use crate::state::MigrationState;
+
+use super::Switchover;
+use super::convergence::Rest;
+use super::finish::Failed;
+use super::ram::RamSave;
+use super::stream::Stream;
+
+/// A shorter pass says little of the bandwidth: it went into the socket's buffer.
+const MEASURABLE: Duration = Duration::from_millis(20);
+
+/// The head of the stream is out and writes are tracked.
+pub(super) struct Active {
+    stream: Stream,
+    ram: RamSave,
+}
+
+/// What is left is little enough to stop the machine for.
+pub(super) struct Converged {
+    pub(super) stream: Stream,
+    pub(super) ram: RamSave,
+}
+
+impl Active {
+    pub(super) fn new(stream: Stream, ram: RamSave) -> Self {
+        Active { stream, ram }
+    }
+
+    /// Sends memory, pass by pass, until the rest is good enough.
+    pub(super) fn iterate(
+        mut self,
+        state: &MigrationState,
+        _thread: &mut BqlUnlocked,
+    ) -> Result<Converged, Failed> {
+        match self.passes(state) {
+            Ok(()) => Ok(Converged { stream: self.stream, ram: self.ram }),
+            Err(error) => Err(Failed::new(self.stream, error)),
+        }
+    }
+
+    fn passes(&mut self, state: &MigrationState) -> Result<(), MigrationError> {
+        let (mut before, mut bandwidth) = (None, 0);
+        loop {
+            let (sent, began) = (self.stream.sent(), Instant::now());
+            self.ram.send_dirty(state, &mut self.stream, true)?;
+            let (sent, took) = (self.stream.sent() - sent, began.elapsed());
+            if took >= MEASURABLE || bandwidth == 0 {
+                bandwidth = (sent as f64 / took.as_secs_f64().max(1e-6)) as u64;
+            }
+            self.ram.sync(state)?;
+
+            let rest = Rest { remaining: self.ram.remaining(), bandwidth };
+            state.outgoing.progress.update(|info| {
+                info.bandwidth = bandwidth;
+                info.expected_downtime = rest.expected_downtime();
+            });
+            if rest.is_good_enough(state.parameters().downtime_limit, before) {
+                return Ok(());
+            }
+            before = Some(rest.remaining);
+        }
+    }
+}
+
+impl Converged {
+    /// Stops the machine.
+    pub(super) fn switch_over(
+        self,
+        state: &MigrationState,
+        thread: &mut BqlUnlocked,
+    ) -> Result<Switchover, Failed> {
+        Switchover::begin(state, thread, self.stream, self.ram)
+    }
+}

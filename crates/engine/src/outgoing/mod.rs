@@ -1,0 +1,72 @@
+//! The source: `migration/migration.c`, `migration_thread`.
+//!
+//! A migration goes through phases, each a type: [`Setup`], [`Active`], [`Switchover`], and
+//! at the end [`Completed`] or [`Failed`]. Moving on consumes the phase, and only the last
+//! two can be cleaned up.
+
+mod active;
+mod convergence;
+mod finish;
+mod ram;
+mod setup;
+mod stream;
+mod switchover;
+
+use std::sync::Arc;
+
+use bql::{BqlGuard, BqlUnlocked};
+
+use crate::attempt::{self, Cleaned};
+use crate::error::MigrationError;
+use crate::state::MigrationState;
+use crate::status::Direction;
+use crate::transport::Endpoint;
+
+use finish::{Completed, Failed};
+use setup::Setup;
+use switchover::Switchover;
+
+/// Begins to migrate to `endpoint` and returns (`qmp_migrate`). The rest happens on a thread
+/// of its own; watch it with an [`Observer`](crate::Observer).
+///
+/// # Errors
+///
+/// If a migration runs, if one is blocked, or if there can be no thread for it.
+pub fn migrate(
+    state: Arc<MigrationState>,
+    bql: &mut BqlGuard<'_>,
+    endpoint: Endpoint,
+) -> Result<(), MigrationError> {
+    let reasons = state.registrations(bql).blockers();
+    if !reasons.is_empty() {
+        return Err(MigrationError::Blocked { reasons });
+    }
+    attempt::begin(&state, bql, Direction::Outgoing)?;
+    attempt::spawn(
+        state,
+        bql,
+        Direction::Outgoing,
+        "mig/src/main",
+        move |state, thread| run(state, thread, endpoint),
+        |state, bql, error| Failed::without_stream(error).clean_up(state, bql),
+    )
+}
+
+fn run(state: &MigrationState, thread: &mut BqlUnlocked, endpoint: Endpoint) -> Cleaned {
+    match through_the_phases(state, thread, endpoint) {
+        Ok(completed) => completed.clean_up(state, &mut thread.lock()),
+        Err(failed) => failed.clean_up(state, &mut thread.lock()),
+    }
+}
+
+fn through_the_phases(
+    state: &MigrationState,
+    thread: &mut BqlUnlocked,
+    endpoint: Endpoint,
+) -> Result<Completed, Failed> {
+    Setup::connect(state, thread, endpoint)?
+        .activate(state, thread)?
+        .iterate(state, thread)?
+        .switch_over(state, thread)?
+        .complete(state, thread)
+}

@@ -1,0 +1,85 @@
+//! First phase: connect, ask the notifiers, send what comes before memory.
+
+use bql::BqlUnlocked;
+use wire::{Command, Configuration, FileHeader, Record, Wire};
+
+use crate::error::MigrationError;
+use crate::registrations::MigrationEvent;
+use crate::state::MigrationState;
+use crate::status::MigrationStatus;
+use crate::transport::Endpoint;
+
+use super::active::Active;
+use super::finish::Failed;
+use super::ram::RamSave;
+use super::stream::Stream;
+
+/// Connected, and nothing sent yet.
+pub(super) struct Setup {
+    stream: Stream,
+}
+
+impl Setup {
+    pub(super) fn connect(
+        state: &MigrationState,
+        _thread: &mut BqlUnlocked,
+        endpoint: Endpoint,
+    ) -> Result<Self, Failed> {
+        let uri = endpoint.uri().clone();
+        let channel = endpoint
+            .connect(&state.outgoing.cancel)
+            .map_err(|source| Failed::without_stream(MigrationError::Connect { uri, source }))?;
+        Ok(Setup { stream: Stream::new(channel) })
+    }
+
+    /// Sends the head of the stream; from here on writes to memory are tracked.
+    pub(super) fn activate(
+        mut self,
+        state: &MigrationState,
+        thread: &mut BqlUnlocked,
+    ) -> Result<Active, Failed> {
+        match self.send_head(state, thread) {
+            Ok(ram) => {
+                let progress = &state.outgoing.progress;
+                progress.advance(MigrationStatus::Active);
+                let setup_time = progress.info().total_time;
+                progress.update(|info| info.setup_time = setup_time);
+                Ok(Active::new(self.stream, ram))
+            }
+            Err(error) => Err(Failed::new(self.stream, error)),
+        }
+    }
+
+    fn send_head(
+        &mut self,
+        state: &MigrationState,
+        thread: &mut BqlUnlocked,
+    ) -> Result<RamSave, MigrationError> {
+        let mut guard = thread.lock();
+        let notifiers = state.registrations(&guard).notifiers();
+        notifiers
+            .call(&mut guard, MigrationEvent::PrecopySetup)
+            .map_err(|reason| MigrationError::Refused { reason })?;
+        drop(guard);
+
+        let mut out = Vec::new();
+        FileHeader.encode(&mut out);
+        Record::Configuration(configuration(state)).encode(&mut out);
+        if self.stream.channel().is_two_way() {
+            Record::Command(Command::OpenReturnPath).encode(&mut out);
+        }
+        let mut ram = RamSave::new(state);
+        ram.start(state, &mut out)?;
+        self.stream.send(state, &out)?;
+        let (total, remaining) = (state.host.ram_bytes(), ram.remaining());
+        state.outgoing.progress.update(|info| {
+            info.total = total;
+            info.remaining = remaining;
+        });
+        Ok(ram)
+    }
+}
+
+pub(super) fn configuration(state: &MigrationState) -> Configuration {
+    Configuration { machine: state.host.machine.clone(), ..Configuration::default() }
+}

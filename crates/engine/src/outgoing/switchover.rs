@@ -1,0 +1,139 @@
+//! Third phase: the machine stands still; the rest of memory and the devices go.
+//!
+//! Device state is saved with the BQL held into memory, and sent without it.
+
+use std::time::Instant;
+
+use bql::{BqlGuard, BqlUnlocked};
+use wire::vmstate::{self, GlobalState, VmState};
+use wire::{Decoder, Footer, IdStr, Record, ReturnMessage, SectionHeader, Wire, vmdesc};
+
+use crate::channel::VerdictReader;
+use crate::error::MigrationError;
+use crate::host::VmStopped;
+use crate::state::MigrationState;
+use crate::status::MigrationStatus;
+
+use super::finish::{Completed, Failed};
+use super::ram::{RAM_SECTION_ID, RamSave};
+use super::setup::configuration;
+use super::stream::Stream;
+
+/// The machine is stopped and its devices are saved.
+pub(super) struct Switchover {
+    stream: Stream,
+    ram: RamSave,
+    /// Everything after memory, to the end of the stream.
+    tail: Vec<u8>,
+    began: Instant,
+}
+
+impl Switchover {
+    pub(super) fn begin(
+        state: &MigrationState,
+        thread: &mut BqlUnlocked,
+        stream: Stream,
+        mut ram: RamSave,
+    ) -> Result<Self, Failed> {
+        let mut guard = thread.lock();
+        let began = Instant::now();
+        let stopped = VmStopped::stop(&*state.host.vm, &mut guard);
+        state.outgoing.progress.advance(MigrationStatus::Device);
+        let tail = save_devices(state, &guard, &stopped);
+        drop(guard);
+        if let Err(error) = ram.sync(state) {
+            return Err(Failed::new(stream, error));
+        }
+        Ok(Switchover { stream, ram, tail, began })
+    }
+
+    /// Sends the rest, and hears from the destination that it has everything.
+    pub(super) fn complete(
+        mut self,
+        state: &MigrationState,
+        _thread: &mut BqlUnlocked,
+    ) -> Result<Completed, Failed> {
+        if let Err(error) = self.send_rest(state) {
+            return Err(Failed::new(self.stream, error));
+        }
+        let downtime = self.began.elapsed();
+        self.stream.close(state).map_err(Failed::without_stream)?;
+        state.outgoing.progress.update(|info| info.downtime = downtime);
+        Ok(Completed::new())
+    }
+
+    fn send_rest(&mut self, state: &MigrationState) -> Result<(), MigrationError> {
+        self.ram.send_dirty(state, &mut self.stream, false)?;
+        self.stream.send(state, &self.tail)?;
+        let sent = self.stream.sent();
+        state.outgoing.progress.update(|info| info.transferred = sent);
+        if self.stream.channel().is_two_way() {
+            confirm(state, &self.stream)?;
+        }
+        Ok(())
+    }
+}
+
+/// Appends END of `ram`, every device, EOF and the description
+/// (`qemu_savevm_state_complete_precopy`).
+fn save_devices(state: &MigrationState, bql: &BqlGuard<'_>, stopped: &VmStopped) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut description = vmdesc::Builder::new(&configuration(state));
+    RamSave::end(&mut out);
+
+    let mut section_id = RAM_SECTION_ID;
+    for entry in &state.host.devices {
+        section_id += 1;
+        let header = entry.header(section_id);
+        Record::Full(header.clone()).encode(&mut out);
+        let fields = entry.device.save(bql, stopped, &mut out);
+        Footer { section_id }.encode(&mut out);
+        description.device(&header.idstr, header.instance_id, fields);
+    }
+
+    section_id += 1;
+    let (Ok(idstr), Ok(global_state)) =
+        (IdStr::new(GlobalState::NAME), GlobalState::new(stopped.was().name()))
+    else {
+        unreachable!("the names of the section and of a run state are short texts");
+    };
+    Record::Full(SectionHeader {
+        section_id,
+        idstr: idstr.clone(),
+        instance_id: 0,
+        version_id: GlobalState::VERSION,
+    })
+    .encode(&mut out);
+    let fields = vmstate::save(&global_state, &mut out);
+    Footer { section_id }.encode(&mut out);
+    description.device(&idstr, 0, fields);
+
+    Record::Eof.encode(&mut out);
+    // A description beyond its bound is left out; no loader needs it.
+    if let Ok(description) = description.finish() {
+        Record::VmDescription(description).encode(&mut out);
+    }
+    out
+}
+
+/// Waits for the destination to say that it has everything, on the return path.
+///
+/// From the last byte on the destination may start the machine, and it does so after it has
+/// said that it will. So a request to cancel refuses its word first, and then looks whether
+/// it came before: only one side goes on. (Over TCP a word on its way cannot be refused; see
+/// the design reference.)
+fn confirm(state: &MigrationState, stream: &Stream) -> Result<(), MigrationError> {
+    let reader = VerdictReader::new(stream.channel(), &state.outgoing.cancel);
+    let mut input = Decoder::new(reader);
+    loop {
+        match ReturnMessage::decode(&mut input).map_err(MigrationError::NotConfirmed)? {
+            ReturnMessage::Shut(0) => return Ok(()),
+            ReturnMessage::Shut(code) => return Err(MigrationError::DestinationFailed { code }),
+            ReturnMessage::Pong(_) | ReturnMessage::SwitchoverAck => {}
+            other => {
+                let error = input.error("SHUT on the return path", other.name());
+                return Err(MigrationError::NotConfirmed(error));
+            }
+        }
+    }
+}

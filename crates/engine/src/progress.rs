@@ -1,0 +1,199 @@
+//! Status, counters and first error of one direction: what `query-migrate` shows.
+//!
+//! It is an object of its own, with its own count, so that it can be watched without the BQL
+//! and stays true after the migration object is gone.
+
+use std::error::Error;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use bql::BqlUnlocked;
+
+use crate::error::MigrationError;
+use crate::status::MigrationStatus;
+
+/// Counters of QAPI's `MigrationStats` and times of `MigrationInfo`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct MigrationInfo {
+    /// `ram.total`: bytes of guest RAM.
+    pub total: u64,
+    /// `ram.transferred`: bytes of the stream so far.
+    pub transferred: u64,
+    /// `ram.remaining`: bytes of guest RAM that still have to go.
+    pub remaining: u64,
+    /// `ram.normal`: pages that went with their data.
+    pub normal: u64,
+    /// `ram.duplicate`: pages that went as zero pages.
+    pub duplicate: u64,
+    /// `ram.dirty-sync-count`: how often the dirty log was read.
+    pub dirty_sync_count: u64,
+    /// Bytes a second of the last pass; `ram.mbps` is this in megabits.
+    pub bandwidth: u64,
+    /// `setup-time`.
+    pub setup_time: Duration,
+    /// `total-time`: up to now while it runs.
+    pub total_time: Duration,
+    /// `expected-downtime`, of the last decision.
+    pub expected_downtime: Duration,
+    /// `downtime`: how long the machine stood still, seen from the source. Zero until then.
+    pub downtime: Duration,
+    /// `socket-address` of a destination that waits, if its port was left open.
+    pub socket_address: Option<SocketAddr>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    info: MigrationInfo,
+    started: Option<Instant>,
+    error: Option<Arc<MigrationError>>,
+}
+
+/// Written by the engine, read by everybody. The status is an atomic, the rest a small mutex
+/// that is never held over I/O.
+#[derive(Debug)]
+pub(crate) struct Progress {
+    status: AtomicU8,
+    inner: Mutex<Inner>,
+    changed: Condvar,
+}
+
+impl Progress {
+    pub(crate) fn new() -> Self {
+        Progress {
+            status: AtomicU8::new(MigrationStatus::None as u8),
+            inner: Mutex::default(),
+            changed: Condvar::new(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn status(&self) -> MigrationStatus {
+        MigrationStatus::from_u8(self.status.load(Ordering::Acquire))
+    }
+
+    fn store(&self, status: MigrationStatus) {
+        self.status.store(status as u8, Ordering::Release);
+        self.changed.notify_all();
+    }
+
+    /// A migration that runs has come to its next phase. One that was cancelled stays
+    /// `cancelling` whatever phase it is in.
+    pub(crate) fn advance(&self, status: MigrationStatus) {
+        let _inner = self.lock();
+        if self.status() != MigrationStatus::Cancelling {
+            self.store(status);
+        }
+    }
+
+    /// A migration that runs was cancelled.
+    pub(crate) fn set_cancelling(&self) {
+        let _inner = self.lock();
+        if self.status().is_running() {
+            self.store(MigrationStatus::Cancelling);
+        }
+    }
+
+    /// The migration is over and everything is cleaned up.
+    pub(crate) fn end(&self, status: MigrationStatus) {
+        let mut inner = self.lock();
+        inner.info.total_time = inner.started.take().map_or(Duration::ZERO, |at| at.elapsed());
+        self.store(status);
+    }
+
+    /// Begins another migration: counters at zero, no error.
+    pub(crate) fn begin(&self) {
+        let mut inner = self.lock();
+        *inner = Inner { started: Some(Instant::now()), ..Inner::default() };
+        self.store(MigrationStatus::Setup);
+    }
+
+    /// Changes the counters. Nobody is woken for that: it happens thousands of times a second.
+    pub(crate) fn update(&self, change: impl FnOnce(&mut MigrationInfo)) {
+        change(&mut self.lock().info);
+    }
+
+    /// Keeps `error` if it is the first (`migrate_set_error` of `migration/migration.c`).
+    pub(crate) fn set_error(&self, error: MigrationError) {
+        self.lock().error.get_or_insert(Arc::new(error));
+    }
+
+    pub(crate) fn error(&self) -> Option<Arc<MigrationError>> {
+        self.lock().error.clone()
+    }
+
+    pub(crate) fn info(&self) -> MigrationInfo {
+        let inner = self.lock();
+        let mut info = inner.info.clone();
+        if let Some(started) = inner.started {
+            info.total_time = started.elapsed();
+        }
+        info
+    }
+}
+
+/// What code outside may keep of a migration without the BQL: it reads status and counters,
+/// and can do nothing else. It is true for ever; after shutdown it shows the last status.
+#[derive(Debug, Clone)]
+pub struct Observer {
+    progress: Arc<Progress>,
+}
+
+impl Observer {
+    pub(crate) fn new(progress: &Arc<Progress>) -> Self {
+        Observer { progress: Arc::clone(progress) }
+    }
+
+    /// The status now.
+    pub fn status(&self) -> MigrationStatus {
+        self.progress.status()
+    }
+
+    /// Whether a migration runs now (`migration_is_running`).
+    pub fn is_running(&self) -> bool {
+        self.status().is_running()
+    }
+
+    /// The counters now.
+    pub fn info(&self) -> MigrationInfo {
+        self.progress.info()
+    }
+
+    /// The first error of the last migration.
+    pub fn error(&self) -> Option<Arc<MigrationError>> {
+        self.progress.error()
+    }
+
+    /// Waits until the status is one of those `wanted`, or until `limit` has passed, and
+    /// returns it. It blocks, so the BQL must not be held.
+    pub fn wait(
+        &self,
+        _thread: &mut BqlUnlocked,
+        limit: Duration,
+        wanted: impl Fn(MigrationStatus) -> bool,
+    ) -> MigrationStatus {
+        let inner = self.progress.lock();
+        let waited = self
+            .progress
+            .changed
+            .wait_timeout_while(inner, limit, |_| !wanted(self.progress.status()));
+        drop(waited);
+        self.status()
+    }
+}
+
+/// The whole chain of an error's causes on one line.
+pub fn error_chain(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

@@ -1,0 +1,245 @@
+//! Guest RAM as the engine sees it: blocks of shared words and a log of what was written.
+//! QEMU's counterparts are `RAMBlock` and the dirty log of `include/system/memory.h`.
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use wire::{IdStr, TARGET_PAGE_SIZE};
+
+/// Words of 8 bytes in a page.
+pub const PAGE_WORDS: usize = TARGET_PAGE_SIZE / size_of::<u64>();
+
+/// Memory of a guest: mapped by its owner, written by vCPUs at any time, and so a slice of
+/// atomics.
+pub trait GuestMemory: Send + Sync {
+    /// All of it, in words of the host's byte order. The slice is the same at each call.
+    fn words(&self) -> &[AtomicU64];
+}
+
+/// Finds the pages that were written since they were last asked for.
+///
+/// A writer stores first and marks the page after; the engine takes the mark first and reads
+/// the page after. So a store is either seen or marked.
+pub trait DirtyLog: Send + Sync {
+    /// Begins to track writes (`memory_global_dirty_log_start`).
+    ///
+    /// # Errors
+    ///
+    /// If writes cannot be tracked.
+    fn start(&self) -> io::Result<()>;
+
+    /// Ends it (`memory_global_dirty_log_stop`).
+    fn stop(&self);
+
+    /// Adds the pages written since `start` or the last call to `dirty`, and forgets them.
+    ///
+    /// # Errors
+    ///
+    /// If the log cannot be read.
+    fn sync(&self, dirty: &mut DirtyBitmap) -> io::Result<()>;
+}
+
+/// A named block of guest RAM.
+#[derive(Clone)]
+pub struct RamBlock {
+    idstr: IdStr,
+    memory: Arc<dyn GuestMemory>,
+    log: Arc<dyn DirtyLog>,
+}
+
+/// Memory that cannot be a RAM block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "a RAM block has a whole number of {TARGET_PAGE_SIZE}-byte pages and at least one, not {bytes} bytes"
+)]
+pub struct RamSizeError {
+    bytes: usize,
+}
+
+impl RamBlock {
+    /// A block by the name that both ends know it by.
+    ///
+    /// # Errors
+    ///
+    /// If the memory is not a whole number of pages, or none.
+    pub fn new(
+        idstr: IdStr,
+        memory: Arc<dyn GuestMemory>,
+        log: Arc<dyn DirtyLog>,
+    ) -> Result<Self, RamSizeError> {
+        let words = memory.words().len();
+        if words == 0 || !words.is_multiple_of(PAGE_WORDS) {
+            return Err(RamSizeError { bytes: words * size_of::<u64>() });
+        }
+        Ok(RamBlock { idstr, memory, log })
+    }
+
+    /// The name.
+    pub fn idstr(&self) -> &IdStr {
+        &self.idstr
+    }
+
+    /// How many pages.
+    pub fn pages(&self) -> usize {
+        self.memory.words().len() / PAGE_WORDS
+    }
+
+    /// Bytes (`used_length`).
+    pub fn used_length(&self) -> u64 {
+        (self.pages() * TARGET_PAGE_SIZE) as u64
+    }
+
+    /// The words of one page.
+    ///
+    /// # Panics
+    ///
+    /// If the block has no such page.
+    pub(crate) fn page(&self, page: usize) -> &[AtomicU64] {
+        &self.memory.words()[page * PAGE_WORDS..][..PAGE_WORDS]
+    }
+
+    pub(crate) fn log(&self) -> &dyn DirtyLog {
+        &*self.log
+    }
+}
+
+impl fmt::Debug for RamBlock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RamBlock")
+            .field("idstr", &self.idstr)
+            .field("used_length", &self.used_length())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Whether a page is all zero now.
+pub(crate) fn is_zero(page: &[AtomicU64]) -> bool {
+    page.iter().all(|word| word.load(Ordering::Relaxed) == 0)
+}
+
+/// Stores `bytes`, a page of the stream, to a page of the guest.
+pub(crate) fn store(page: &[AtomicU64], bytes: &[u8]) {
+    let (words, _) = bytes.as_chunks::<8>();
+    for (word, bytes) in page.iter().zip(words) {
+        word.store(u64::from_ne_bytes(*bytes), Ordering::Relaxed);
+    }
+}
+
+/// Makes a page all zero, without touching it if it is: a page that was never written needs
+/// no memory.
+pub(crate) fn store_zero(page: &[AtomicU64]) {
+    for word in page {
+        if word.load(Ordering::Relaxed) != 0 {
+            word.store(0, Ordering::Relaxed);
+        }
+    }
+}
+
+/// The pages of a block that still have to go.
+#[derive(Debug, Clone)]
+pub struct DirtyBitmap {
+    words: Vec<u64>,
+    pages: usize,
+    dirty: usize,
+}
+
+impl DirtyBitmap {
+    /// A bitmap in which every page is dirty.
+    pub(crate) fn all(pages: usize) -> Self {
+        let mut words = vec![u64::MAX; pages.div_ceil(64)];
+        if let Some(last) = words.last_mut()
+            && !pages.is_multiple_of(64)
+        {
+            *last = (1 << (pages % 64)) - 1;
+        }
+        DirtyBitmap { words, pages, dirty: pages }
+    }
+
+    /// How many pages the block has.
+    pub fn pages(&self) -> usize {
+        self.pages
+    }
+
+    /// How many pages are dirty.
+    pub fn count(&self) -> usize {
+        self.dirty
+    }
+
+    /// Adds the dirty pages of `bits`, bit 0 of which is page `64 * index`. Bits beyond the
+    /// block are ignored.
+    pub fn merge(&mut self, index: usize, bits: u64) {
+        let Some(word) = self.words.get_mut(index) else {
+            return;
+        };
+        let tail = self.pages - index * 64;
+        let bits = if tail < 64 { bits & ((1 << tail) - 1) } else { bits };
+        self.dirty += (bits & !*word).count_ones() as usize;
+        *word |= bits;
+    }
+
+    /// Takes the first dirty page at or after `from` out of the bitmap.
+    pub(crate) fn take_next(&mut self, from: usize) -> Option<usize> {
+        let mut index = from / 64;
+        let mut bits = self.words.get(index)? & (u64::MAX << (from % 64));
+        while bits == 0 {
+            index += 1;
+            bits = *self.words.get(index)?;
+        }
+        let bit = bits.trailing_zeros() as usize;
+        self.words[index] &= !(1 << bit);
+        self.dirty -= 1;
+        Some(index * 64 + bit)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn drain(bitmap: &mut DirtyBitmap) -> Vec<usize> {
+        let mut from = 0;
+        std::iter::from_fn(|| {
+            let page = bitmap.take_next(from)?;
+            from = page + 1;
+            Some(page)
+        })
+        .collect()
+    }
+
+    #[test]
+    fn a_full_bitmap_gives_every_page_once() {
+        for pages in [1, 63, 64, 65, 128, 1000] {
+            let mut bitmap = DirtyBitmap::all(pages);
+            assert_eq!(bitmap.count(), pages);
+            assert_eq!(drain(&mut bitmap), (0..pages).collect::<Vec<_>>());
+            assert_eq!(bitmap.count(), 0);
+        }
+    }
+
+    #[test]
+    fn merged_pages_are_counted_once_and_none_lies_outside_the_block() {
+        let mut bitmap = DirtyBitmap::all(70);
+        drain(&mut bitmap);
+        bitmap.merge(0, 0b101);
+        bitmap.merge(0, 0b100);
+        bitmap.merge(1, u64::MAX);
+        bitmap.merge(2, u64::MAX);
+        assert_eq!(bitmap.count(), 2 + 6);
+        assert_eq!(drain(&mut bitmap), [0, 2, 64, 65, 66, 67, 68, 69]);
+    }
+
+    #[test]
+    fn a_page_reads_back_as_the_stream_had_it() {
+        let page: Vec<AtomicU64> = (0..PAGE_WORDS).map(|_| AtomicU64::new(9)).collect();
+        store_zero(&page);
+        assert!(is_zero(&page));
+        let bytes: Vec<u8> = (0..TARGET_PAGE_SIZE).map(|i| (i % 251) as u8).collect();
+        store(&page, &bytes);
+        assert!(!is_zero(&page));
+        let back: Vec<u8> =
+            page.iter().flat_map(|word| word.load(Ordering::Relaxed).to_ne_bytes()).collect();
+        assert_eq!(back, bytes);
+    }
+}

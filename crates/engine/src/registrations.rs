@@ -1,0 +1,143 @@
+//! Who wants to be told of a migration, and who forbids one.
+//!
+//! A registration lives as long as the handle its owner got: the registry keeps a weak
+//! reference. So a handle can be dropped at any time, also when no migration object is left,
+//! and there is no list to find for it.
+
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Weak};
+
+use bql::BqlGuard;
+
+/// What happens in a migration (`MigrationEventType` of `include/migration/misc.h`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MigrationEvent {
+    /// It begins; an error from the notifier ends it.
+    PrecopySetup,
+    /// The machine has moved.
+    PrecopyDone,
+    /// It did not work, or was cancelled; the machine is where it was.
+    PrecopyFailed,
+}
+
+type Notify = dyn Fn(&mut BqlGuard<'_>, MigrationEvent) -> Result<(), String> + Send + Sync;
+
+/// A registered notifier (`migration_add_notifier`). Dropping it removes it.
+#[must_use = "dropping it removes the notifier"]
+pub struct Notifier {
+    /// Keeps the registry's weak reference alive.
+    _notify: Arc<Notify>,
+}
+
+impl fmt::Debug for Notifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Notifier").finish_non_exhaustive()
+    }
+}
+
+/// A reason not to migrate (`migrate_add_blocker`). Dropping it removes it.
+#[derive(Debug)]
+#[must_use = "dropping it removes the blocker"]
+pub struct Blocker(Arc<str>);
+
+impl Blocker {
+    /// The reason.
+    pub fn reason(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The notifiers and blockers of one migration object, or of the time without one.
+#[derive(Default, Clone)]
+pub struct Registrations {
+    notifiers: Vec<Weak<Notify>>,
+    blockers: Vec<Weak<str>>,
+}
+
+impl Registrations {
+    /// Nobody.
+    pub const fn new() -> Self {
+        Registrations { notifiers: Vec::new(), blockers: Vec::new() }
+    }
+
+    /// Registers a notifier. It is called with the BQL held and may release it, call every
+    /// function of the outside face, and add or drop notifiers.
+    pub fn add_notifier(
+        &mut self,
+        notify: impl Fn(&mut BqlGuard<'_>, MigrationEvent) -> Result<(), String> + Send + Sync + 'static,
+    ) -> Notifier {
+        let notify: Arc<Notify> = Arc::new(notify);
+        self.notifiers.retain(|notifier| notifier.strong_count() != 0);
+        self.notifiers.push(Arc::downgrade(&notify));
+        Notifier { _notify: notify }
+    }
+
+    /// Registers a reason not to migrate.
+    pub fn add_blocker(&mut self, reason: &str) -> Blocker {
+        let reason: Arc<str> = reason.into();
+        self.blockers.retain(|blocker| blocker.strong_count() != 0);
+        self.blockers.push(Arc::downgrade(&reason));
+        Blocker(reason)
+    }
+
+    /// The reasons not to migrate.
+    pub(crate) fn blockers(&self) -> Vec<String> {
+        let alive = self.blockers.iter().filter_map(Weak::upgrade);
+        alive.map(|reason| reason.to_string()).collect()
+    }
+
+    /// Adds the registrations of `other`.
+    pub fn merge(&mut self, other: Registrations) {
+        self.notifiers.extend(other.notifiers);
+        self.blockers.extend(other.blockers);
+    }
+
+    /// The notifiers as they are now; those that are dropped meanwhile are not called.
+    pub(crate) fn notifiers(&self) -> Notifiers {
+        Notifiers(self.notifiers.clone())
+    }
+}
+
+impl fmt::Debug for Registrations {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Registrations")
+            .field("notifiers", &self.notifiers.len())
+            .field("blockers", &self.blockers())
+            .finish()
+    }
+}
+
+/// The notifiers of one event. It borrows nothing, so that a notifier may release the BQL.
+pub(crate) struct Notifiers(Vec<Weak<Notify>>);
+
+impl Notifiers {
+    /// Calls them in the order they were added. At setup the first that refuses ends it;
+    /// later there is nothing to refuse, and all are called. A panic counts as a refusal.
+    pub(crate) fn call(
+        self,
+        guard: &mut BqlGuard<'_>,
+        event: MigrationEvent,
+    ) -> Result<(), String> {
+        for notifier in self.0 {
+            let Some(notify) = notifier.upgrade() else {
+                continue;
+            };
+            let answer = catch_unwind(AssertUnwindSafe(|| notify(guard, event)))
+                .unwrap_or_else(|panic| Err(format!("a notifier panicked: {}", words(&*panic))));
+            if event == MigrationEvent::PrecopySetup {
+                answer?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What a panic said.
+pub(crate) fn words(panic: &(dyn std::any::Any + Send)) -> String {
+    panic
+        .downcast_ref::<String>()
+        .cloned()
+        .or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()))
+        .unwrap_or_default()
+}

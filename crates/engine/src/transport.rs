@@ -1,0 +1,221 @@
+//! Opening the channel that a URI names: `migration/socket.c`, `exec.c`, `fd.c`, `file.c`.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Seek, SeekFrom};
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::FileTypeExt;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use rustix::event::PollFlags;
+use rustix::fs::FileType;
+use rustix::net::{AddressFamily, SocketFlags, SocketType};
+
+use crate::cancel::{CancelEvent, Woken};
+use crate::channel::Channel;
+use crate::uri::Uri;
+
+/// A URI and, for `fd:N`, the descriptor it stands for.
+#[derive(Debug)]
+pub struct Endpoint {
+    uri: Uri,
+    fd: Option<OwnedFd>,
+}
+
+impl From<Uri> for Endpoint {
+    fn from(uri: Uri) -> Self {
+        Endpoint { uri, fd: None }
+    }
+}
+
+impl Endpoint {
+    /// The endpoint `fd:N` with the descriptor that N was. The engine takes no descriptor
+    /// by its number: only who started the process knows that nobody else owns it.
+    pub fn with_fd(uri: Uri, fd: OwnedFd) -> Self {
+        Endpoint { uri, fd: Some(fd) }
+    }
+
+    /// The URI.
+    pub fn uri(&self) -> &Uri {
+        &self.uri
+    }
+
+    /// Opens the channel to send on.
+    pub(crate) fn connect(self, cancel: &CancelEvent) -> io::Result<Channel> {
+        match self.uri {
+            Uri::Unix(path) => Channel::new(UnixStream::connect(path)?.into(), true),
+            Uri::Tcp(address) => connect_tcp(&address, cancel),
+            Uri::Fd(number) => inherited(number, self.fd),
+            Uri::Exec(command) => {
+                let mut child = shell(&command).stdin(Stdio::piped()).spawn()?;
+                let stdin = child.stdin.take().ok_or(io::ErrorKind::BrokenPipe)?;
+                Channel::of_command(stdin.into(), child)
+            }
+            Uri::File { path, offset } => {
+                // What is no plain file (a device, a pipe) is written to where it is.
+                let new = fs::metadata(&path).map_or(true, |data| data.is_file());
+                if new && offset == 0 {
+                    return Channel::of_new_file(path);
+                }
+                let mut options = OpenOptions::new();
+                let mut file = options.write(true).create(true).truncate(false).open(path)?;
+                if offset != 0 {
+                    file.set_len(offset)?;
+                    file.seek(SeekFrom::Start(offset))?;
+                }
+                Channel::new(file.into(), false)
+            }
+        }
+    }
+
+    /// Opens what can be waited at for the source.
+    pub(crate) fn listen(self) -> io::Result<Listener> {
+        Ok(match self.uri {
+            Uri::Unix(path) => {
+                // A socket left behind by a process that is gone, as QEMU takes it.
+                if fs::symlink_metadata(&path).is_ok_and(|data| data.file_type().is_socket()) {
+                    fs::remove_file(&path)?;
+                }
+                let listener = UnixListener::bind(&path)?;
+                listener.set_nonblocking(true)?;
+                Listener::Unix(listener, RemovedOnDrop(path))
+            }
+            Uri::Tcp(address) => {
+                let listener = TcpListener::bind(address.as_str())?;
+                listener.set_nonblocking(true)?;
+                Listener::Tcp(listener)
+            }
+            Uri::Fd(number) => Listener::Ready(inherited(number, self.fd)?),
+            Uri::Exec(command) => {
+                let mut child = shell(&command).stdout(Stdio::piped()).spawn()?;
+                let stdout = child.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
+                Listener::Ready(Channel::of_command(stdout.into(), child)?)
+            }
+            Uri::File { path, offset } => {
+                let mut file = File::open(path)?;
+                if offset != 0 {
+                    file.seek(SeekFrom::Start(offset))?;
+                }
+                Listener::Ready(Channel::new(file.into(), false)?)
+            }
+        })
+    }
+}
+
+/// Where the source is waited for.
+pub(crate) enum Listener {
+    Unix(UnixListener, RemovedOnDrop),
+    Tcp(TcpListener),
+    Ready(Channel),
+}
+
+impl Listener {
+    /// The address that a source may connect to, if it was not all in the URI.
+    pub(crate) fn address(&self) -> Option<SocketAddr> {
+        match self {
+            Listener::Tcp(listener) => listener.local_addr().ok(),
+            Listener::Unix(..) | Listener::Ready(_) => None,
+        }
+    }
+
+    /// Waits for the source; one connection is taken.
+    pub(crate) fn accept(self, cancel: &CancelEvent) -> io::Result<Channel> {
+        match self {
+            Listener::Ready(channel) => Ok(channel),
+            Listener::Unix(listener, _path) => {
+                let stream = accept(&listener, cancel, || listener.accept())?.0;
+                Channel::new(stream.into(), true)
+            }
+            Listener::Tcp(listener) => {
+                let stream = accept(&listener, cancel, || listener.accept())?.0;
+                stream.set_nodelay(true)?;
+                Channel::new(stream.into(), true)
+            }
+        }
+    }
+}
+
+/// A path that goes with the listener.
+pub(crate) struct RemovedOnDrop(PathBuf);
+
+impl Drop for RemovedOnDrop {
+    fn drop(&mut self) {
+        let path: &Path = &self.0;
+        // It may have been removed by hand.
+        let _ = fs::remove_file(path);
+    }
+}
+
+fn accept<T>(
+    listener: &impl AsFd,
+    cancel: &CancelEvent,
+    take: impl Fn() -> io::Result<T>,
+) -> io::Result<T> {
+    loop {
+        match take() {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                wait(listener, cancel, PollFlags::IN)?;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            taken => return taken,
+        }
+    }
+}
+
+fn wait(fd: &impl AsFd, cancel: &CancelEvent, what: PollFlags) -> io::Result<()> {
+    match cancel.wait_for(fd.as_fd(), what, None)? {
+        Woken::Cancelled => Err(io::Error::other("cancelled")),
+        Woken::Ready | Woken::TimedOut => Ok(()),
+    }
+}
+
+/// Tries each address that the name stands for; the last error is the one told.
+fn connect_tcp(address: &str, cancel: &CancelEvent) -> io::Result<Channel> {
+    let mut last = io::Error::new(io::ErrorKind::NotFound, "the name stands for no address");
+    for address in address.to_socket_addrs()? {
+        match connect_address(address, cancel) {
+            Ok(channel) => return Ok(channel),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+fn connect_address(address: SocketAddr, cancel: &CancelEvent) -> io::Result<Channel> {
+    let family = match address {
+        SocketAddr::V4(_) => AddressFamily::INET,
+        SocketAddr::V6(_) => AddressFamily::INET6,
+    };
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = rustix::net::socket_with(family, SocketType::STREAM, flags, None)?;
+    match rustix::net::connect(&socket, &address) {
+        Err(rustix::io::Errno::INPROGRESS) => {
+            wait(&socket, cancel, PollFlags::OUT)?;
+            rustix::net::sockopt::socket_error(&socket)??;
+        }
+        connected => connected?,
+    }
+    rustix::net::sockopt::set_tcp_nodelay(&socket, true)?;
+    Channel::new(socket, true)
+}
+
+fn inherited(number: i32, fd: Option<OwnedFd>) -> io::Result<Channel> {
+    let fd = fd.ok_or_else(|| {
+        io::Error::new(
+            io::ErrorKind::NotFound,
+            format!("file descriptor {number} was not handed to the migration"),
+        )
+    })?;
+    let kind = FileType::from_raw_mode(rustix::fs::fstat(&fd)?.st_mode);
+    Channel::new(fd, kind == FileType::Socket)
+}
+
+fn shell(command: &str) -> Command {
+    let mut shell = Command::new("/bin/sh");
+    // A group of its own: it can be ended whole, and Ctrl-C is ours to handle.
+    shell.arg("-c").arg(command).process_group(0);
+    shell
+}

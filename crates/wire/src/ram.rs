@@ -1,0 +1,404 @@
+//! The payload of section `ram`: a list of blocks at the start, then page after page.
+//!
+//! Every record begins with one 64-bit word: the bits below the page size are flags, the others the
+//! offset of a page in its block. QEMU: `ram_save_setup`, `save_page_header`, `ram_load_precopy`,
+//! `parse_ramblocks` (`migration/ram.c`).
+
+use std::fmt;
+use std::io::Read;
+
+use crate::{DecodeError, Decoder, IdStr, Put, TARGET_PAGE_SIZE, ValueError, Wire};
+
+/// The version of section `ram`, the only one there is.
+pub const RAM_VERSION: u32 = 4;
+
+/// Most RAM blocks in one list. A machine has tens: main memory, ROMs, memory of display and PCI
+/// devices.
+pub const MAX_BLOCKS: usize = 4096;
+
+const FLAG_MASK: u64 = TARGET_PAGE_SIZE as u64 - 1;
+
+/// The flags of a word (`RAM_SAVE_FLAG_*`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RamFlags(u64);
+
+impl RamFlags {
+    /// A page of zeros; the one byte 0 follows.
+    pub const ZERO: RamFlags = RamFlags(0x002);
+    /// A list of blocks; the rest of the word is their total length.
+    pub const MEM_SIZE: RamFlags = RamFlags(0x004);
+    /// A page; its bytes follow.
+    pub const PAGE: RamFlags = RamFlags(0x008);
+    /// The payload of this section ends.
+    pub const EOS: RamFlags = RamFlags(0x010);
+    /// With ZERO and PAGE: same block as before, no name follows.
+    pub const CONTINUE: RamFlags = RamFlags(0x020);
+    /// A page as a difference to what the destination has. Not decoded.
+    pub const XBZRLE: RamFlags = RamFlags(0x040);
+    /// RDMA's own. Not decoded.
+    pub const HOOK: RamFlags = RamFlags(0x080);
+    /// The destination shall wait until every multifd channel has synchronised.
+    pub const MULTIFD_FLUSH: RamFlags = RamFlags(0x200);
+
+    /// The flags as they are in the word.
+    pub const fn bits(self) -> u64 {
+        self.0
+    }
+}
+
+/// The value and QEMU's names, for instance `0x048 (PAGE|XBZRLE)`.
+impl fmt::Display for RamFlags {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const NAMES: [&str; 10] = [
+            "FULL",
+            "ZERO",
+            "MEM_SIZE",
+            "PAGE",
+            "EOS",
+            "CONTINUE",
+            "XBZRLE",
+            "HOOK",
+            "COMPRESS_PAGE",
+            "MULTIFD_FLUSH",
+        ];
+        let set: Vec<&str> = NAMES
+            .iter()
+            .enumerate()
+            .filter(|(bit, _)| self.0 >> bit & 1 == 1)
+            .map(|(_, name)| *name)
+            .collect();
+        write!(f, "{:#05x} ({})", self.0, set.join("|"))
+    }
+}
+
+/// Where a page starts in its RAM block, in bytes.
+///
+/// # Invariants
+/// A multiple of [`TARGET_PAGE_SIZE`], so that it leaves the flag bits of a word free.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PageOffset(u64);
+
+impl PageOffset {
+    /// The start of the page that contains byte `offset` of the block.
+    pub const fn containing(offset: u64) -> PageOffset {
+        PageOffset(offset & !FLAG_MASK)
+    }
+
+    /// The offset in bytes.
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+}
+
+/// Which block a page belongs to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BlockRef {
+    /// The block of the page record before, in this section or an earlier one (`CONTINUE`). Whether
+    /// there was one is the caller's to check.
+    Same,
+    /// This block.
+    Named(IdStr),
+}
+
+/// One RAM block in the list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BlockEntry {
+    /// Its name.
+    pub idstr: IdStr,
+    /// Its length in bytes.
+    pub used_length: u64,
+}
+
+/// The RAM blocks of the machine, with none of the capabilities (postcopy-ram with huge pages,
+/// x-ignore-shared, mapped-ram) that add to an entry.
+///
+/// # Invariants
+/// At most [`MAX_BLOCKS`]; no name twice; each length a positive multiple of the page size; `total`
+/// is their sum.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BlockList {
+    blocks: Vec<BlockEntry>,
+    total: u64,
+}
+
+impl BlockList {
+    /// The list of `blocks`.
+    ///
+    /// # Errors
+    /// If the invariants do not hold.
+    pub fn new(blocks: impl IntoIterator<Item = BlockEntry>) -> Result<BlockList, ValueError> {
+        let mut list = BlockList::default();
+        for block in blocks {
+            list.push(block)?;
+        }
+        Ok(list)
+    }
+
+    /// The blocks, in the order of the stream.
+    pub fn blocks(&self) -> &[BlockEntry] {
+        &self.blocks
+    }
+
+    /// The length of all blocks together, in bytes.
+    pub fn total(&self) -> u64 {
+        self.total
+    }
+
+    fn push(&mut self, entry: BlockEntry) -> Result<(), ValueError> {
+        let BlockEntry { idstr: block, used_length: length } = entry.clone();
+        if length == 0 || length & FLAG_MASK != 0 {
+            return Err(ValueError::BlockLength { block, length });
+        }
+        if self.blocks.iter().any(|other| other.idstr == block) {
+            return Err(ValueError::DuplicateBlock { block });
+        }
+        if self.blocks.len() == MAX_BLOCKS {
+            return Err(ValueError::TooManyBlocks);
+        }
+        self.total = self.total.checked_add(length).ok_or(ValueError::TotalOverflow)?;
+        self.blocks.push(entry);
+        Ok(())
+    }
+
+    fn encode(&self, out: &mut Vec<u8>) {
+        out.put_be64(self.total | RamFlags::MEM_SIZE.bits());
+        for block in &self.blocks {
+            block.idstr.encode(out);
+            out.put_be64(block.used_length);
+        }
+    }
+
+    /// Reads the entries after the word. QEMU subtracts each length from the announced total
+    /// unchecked; here it must fit.
+    fn decode<R: Read>(input: &mut Decoder<R>, announced: u64) -> Result<BlockList, DecodeError> {
+        let mut list = BlockList::default();
+        while list.total < announced {
+            let at = input.offset();
+            let idstr = IdStr::decode(input)?;
+            let used_length = input.be64("used length of a RAM block")?;
+            let left = announced - list.total;
+            if used_length > left {
+                let expected = format!(
+                    "a RAM block of at most {left:#x} bytes, the rest of the announced total"
+                );
+                return Err(input.error_at(
+                    at,
+                    expected,
+                    format!("{idstr:?} of {used_length:#x} bytes"),
+                ));
+            }
+            list.push(BlockEntry { idstr, used_length })
+                .map_err(|error| input.error_at(at, "another RAM block", error.to_string()))?;
+        }
+        Ok(list)
+    }
+}
+
+/// One record of the payload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RamRecord {
+    /// The blocks; the first record of START.
+    BlockList(BlockList),
+    /// A page of zeros.
+    Zero {
+        /// Where in the block.
+        offset: PageOffset,
+        /// Which block.
+        block: BlockRef,
+    },
+    /// The head of a page. Its [`TARGET_PAGE_SIZE`] bytes follow and are the caller's:
+    /// [`Decoder::take`].
+    Page {
+        /// Where in the block.
+        offset: PageOffset,
+        /// Which block.
+        block: BlockRef,
+    },
+    /// The end of the payload of this section.
+    EndOfSection,
+    /// The destination shall wait until every multifd channel has synchronised.
+    MultifdFlush,
+}
+
+/// Appends a page record but for the bytes of the page: with [`RamFlags::ZERO`] the record is
+/// complete, with [`RamFlags::PAGE`] the caller appends the [`TARGET_PAGE_SIZE`] bytes. `block` is
+/// `None` if the record before was of the same block.
+pub fn encode_page_header(
+    out: &mut Vec<u8>,
+    offset: PageOffset,
+    flags: RamFlags,
+    block: Option<&IdStr>,
+) {
+    let word = offset.get() | flags.bits();
+    match block {
+        None => out.put_be64(word | RamFlags::CONTINUE.bits()),
+        Some(idstr) => {
+            out.put_be64(word);
+            idstr.encode(out);
+        }
+    }
+    if flags == RamFlags::ZERO {
+        out.push(0);
+    }
+}
+
+impl BlockRef {
+    fn name(&self) -> Option<&IdStr> {
+        match self {
+            BlockRef::Same => None,
+            BlockRef::Named(idstr) => Some(idstr),
+        }
+    }
+}
+
+impl Wire for RamRecord {
+    fn encode(&self, out: &mut Vec<u8>) {
+        match self {
+            RamRecord::BlockList(list) => list.encode(out),
+            RamRecord::Zero { offset, block } => {
+                encode_page_header(out, *offset, RamFlags::ZERO, block.name())
+            }
+            RamRecord::Page { offset, block } => {
+                encode_page_header(out, *offset, RamFlags::PAGE, block.name())
+            }
+            RamRecord::EndOfSection => out.put_be64(RamFlags::EOS.bits()),
+            RamRecord::MultifdFlush => out.put_be64(RamFlags::MULTIFD_FLUSH.bits()),
+        }
+    }
+
+    fn decode<R: Read>(input: &mut Decoder<R>) -> Result<RamRecord, DecodeError> {
+        let at = input.offset();
+        let word = input.be64("RAM record")?;
+        let offset = PageOffset::containing(word);
+        let flags = word & FLAG_MASK;
+        let kind = RamFlags(flags & !RamFlags::CONTINUE.bits());
+        match kind {
+            RamFlags::ZERO | RamFlags::PAGE => {
+                let block = if kind.bits() == flags {
+                    BlockRef::Named(IdStr::decode(input)?)
+                } else {
+                    BlockRef::Same
+                };
+                if kind == RamFlags::PAGE {
+                    return Ok(RamRecord::Page { offset, block });
+                }
+                let at = input.offset();
+                match input.u8("fill byte of a zero page")? {
+                    0 => Ok(RamRecord::Zero { offset, block }),
+                    other => Err(input.error_at(
+                        at,
+                        "fill byte 0x00 of a zero page",
+                        format!("{other:#04x}"),
+                    )),
+                }
+            }
+            RamFlags::MEM_SIZE if kind.bits() == flags => {
+                BlockList::decode(input, offset.get()).map(RamRecord::BlockList)
+            }
+            RamFlags::EOS if kind.bits() == word => Ok(RamRecord::EndOfSection),
+            RamFlags::MULTIFD_FLUSH if kind.bits() == word => Ok(RamRecord::MultifdFlush),
+            _ => Err(input.error_at(
+                at,
+                "a RAM record: ZERO or PAGE, [CONTINUE], or bare MEM_SIZE, EOS, MULTIFD_FLUSH",
+                format!("flags {} at offset {:#x}", RamFlags(flags), offset.get()),
+            )),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{encoded, golden, refused};
+
+    fn entry(name: &str, used_length: u64) -> BlockEntry {
+        BlockEntry { idstr: IdStr::new(name).unwrap(), used_length }
+    }
+
+    #[test]
+    fn every_record_has_its_golden_bytes() {
+        let offset = PageOffset::containing(0x1_2fff);
+        assert_eq!(offset.get(), 0x1_2000);
+        let ram = || BlockRef::Named(IdStr::new("ram").unwrap());
+        golden(&RamRecord::Zero { offset, block: ram() }, b"\0\0\0\0\0\x01\x20\x02\x03ram\0");
+        golden(&RamRecord::Zero { offset, block: BlockRef::Same }, b"\0\0\0\0\0\x01\x20\x22\0");
+        golden(&RamRecord::Page { offset, block: ram() }, b"\0\0\0\0\0\x01\x20\x08\x03ram");
+        golden(&RamRecord::Page { offset, block: BlockRef::Same }, b"\0\0\0\0\0\x01\x20\x28");
+        golden(&RamRecord::EndOfSection, b"\0\0\0\0\0\0\0\x10");
+        golden(&RamRecord::MultifdFlush, b"\0\0\0\0\0\0\x02\0");
+        let list = BlockList::new([entry("ram", 0x100_0000), entry("rom", 0x1000)]).unwrap();
+        assert_eq!((list.blocks().len(), list.total()), (2, 0x100_1000));
+        golden(
+            &RamRecord::BlockList(list),
+            b"\0\0\0\0\x01\0\x10\x04\x03ram\0\0\0\0\x01\0\0\0\x03rom\0\0\0\0\0\0\x10\0",
+        );
+        golden(&RamRecord::BlockList(BlockList::default()), b"\0\0\0\0\0\0\0\x04");
+    }
+
+    #[test]
+    fn a_block_list_that_does_not_sum_up_is_refused() {
+        // QEMU lets the total wrap here, and reads on.
+        refused::<RamRecord>(
+            b"\0\0\0\0\0\0\x10\x04\x03ram\0\0\0\0\0\0\x20\0",
+            "at byte 8: expected a RAM block of at most 0x1000 bytes, the rest of the announced total, \
+             found \"ram\" of 0x2000 bytes",
+        );
+        refused::<RamRecord>(
+            b"\0\0\0\0\0\0\x10\x04\x03ram\0\0\0\0\0\0\0\0",
+            "at byte 8: expected another RAM block, \
+             found RAM block \"ram\" of 0x0 bytes, not a positive multiple of the target page size",
+        );
+        refused::<RamRecord>(
+            b"\0\0\0\0\0\0\x10\x04\x03ram\0\0\0\0\0\0\x08\0",
+            "at byte 8: expected another RAM block, \
+             found RAM block \"ram\" of 0x800 bytes, not a positive multiple of the target page size",
+        );
+        refused::<RamRecord>(
+            b"\0\0\0\0\0\0\x20\x04\x03ram\0\0\0\0\0\0\x10\0\x03ram\0\0\0\0\0\0\x10\0",
+            "at byte 20: expected another RAM block, found RAM block \"ram\" twice",
+        );
+    }
+
+    #[test]
+    fn a_block_list_has_a_bounded_number_of_blocks_and_bytes() {
+        let blocks = |n: usize| (0..n).map(|i| entry(&format!("{i:04}"), 0x1000));
+        let list = BlockList::new(blocks(MAX_BLOCKS)).unwrap();
+        let error = BlockList::new(blocks(MAX_BLOCKS + 1)).unwrap_err();
+        assert_eq!(error.to_string(), "more than 4096 RAM blocks");
+        let mut bytes = encoded(&RamRecord::BlockList(list));
+        bytes[6] += 0x10;
+        bytes.extend_from_slice(b"\x03end\0\0\0\0\0\0\x10\0");
+        refused::<RamRecord>(
+            &bytes,
+            "at byte 53256: expected another RAM block, found more than 4096 RAM blocks",
+        );
+        let error = BlockList::new([entry("a", 1 << 63), entry("b", 1 << 63)]).unwrap_err();
+        assert_eq!(error.to_string(), "RAM blocks of more than 2^64 bytes in total");
+    }
+
+    #[test]
+    fn flags_that_no_record_has_are_refused_by_name() {
+        let expected =
+            "expected a RAM record: ZERO or PAGE, [CONTINUE], or bare MEM_SIZE, EOS, MULTIFD_FLUSH";
+        for (word, found) in [
+            (0x1040_u64, "flags 0x040 (XBZRLE) at offset 0x1000"),
+            (0x0080, "flags 0x080 (HOOK) at offset 0x0"),
+            (0x0100, "flags 0x100 (COMPRESS_PAGE) at offset 0x0"),
+            (0x100a, "flags 0x00a (ZERO|PAGE) at offset 0x1000"),
+            (0x1010, "flags 0x010 (EOS) at offset 0x1000"),
+            (0x1200, "flags 0x200 (MULTIFD_FLUSH) at offset 0x1000"),
+            (0x1024, "flags 0x024 (MEM_SIZE|CONTINUE) at offset 0x1000"),
+            (0x0030, "flags 0x030 (EOS|CONTINUE) at offset 0x0"),
+            (0x0400, "flags 0x400 () at offset 0x0"),
+        ] {
+            refused::<RamRecord>(
+                &word.to_be_bytes(),
+                &format!("at byte 0: {expected}, found {found}"),
+            );
+        }
+        refused::<RamRecord>(
+            b"\0\0\0\0\0\0\x10\x22\x01",
+            "at byte 8: expected fill byte 0x00 of a zero page, found 0x01",
+        );
+    }
+}
