@@ -1,1 +1,77 @@
-//! machine
+//! A small virtual machine that can be migrated while it runs. It stands for the world
+//! outside migration, and uses nothing of it but the face in [`migration`].
+//!
+//! Its one virtual CPU runs a [`Workload`] whose every write can be checked afterwards; its
+//! memory is anonymous or a shared file; writes are tracked by a [`SoftwareDirtyLog`]. There
+//! is also [`NoVm`], QEMU's `-M none`.
+#![deny(missing_docs)]
+
+mod dirty;
+mod none;
+mod ram;
+mod vcpu;
+mod workload;
+
+use std::sync::Arc;
+
+use migration::{Host, HostError, RamBlock, RamSizeError};
+use wire::vmstate::{CpuTimers, VmState};
+use wire::{IdStr, IdStrError};
+
+pub use dirty::{NeverDirty, SoftwareDirtyLog};
+pub use none::{NoVm, Timers};
+pub use ram::Ram;
+pub use vcpu::{Mismatch, Vcpu, VcpuError, VcpuState, VcpuThread, Verified};
+pub use workload::{Page, Workload, Write};
+
+/// The name of the one RAM block, QEMU's for `-M none`.
+pub const RAM_BLOCK: &str = "ram";
+
+/// The machine type of [`running_machine`].
+pub const MACHINE_TYPE: &str = "lastref";
+
+/// A machine that cannot be put together.
+#[derive(Debug, thiserror::Error)]
+pub enum MachineError {
+    /// Its memory is no RAM block.
+    #[error(transparent)]
+    RamSize(#[from] RamSizeError),
+    /// A name is no section name.
+    #[error(transparent)]
+    IdStr(#[from] IdStrError),
+    /// Two of its parts have one name.
+    #[error(transparent)]
+    Host(#[from] HostError),
+}
+
+/// A machine with one vCPU, for a migration object.
+///
+/// # Errors
+///
+/// If the memory is not a whole number of pages.
+pub fn running_machine(
+    vcpu: &Vcpu,
+    ram: Arc<Ram>,
+    log: Arc<SoftwareDirtyLog>,
+) -> Result<Host, MachineError> {
+    let block = RamBlock::new(IdStr::new(RAM_BLOCK)?, ram, log)?;
+    Ok(Host::new(MACHINE_TYPE, Arc::new(vcpu.clone())).ram_block(block)?.device(
+        IdStr::new(VcpuState::NAME)?,
+        0,
+        Arc::new(vcpu.clone()),
+    )?)
+}
+
+/// QEMU's `-M none` with one block of RAM, for a migration object.
+///
+/// # Errors
+///
+/// If the memory is not a whole number of pages.
+pub fn machine_none(vm: NoVm, ram: Arc<Ram>) -> Result<Host, MachineError> {
+    let block = RamBlock::new(IdStr::new(RAM_BLOCK)?, ram, Arc::new(NeverDirty))?;
+    Ok(Host::new("none", Arc::new(vm)).ram_block(block)?.device(
+        IdStr::new(CpuTimers::NAME)?,
+        0,
+        Arc::new(Timers::default()),
+    )?)
+}

@@ -28,16 +28,14 @@ use std::sync::Arc;
 
 pub use bql;
 use bql::{Bql, BqlGuard, BqlGuarded};
-use engine::{LifeEventKind, MigrationState};
+use engine::MigrationState;
 use exported::{Exported, Publication};
 
-/// What can happen to a migration object; see [`Life`].
-pub use engine::LifeEventKind as LifeKind;
 pub use engine::{
     Blocker, Device, Direction, DirtyBitmap, DirtyLog, Endpoint, GuestMemory, Host, HostError,
-    Life, LifeEvent, MigrationError, MigrationEvent, MigrationInfo, MigrationParameters,
-    MigrationStatus, Notifier, Observer, PAGE_WORDS, RamBlock, RamSizeError, Registrations,
-    RestoreError, RunState, Uri, UriError, Vm, VmStopped, error_chain,
+    Life, LifeEvent, LifeEventKind, MigrationError, MigrationEvent, MigrationInfo,
+    MigrationParameters, MigrationStatus, Notifier, Observer, PAGE_WORDS, RamBlock, RamSizeError,
+    Registrations, RestoreError, RunState, Uri, UriError, Vm, VmStopped, error_chain,
 };
 
 /// The one global.
@@ -73,14 +71,15 @@ pub enum InitError {
 ///
 /// If there is one already, or the process has no file descriptor for it.
 pub fn object_init(bql: &mut BqlGuard<'_>, host: Host) -> Result<MigrationObject, InitError> {
+    if CURRENT.object.get(bql).is_some() {
+        return Err(InitError::Exists);
+    }
     let state = MigrationState::new(host)?;
     let life = state.life().clone();
+    let waiting = std::mem::take(CURRENT.waiting.borrow_mut(bql));
+    state.registrations_mut(bql).merge(waiting);
     let publication = CURRENT.object.publish(bql, state).map_err(|_| InitError::Exists)?;
     life.record(LifeEventKind::Published);
-    let waiting = std::mem::take(CURRENT.waiting.borrow_mut(bql));
-    if let Some(state) = counted(bql) {
-        state.registrations_mut(bql).merge(waiting);
-    }
     Ok(MigrationObject(publication))
 }
 

@@ -27,18 +27,18 @@ impl Completed {
 
 /// It did not work, in whatever phase.
 pub(super) struct Failed {
-    stream: Option<Stream>,
-    error: MigrationError,
+    stream: Option<Box<Stream>>,
+    error: Box<MigrationError>,
 }
 
 impl Failed {
     pub(super) fn new(stream: Stream, error: MigrationError) -> Self {
-        Failed { stream: Some(stream), error }
+        Failed { stream: Some(Box::new(stream)), error: Box::new(error) }
     }
 
     /// There is no connection, or no longer one.
     pub(super) fn without_stream(error: MigrationError) -> Self {
-        Failed { stream: None, error }
+        Failed { stream: None, error: Box::new(error) }
     }
 
     /// Breaks the connection off, and only then lets the machine go on here.
@@ -46,7 +46,7 @@ impl Failed {
         drop(self.stream);
         state.host.vm.resume_after_failure(bql);
         clean_up(state, bql, MigrationEvent::PrecopyFailed);
-        Cleaned::failed(state, Direction::Outgoing, self.error)
+        Cleaned::failed(state, Direction::Outgoing, *self.error)
     }
 }
 

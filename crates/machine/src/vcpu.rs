@@ -1,0 +1,381 @@
+//! The virtual CPU: a thread that runs the workload, and whose position in it is its state.
+//!
+//! It executes without the BQL, as QEMU's vCPUs do, and takes it to stop and to start.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use migration::bql::{BqlCondvar, BqlGuard, BqlGuarded, BqlUnlocked};
+use migration::{Device, GuestMemory, PAGE_WORDS, RestoreError, RunState, Vm, VmStopped};
+use wire::DecodeError;
+use wire::vmstate::{Fields, VmState};
+
+use crate::dirty::SoftwareDirtyLog;
+use crate::ram::Ram;
+use crate::workload::Workload;
+
+/// How long the vCPU writes, and then waits, to keep to its rate.
+const TICK: Duration = Duration::from_millis(1);
+
+/// How much it may catch up after it was kept from running.
+const CATCH_UP: Duration = Duration::from_millis(50);
+
+/// The state of the vCPU as it is sent.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct VcpuState {
+    /// Which workload it runs.
+    pub seed: u64,
+    /// Pages of memory it writes to.
+    pub pages: u64,
+    /// Pages a second it writes to; each write goes to another page.
+    pub rate: u64,
+    /// Writes done.
+    pub position: u64,
+    /// Writes that found another word than they had to.
+    pub faults: u64,
+}
+
+impl VmState for VcpuState {
+    const NAME: &'static str = "lastref-vcpu";
+    const VERSION: u32 = 1;
+    const MINIMUM_VERSION: u32 = 1;
+
+    fn fields(&mut self, f: &mut dyn Fields) -> Result<(), DecodeError> {
+        f.u64("seed", &mut self.seed)?;
+        f.u64("pages", &mut self.pages)?;
+        f.u64("rate", &mut self.rate)?;
+        f.u64("position", &mut self.position)?;
+        f.u64("faults", &mut self.faults)
+    }
+}
+
+/// What the BQL protects of a machine.
+#[derive(Debug)]
+struct Run {
+    state: RunState,
+    /// What the machine did before it was stopped for migration.
+    before: RunState,
+    /// The vCPU executes nothing, and `cpu` is its state.
+    parked: bool,
+    quit: bool,
+    cpu: VcpuState,
+    /// When the vCPU last stopped and last started, on the clock that all processes share.
+    stopped_at: Duration,
+    started_at: Duration,
+}
+
+#[derive(Debug)]
+struct Shared {
+    ram: Arc<Ram>,
+    log: Arc<SoftwareDirtyLog>,
+    run: BqlGuarded<Run>,
+    /// Told at each change of `run`.
+    changed: BqlCondvar,
+    /// Asks the executing vCPU to come out (`cpu_exit`).
+    exit: AtomicBool,
+}
+
+/// A vCPU on its thread. Clones are the same vCPU.
+#[derive(Debug, Clone)]
+pub struct Vcpu {
+    shared: Arc<Shared>,
+}
+
+/// The thread of a vCPU; end it with [`VcpuThread::join`].
+#[derive(Debug)]
+#[must_use = "the vCPU runs until it is joined"]
+pub struct VcpuThread {
+    vcpu: Vcpu,
+    thread: JoinHandle<()>,
+}
+
+/// Time on the clock that all processes of this system share.
+fn monotonic() -> Duration {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    Duration::new(
+        u64::try_from(now.tv_sec).unwrap_or_default(),
+        u32::try_from(now.tv_nsec).unwrap_or_default(),
+    )
+}
+
+/// A vCPU that cannot be made.
+#[derive(Debug, thiserror::Error)]
+#[error("no thread for the vCPU")]
+pub struct VcpuError(#[from] std::io::Error);
+
+impl Vcpu {
+    /// A vCPU in `state` with the memory it writes to. It does not run yet.
+    ///
+    /// # Errors
+    ///
+    /// If there can be no thread for it.
+    pub fn start(
+        ram: Arc<Ram>,
+        log: Arc<SoftwareDirtyLog>,
+        cpu: VcpuState,
+        state: RunState,
+    ) -> Result<VcpuThread, VcpuError> {
+        let run = Run {
+            state,
+            before: state,
+            parked: true,
+            quit: false,
+            cpu,
+            stopped_at: Duration::ZERO,
+            started_at: Duration::ZERO,
+        };
+        let vcpu = Vcpu {
+            shared: Arc::new(Shared {
+                ram,
+                log,
+                run: BqlGuarded::new(run),
+                changed: BqlCondvar::new(),
+                exit: AtomicBool::new(false),
+            }),
+        };
+        let shared = Arc::clone(&vcpu.shared);
+        let thread = thread::Builder::new().name("CPU 0".into()).spawn(move || shared.main())?;
+        Ok(VcpuThread { vcpu, thread })
+    }
+
+    fn run<'g>(&'g self, bql: &'g BqlGuard<'_>) -> &'g Run {
+        self.shared.run.borrow(bql)
+    }
+
+    /// What the machine does.
+    pub fn run_state(&self, bql: &BqlGuard<'_>) -> RunState {
+        self.run(bql).state
+    }
+
+    /// The state of the vCPU when it was last stopped.
+    pub fn state(&self, bql: &BqlGuard<'_>) -> VcpuState {
+        self.run(bql).cpu
+    }
+
+    /// When it last stopped, on the monotonic clock.
+    pub fn stopped_at(&self, bql: &BqlGuard<'_>) -> Duration {
+        self.run(bql).stopped_at
+    }
+
+    /// When it last started, on the monotonic clock.
+    pub fn started_at(&self, bql: &BqlGuard<'_>) -> Duration {
+        self.run(bql).started_at
+    }
+
+    /// Lets the machine run (`cont`). One that has moved away or moves just now does not.
+    pub fn cont(&self, bql: &mut BqlGuard<'_>) -> bool {
+        let run = self.shared.run.borrow_mut(bql);
+        let may = matches!(run.state, RunState::Prelaunch | RunState::Paused | RunState::Running);
+        if may {
+            run.state = RunState::Running;
+            self.shared.changed.notify_all();
+        }
+        may
+    }
+
+    /// Stops the machine (`stop`); it has stopped when this returns.
+    pub fn stop(&self, bql: &mut BqlGuard<'_>) {
+        if self.run(bql).state == RunState::Running {
+            self.shared.run.borrow_mut(bql).state = RunState::Paused;
+            self.wait_until_parked(bql);
+        }
+    }
+
+    fn wait_until_parked(&self, bql: &mut BqlGuard<'_>) {
+        self.shared.exit.store(true, Ordering::Relaxed);
+        self.shared.changed.notify_all();
+        self.shared.changed.wait_while(bql, |bql| !self.run(bql).parked);
+    }
+
+    /// Fills memory with what the workload starts from.
+    pub fn fill_memory(ram: &Ram, workload: Workload) {
+        for (page, words) in ram.words().chunks_exact(PAGE_WORDS).enumerate() {
+            let contents = workload.page(page, 0);
+            for (word, place) in words.iter().enumerate() {
+                let value = contents.word(word);
+                // A page of zeros stays untouched, and needs no memory.
+                if value != 0 {
+                    place.store(value, Ordering::Relaxed);
+                }
+            }
+        }
+    }
+
+    /// Compares all of memory with what it must hold; the vCPU stands still meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// The first word that differs.
+    pub fn verify_memory(&self, cpu: VcpuState) -> Result<Verified, Mismatch> {
+        let workload = Workload::new(cpu.seed, self.shared.ram.words().len() / PAGE_WORDS);
+        for (page, words) in self.shared.ram.words().chunks_exact(PAGE_WORDS).enumerate() {
+            let contents = workload.page(page, cpu.position);
+            for (word, place) in words.iter().enumerate() {
+                let (expected, found) = (contents.word(word), place.load(Ordering::Relaxed));
+                if expected != found {
+                    return Err(Mismatch { page, word, expected, found, writes: cpu.position });
+                }
+            }
+        }
+        Ok(Verified { pages: workload_pages(&self.shared.ram) })
+    }
+}
+
+fn workload_pages(ram: &Ram) -> usize {
+    ram.words().len() / PAGE_WORDS
+}
+
+/// Every page held what it had to.
+#[derive(Debug, Clone, Copy)]
+pub struct Verified {
+    /// How many pages were compared.
+    pub pages: usize,
+}
+
+/// A word of memory that is not what the workload left there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "after {writes} writes word {word} of page {page} must hold {expected:#018x} and holds \
+     {found:#018x}"
+)]
+pub struct Mismatch {
+    /// The page.
+    pub page: usize,
+    /// The word in the page.
+    pub word: usize,
+    /// What it must hold.
+    pub expected: u64,
+    /// What it holds.
+    pub found: u64,
+    /// After how many writes.
+    pub writes: u64,
+}
+
+impl VcpuThread {
+    /// The vCPU.
+    pub fn vcpu(&self) -> &Vcpu {
+        &self.vcpu
+    }
+
+    /// Ends the thread, and waits for it without the BQL.
+    pub fn join(self, thread: &mut BqlUnlocked) {
+        let shared = &self.vcpu.shared;
+        shared.run.borrow_mut(&mut thread.lock()).quit = true;
+        shared.exit.store(true, Ordering::Relaxed);
+        shared.changed.notify_all();
+        if let Err(panic) = self.thread.join() {
+            std::panic::resume_unwind(panic);
+        }
+    }
+}
+
+impl Shared {
+    /// The thread: parks until the machine runs, executes until it is asked to come out.
+    fn main(&self) {
+        let Ok(mut thread) = BqlUnlocked::attach() else {
+            unreachable!("a thread that has just begun has no lock token");
+        };
+        let mut bql = thread.lock();
+        loop {
+            self.changed.wait_while(&mut bql, |bql| {
+                let run = self.run.borrow(bql);
+                run.state != RunState::Running && !run.quit
+            });
+            let run = self.run.borrow_mut(&mut bql);
+            if run.quit {
+                break;
+            }
+            self.exit.store(false, Ordering::Relaxed);
+            run.parked = false;
+            run.started_at = monotonic();
+            let mut cpu = run.cpu;
+            bql.unlocked(|_| self.execute(&mut cpu));
+            let run = self.run.borrow_mut(&mut bql);
+            run.cpu = cpu;
+            run.parked = true;
+            run.stopped_at = monotonic();
+            self.changed.notify_all();
+        }
+    }
+
+    /// Runs the workload at its rate until `exit`.
+    fn execute(&self, cpu: &mut VcpuState) {
+        let workload = Workload::new(cpu.seed, workload_pages(&self.ram));
+        let words = self.ram.words();
+        let (mut began, mut done) = (Instant::now(), 0_u64);
+        while !self.exit.load(Ordering::Relaxed) {
+            let due = (began.elapsed().as_secs_f64() * cpu.rate as f64) as u64;
+            let behind = due.saturating_sub(done);
+            if behind as f64 > cpu.rate as f64 * CATCH_UP.as_secs_f64() {
+                // Kept from running for long: the time is lost, as it is for a real CPU.
+                (began, done) = (Instant::now(), 0);
+                continue;
+            }
+            for _ in 0..behind {
+                let write = workload.write(cpu.position);
+                let word = &words[write.page * PAGE_WORDS + write.word];
+                if word.load(Ordering::Relaxed) != write.old {
+                    cpu.faults += 1;
+                }
+                word.store(write.new, Ordering::Relaxed);
+                self.log.mark(write.page);
+                cpu.position += 1;
+                if self.exit.load(Ordering::Relaxed) {
+                    return;
+                }
+            }
+            done += behind;
+            thread::sleep(TICK);
+        }
+    }
+}
+
+impl Vm for Vcpu {
+    fn stop_for_migration(&self, bql: &mut BqlGuard<'_>) -> RunState {
+        let run = self.shared.run.borrow_mut(bql);
+        let before = run.state;
+        run.before = before;
+        run.state = RunState::FinishMigrate;
+        self.wait_until_parked(bql);
+        before
+    }
+
+    fn resume_after_failure(&self, bql: &mut BqlGuard<'_>) {
+        let run = self.shared.run.borrow_mut(bql);
+        if run.state == RunState::FinishMigrate {
+            run.state = run.before;
+            self.shared.changed.notify_all();
+        }
+    }
+
+    fn has_moved(&self, bql: &mut BqlGuard<'_>) {
+        self.shared.run.borrow_mut(bql).state = RunState::PostMigrate;
+    }
+
+    fn has_arrived(&self, bql: &mut BqlGuard<'_>, at_source: RunState) {
+        self.shared.run.borrow_mut(bql).state = at_source;
+        self.shared.changed.notify_all();
+    }
+}
+
+impl Device for Vcpu {
+    type State = VcpuState;
+
+    fn save(&self, bql: &BqlGuard<'_>, _stopped: &VmStopped) -> VcpuState {
+        self.state(bql)
+    }
+
+    fn restore(&self, bql: &mut BqlGuard<'_>, state: VcpuState) -> Result<(), RestoreError> {
+        let pages = workload_pages(&self.shared.ram) as u64;
+        if state.pages != pages {
+            return Err(RestoreError(format!(
+                "its workload writes to {} pages, and there are {pages}",
+                state.pages
+            )));
+        }
+        self.shared.run.borrow_mut(bql).cpu = state;
+        Ok(())
+    }
+}
