@@ -1,8 +1,10 @@
 //! The life of a migration object: who held a count of it, and which thread let it go last.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+use bql::BqlUnlocked;
 
 /// One thing that happened to a migration object.
 #[derive(Debug, Clone)]
@@ -33,9 +35,19 @@ pub enum LifeEventKind {
 /// The record of one object. It is counted by itself, so that it can be read when the object
 /// is gone.
 #[derive(Debug, Clone, Default)]
-pub struct Life(Arc<Mutex<Vec<LifeEvent>>>);
+pub struct Life(Arc<Record>);
+
+#[derive(Debug, Default)]
+struct Record {
+    events: Mutex<Vec<LifeEvent>>,
+    changed: Condvar,
+}
 
 impl Life {
+    fn lock(&self) -> MutexGuard<'_, Vec<LifeEvent>> {
+        self.0.events.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Notes that `what` happens now on this thread.
     pub fn record(&self, what: LifeEventKind) {
         let event = LifeEvent {
@@ -43,11 +55,23 @@ impl Life {
             thread: thread::current().name().unwrap_or("").to_owned(),
             what,
         };
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(event);
+        self.lock().push(event);
+        self.0.changed.notify_all();
     }
 
     /// What happened so far, oldest first.
     pub fn events(&self) -> Vec<LifeEvent> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.lock().clone()
+    }
+
+    /// Waits until the last count is gone, or until `limit` has passed; `true` says that it
+    /// is gone. It blocks, so the BQL must not be held.
+    pub fn wait_until_dropped(&self, _thread: &mut BqlUnlocked, limit: Duration) -> bool {
+        let alive = |events: &mut Vec<LifeEvent>| {
+            events.iter().all(|event| event.what != LifeEventKind::Dropped)
+        };
+        let waited = self.0.changed.wait_timeout_while(self.lock(), limit, alive);
+        let (mut events, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        !alive(&mut events)
     }
 }

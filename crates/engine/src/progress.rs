@@ -4,7 +4,6 @@
 //! and stays true after the migration object is gone.
 
 use std::error::Error;
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -13,6 +12,7 @@ use bql::BqlUnlocked;
 
 use crate::error::MigrationError;
 use crate::status::MigrationStatus;
+use crate::uri::Uri;
 
 /// Counters of QAPI's `MigrationStats` and times of `MigrationInfo`.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -39,8 +39,8 @@ pub struct MigrationInfo {
     pub expected_downtime: Duration,
     /// `downtime`: how long the machine stood still, seen from the source. Zero until then.
     pub downtime: Duration,
-    /// `socket-address` of a destination that waits, if its port was left open.
-    pub socket_address: Option<SocketAddr>,
+    /// `socket-address`: where a destination waits, once it does.
+    pub socket_address: Option<Uri>,
 }
 
 #[derive(Debug, Default)]
@@ -117,6 +117,12 @@ impl Progress {
         change(&mut self.lock().info);
     }
 
+    /// A destination waits at `uri` now.
+    pub(crate) fn set_socket_address(&self, uri: Uri) {
+        self.lock().info.socket_address = Some(uri);
+        self.changed.notify_all();
+    }
+
     /// Keeps `error` if it is the first (`migrate_set_error` of `migration/migration.c`).
     pub(crate) fn set_error(&self, error: MigrationError) {
         self.lock().error.get_or_insert(Arc::new(error));
@@ -168,19 +174,20 @@ impl Observer {
         self.progress.error()
     }
 
-    /// Waits until the status is one of those `wanted`, or until `limit` has passed, and
-    /// returns it. It blocks, so the BQL must not be held.
+    /// Waits until `done`, or until `limit` has passed, and returns the status. `done` is
+    /// asked at each change of the status and when a destination has begun to wait. It
+    /// blocks, so the BQL must not be held.
     pub fn wait(
         &self,
         _thread: &mut BqlUnlocked,
         limit: Duration,
-        wanted: impl Fn(MigrationStatus) -> bool,
+        done: impl Fn(MigrationStatus, &MigrationInfo) -> bool,
     ) -> MigrationStatus {
         let inner = self.progress.lock();
         let waited = self
             .progress
             .changed
-            .wait_timeout_while(inner, limit, |_| !wanted(self.progress.status()));
+            .wait_timeout_while(inner, limit, |inner| !done(self.progress.status(), &inner.info));
         drop(waited);
         self.status()
     }

@@ -113,11 +113,14 @@ pub(crate) enum Listener {
 }
 
 impl Listener {
-    /// The address that a source may connect to, if it was not all in the URI.
-    pub(crate) fn address(&self) -> Option<SocketAddr> {
+    /// Where a source may connect to.
+    pub(crate) fn address(&self) -> Option<Uri> {
         match self {
-            Listener::Tcp(listener) => listener.local_addr().ok(),
-            Listener::Unix(..) | Listener::Ready(_) => None,
+            Listener::Tcp(listener) => {
+                listener.local_addr().ok().map(|address| Uri::Tcp(address.to_string()))
+            }
+            Listener::Unix(_, path) => Some(Uri::Unix(path.0.clone())),
+            Listener::Ready(_) => None,
         }
     }
 

@@ -1,2 +1,42 @@
-//! lastref
-fn main() {}
+//! `lastref`: live migration with one global left, as a program.
+//!
+//! Everything meant for people goes to standard error; `--json` prints one object on
+//! standard output at the end. Exit status: 0 done, 1 the migration failed, 2 wrong usage.
+
+mod cli;
+mod demo;
+mod destination;
+mod failure;
+mod inherited;
+mod receive;
+mod report;
+mod send;
+mod session;
+mod size;
+mod watch;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use migration::error_chain;
+
+use cli::{Cli, Command};
+use failure::Failure;
+
+fn main() -> ExitCode {
+    let command = Cli::parse().command.unwrap_or_else(Command::demo);
+    let done = match command {
+        Command::Demo(args) => demo::run(&args),
+        Command::Send(args) => send::run(&args),
+        Command::Receive(args) => receive::run(&args),
+        Command::DemoDestination(args) => destination::run(&args),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Reported) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("lastref: {}", error_chain(&error));
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -16,6 +16,7 @@ use migration::{GuestMemory, PAGE_WORDS};
 #[derive(Debug)]
 pub struct Ram {
     map: MmapRaw,
+    read_only: bool,
 }
 
 impl Ram {
@@ -25,7 +26,7 @@ impl Ram {
     ///
     /// If there is not so much.
     pub fn anonymous(bytes: usize) -> io::Result<Self> {
-        Ok(Ram { map: MmapRaw::from(MmapMut::map_anon(bytes)?) })
+        Ok(Ram { map: MmapRaw::from(MmapMut::map_anon(bytes)?), read_only: false })
     }
 
     /// The whole of `file`, shared with whoever else has it.
@@ -34,14 +35,27 @@ impl Ram {
     ///
     /// If it cannot be mapped for reading and writing.
     pub fn shared(file: &File) -> io::Result<Self> {
-        Ok(Ram { map: MmapOptions::new().map_raw(file)? })
+        Ok(Ram { map: MmapOptions::new().map_raw(file)?, read_only: false })
+    }
+
+    /// The whole of `file`, for a machine that never runs.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be mapped for reading.
+    pub fn shared_read_only(file: &File) -> io::Result<Self> {
+        Ok(Ram { map: MmapOptions::new().map_raw_read_only(file)?, read_only: true })
     }
 
     /// Touches every page, so that none is missing later (`prealloc=on` of QEMU).
     pub fn preallocate(&self) {
         for word in self.words().iter().step_by(PAGE_WORDS) {
-            // Adds nothing; but it is a store, so the page is there.
-            word.fetch_add(0, Ordering::Relaxed);
+            if self.read_only {
+                word.load(Ordering::Relaxed);
+            } else {
+                // Adds nothing; but it is a store, so the page is there.
+                word.fetch_add(0, Ordering::Relaxed);
+            }
         }
     }
 }

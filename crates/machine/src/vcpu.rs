@@ -61,6 +61,8 @@ struct Run {
     parked: bool,
     quit: bool,
     cpu: VcpuState,
+    /// The writes that were done in the state that a migration brought.
+    arrived: u64,
     /// When the vCPU last stopped and last started, on the clock that all processes share.
     stopped_at: Duration,
     started_at: Duration,
@@ -123,6 +125,7 @@ impl Vcpu {
             parked: true,
             quit: false,
             cpu,
+            arrived: 0,
             stopped_at: Duration::ZERO,
             started_at: Duration::ZERO,
         };
@@ -152,6 +155,11 @@ impl Vcpu {
     /// The state of the vCPU when it was last stopped.
     pub fn state(&self, bql: &BqlGuard<'_>) -> VcpuState {
         self.run(bql).cpu
+    }
+
+    /// The writes that were done in the state that a migration brought.
+    pub fn arrived(&self, bql: &BqlGuard<'_>) -> u64 {
+        self.run(bql).arrived
     }
 
     /// When it last stopped, on the monotonic clock.
@@ -375,7 +383,9 @@ impl Device for Vcpu {
                 state.pages
             )));
         }
-        self.shared.run.borrow_mut(bql).cpu = state;
+        let run = self.shared.run.borrow_mut(bql);
+        run.cpu = state;
+        run.arrived = state.position;
         Ok(())
     }
 }

@@ -74,7 +74,9 @@ impl Connected {
         let side = &state.incoming;
         let accept = || {
             let listener = endpoint.listen()?;
-            side.progress.update(|info| info.socket_address = listener.address());
+            if let Some(address) = listener.address() {
+                side.progress.set_socket_address(address);
+            }
             listener.accept(&side.cancel)
         };
         let channel = accept().map_err(|source| MigrationError::Listen { uri, source })?;

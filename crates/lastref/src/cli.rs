@@ -1,0 +1,124 @@
+//! The command line.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use migration::{MigrationParameters, Uri};
+
+use crate::size::{memory, rate};
+
+/// Live migration with one global left.
+///
+/// Without a command a running machine moves between two processes, and every page and
+/// every write is checked.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 90)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Move a machine that keeps writing to its memory from one process to another, and
+    /// check every page and every write.
+    Demo(DemoArgs),
+    /// Send a paused machine whose RAM is FILE, as QEMU's `-M none` has it.
+    Send(SendArgs),
+    /// Receive a paused machine, as QEMU's `-M none` sends it, and leave its RAM in FILE.
+    Receive(ReceiveArgs),
+    /// The other process of `demo`.
+    #[command(hide = true)]
+    DemoDestination(DemoDestinationArgs),
+}
+
+impl Command {
+    /// What runs without a command: `demo` with its defaults.
+    pub(crate) fn demo() -> Self {
+        match Cli::parse_from(["lastref", "demo"]).command {
+            Some(command) => command,
+            None => unreachable!("the command line names one"),
+        }
+    }
+}
+
+/// How the two processes of `demo` are connected.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum Transport {
+    Unix,
+    Tcp,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// RAM of the machine.
+    #[arg(long, value_name = "SIZE", default_value = "512M", value_parser = memory)]
+    pub(crate) memory: usize,
+    /// Bytes of memory that the machine dirties in a second, in pages of 4096.
+    #[arg(long, value_name = "RATE", default_value = "64M", value_parser = rate)]
+    pub(crate) dirty_rate: u64,
+    /// The longest that the machine may stand still, in milliseconds.
+    #[arg(long, value_name = "MS", default_value = "300", value_parser = downtime_limit)]
+    pub(crate) downtime_limit: Duration,
+    /// The most bytes to send in a second while the machine runs [default: no limit].
+    #[arg(long, value_name = "RATE", default_value = "0", value_parser = rate, hide_default_value = true)]
+    pub(crate) max_bandwidth: u64,
+    /// The kind of socket between the two processes.
+    #[arg(long, value_enum, default_value = "unix")]
+    pub(crate) transport: Transport,
+    /// Print the result as one JSON object on standard output.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SendArgs {
+    /// The RAM of the machine.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ram: PathBuf,
+    /// unix:PATH, tcp:HOST:PORT, fd:N, exec:COMMAND or file:PATH[,offset=N].
+    #[arg(value_name = "URI")]
+    pub(crate) uri: Uri,
+    /// Touch all RAM first.
+    #[arg(long)]
+    pub(crate) prealloc: bool,
+    /// Print the result as one JSON object on standard output.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReceiveArgs {
+    /// Where the RAM of the machine goes. The file appears complete or not at all.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ram: PathBuf,
+    /// RAM of the machine, the same as at the source.
+    #[arg(long, value_name = "SIZE", value_parser = memory)]
+    pub(crate) memory: usize,
+    /// unix:PATH, tcp:HOST:PORT, fd:N, exec:COMMAND or file:PATH[,offset=N].
+    #[arg(value_name = "URI")]
+    pub(crate) uri: Uri,
+    /// Touch all RAM first.
+    #[arg(long)]
+    pub(crate) prealloc: bool,
+    /// Print the result as one JSON object on standard output.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DemoDestinationArgs {
+    #[arg(long, value_parser = memory)]
+    pub(crate) memory: usize,
+    #[arg(value_name = "URI")]
+    pub(crate) uri: Uri,
+}
+
+fn downtime_limit(text: &str) -> Result<Duration, String> {
+    let limit = MigrationParameters::MAX_DOWNTIME_LIMIT;
+    match text.parse().map(Duration::from_millis) {
+        Ok(time) if time <= limit => Ok(time),
+        _ => Err(format!("expected milliseconds from 0 to {}", limit.as_millis())),
+    }
+}

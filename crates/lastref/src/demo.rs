@@ -1,0 +1,213 @@
+//! `lastref demo`: a machine that keeps writing to its memory moves between two processes.
+
+use std::io::{self, BufReader};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use machine::{Ram, SoftwareDirtyLog, Vcpu, VcpuState, Workload};
+use migration::bql::BqlUnlocked;
+use migration::{Direction, MigrationParameters, PAGE_WORDS, RunState, Uri};
+
+use crate::cli::{DemoArgs, Transport};
+use crate::destination::{Arrived, Message};
+use crate::failure::Failure;
+use crate::report::{Lives, ObjectLife, Report};
+use crate::session::Session;
+use crate::watch::watch;
+
+/// How long a machine that stays is watched to see that it runs on.
+const RUNS_ON: Duration = Duration::from_millis(200);
+
+const PAGE: usize = PAGE_WORDS * size_of::<u64>();
+
+pub(crate) fn run(args: &DemoArgs) -> Result<(), Failure> {
+    let folder = tempfile::tempdir().map_err(Failure::set_up("a folder for the socket"))?;
+    let mut destination = Destination::start(args, folder.path())?;
+    let uri = destination.waits()?;
+
+    eprintln!("filling {} of memory", crate::size::Size(args.memory as u64));
+    let ram = Arc::new(Ram::anonymous(args.memory).map_err(Failure::set_up("the memory"))?);
+    let pages = args.memory / PAGE;
+    let seed = std::process::id().into();
+    Vcpu::fill_memory(&ram, Workload::new(seed, pages));
+    let log = Arc::new(SoftwareDirtyLog::new(pages));
+    let cpu = VcpuState {
+        seed,
+        pages: pages as u64,
+        rate: args.dirty_rate / PAGE as u64,
+        ..VcpuState::default()
+    };
+    let vcpu_thread = Vcpu::start(Arc::clone(&ram), Arc::clone(&log), cpu, RunState::Running)?;
+    let vcpu = vcpu_thread.vcpu().clone();
+
+    eprintln!(
+        "the machine writes {}/s and moves from process {} to process {} over {uri}",
+        crate::size::Size(args.dirty_rate),
+        std::process::id(),
+        destination.child.id()
+    );
+    let host = machine::running_machine(&vcpu, ram, log)?;
+    let mut session = Session::new(BqlUnlocked::attach()?, host, Direction::Outgoing)?;
+    let parameters = MigrationParameters {
+        max_bandwidth: args.max_bandwidth,
+        downtime_limit: args.downtime_limit,
+    };
+    session.begin(uri.into(), parameters)?;
+    watch(&mut session);
+    let mut report = Report::new(&session.observer);
+    let (mut thread, events) = session.end();
+    let source = events.as_deref().and_then(ObjectLife::new);
+
+    let mut lives = Lives { source, destination: None };
+    if report.completed() {
+        let bql = thread.lock();
+        let (stopped_at, sent) = (vcpu.stopped_at(&bql), vcpu.state(&bql).position);
+        drop(bql);
+        match destination.arrived() {
+            Ok(arrived) => {
+                report.set_downtime(arrived.started_at.saturating_sub(stopped_at));
+                let faults = arrived.faults_at(sent);
+                report.verified = Some(faults.is_none());
+                if let Some(faults) = faults {
+                    report.add_error(faults);
+                }
+                lives.destination = arrived.life;
+            }
+            Err(error) => {
+                report.verified = Some(false);
+                report.add_error(migration::error_chain(&error));
+            }
+        }
+    } else {
+        if let Some(said) = destination.last_words() {
+            report.add_error(said);
+        }
+        runs_on(&vcpu, &mut thread);
+    }
+    report.object = Some(lives);
+    vcpu_thread.join(&mut thread);
+    report.finish(args.json)
+}
+
+impl Arrived {
+    /// What is wrong with the machine that arrived, if anything is; the source had done
+    /// `sent` writes.
+    fn faults_at(&self, sent: u64) -> Option<String> {
+        if let Err(mismatch) = &self.memory {
+            return Some(mismatch.clone());
+        }
+        if self.arrived != sent {
+            return Some(format!(
+                "the machine stopped after {sent} writes and went on after {}",
+                self.arrived
+            ));
+        }
+        (self.faults != 0)
+            .then(|| format!("{} writes found another word than they had to", self.faults))
+    }
+}
+
+/// Sees that a machine whose migration did not work goes on where it is.
+fn runs_on(vcpu: &Vcpu, thread: &mut BqlUnlocked) {
+    let before = vcpu.run_state(&thread.lock());
+    std::thread::sleep(RUNS_ON);
+    let mut bql = thread.lock();
+    vcpu.stop(&mut bql);
+    let cpu = vcpu.state(&bql);
+    drop(bql);
+    match vcpu.verify_memory(cpu) {
+        Ok(_) if cpu.faults == 0 => eprintln!(
+            "the machine is {} at the source: {} writes done, memory intact",
+            before.name(),
+            cpu.position
+        ),
+        Ok(_) => eprintln!("the machine at the source is damaged: {} faults", cpu.faults),
+        Err(mismatch) => eprintln!("the machine at the source is damaged: {mismatch}"),
+    }
+}
+
+/// The other process. Dropping it ends it.
+struct Destination {
+    child: Child,
+    messages: BufReader<ChildStdout>,
+}
+
+impl Destination {
+    fn start(args: &DemoArgs, folder: &std::path::Path) -> Result<Self, Failure> {
+        let uri = match args.transport {
+            Transport::Unix => Uri::Unix(folder.join("migrate.sock")),
+            Transport::Tcp => Uri::Tcp("127.0.0.1:0".into()),
+        };
+        let start = || {
+            let mut child = Command::new(std::env::current_exe()?)
+                .arg("demo-destination")
+                .arg("--memory")
+                .arg(args.memory.to_string())
+                .arg(uri.to_string())
+                .stdin(Stdio::null())
+                .stdout(Stdio::piped())
+                // Ctrl-C is for the source to handle.
+                .process_group(0)
+                .spawn()?;
+            let stdout = child.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
+            Ok(Destination { child, messages: BufReader::new(stdout) })
+        };
+        start().map_err(Failure::set_up("the destination process"))
+    }
+
+    fn hear(&mut self) -> Result<Message, Failure> {
+        let what = "ended without a word";
+        match Message::hear(&mut self.messages) {
+            Ok(Some(message)) => Ok(message),
+            Ok(None) => Err(Failure::Destination { what, source: None }),
+            Err(source) => Err(Failure::Destination { what, source: Some(source) }),
+        }
+    }
+
+    fn waits(&mut self) -> Result<Uri, Failure> {
+        let what = "cannot be reached";
+        match self.hear()? {
+            Message::Waits(uri) => match uri.parse() {
+                Ok(uri) => Ok(uri),
+                Err(_) => Err(Failure::Destination { what, source: None }),
+            },
+            Message::Failed(error) => {
+                Err(Failure::Destination { what, source: Some(io::Error::other(error)) })
+            }
+            Message::Arrived(_) => Err(Failure::Destination { what, source: None }),
+        }
+    }
+
+    fn arrived(&mut self) -> Result<Arrived, Failure> {
+        let what = "took the machine and did not report on it";
+        match self.hear()? {
+            Message::Arrived(arrived) => Ok(arrived),
+            Message::Failed(error) => {
+                Err(Failure::Destination { what, source: Some(io::Error::other(error)) })
+            }
+            Message::Waits(_) => Err(Failure::Destination { what, source: None }),
+        }
+    }
+
+    /// Why the destination failed, if it says so or was ended.
+    fn last_words(&mut self) -> Option<String> {
+        match Message::hear(&mut self.messages) {
+            Ok(Some(Message::Failed(error))) => Some(format!("the destination says: {error}")),
+            _ => self
+                .child
+                .wait()
+                .ok()
+                .map(|status| format!("the destination process ended with {status}")),
+        }
+    }
+}
+
+impl Drop for Destination {
+    fn drop(&mut self) {
+        // Both fail if it has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

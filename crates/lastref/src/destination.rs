@@ -1,0 +1,120 @@
+//! The other process of `demo`: takes the machine over, lets it run on, and checks it.
+//!
+//! It talks to the first process on its standard output, a JSON object a line.
+
+use std::io::{BufRead, Write};
+use std::sync::Arc;
+use std::time::Duration;
+
+use machine::{Ram, SoftwareDirtyLog, Vcpu, VcpuState};
+use migration::bql::BqlUnlocked;
+use migration::{Direction, MigrationParameters, MigrationStatus, PAGE_WORDS, RunState};
+use serde::{Deserialize, Serialize};
+
+use crate::cli::DemoDestinationArgs;
+use crate::failure::Failure;
+use crate::report::ObjectLife;
+use crate::session::Session;
+
+/// How long the machine runs on before it is checked.
+const RUNS_ON: Duration = Duration::from_millis(500);
+
+/// How often a wait looks whether it was interrupted.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// What the destination says.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Message {
+    /// It waits for the source, at this URI.
+    Waits(String),
+    /// The machine is here and was checked.
+    Arrived(Arrived),
+    /// The migration failed.
+    Failed(String),
+}
+
+/// What the destination found.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Arrived {
+    /// When the vCPU started here, on the monotonic clock.
+    pub(crate) started_at: Duration,
+    /// The writes that were done when it arrived, and when it was checked.
+    pub(crate) arrived: u64,
+    pub(crate) checked: u64,
+    /// Pages compared; or the first word that differs.
+    pub(crate) memory: Result<usize, String>,
+    /// Writes that found another word than they had to.
+    pub(crate) faults: u64,
+    pub(crate) life: Option<ObjectLife>,
+}
+
+impl Message {
+    fn say(&self) -> Result<(), Failure> {
+        let text = serde_json::to_string(self).map_err(|error| Failure::Print(error.into()))?;
+        let mut out = std::io::stdout();
+        writeln!(out, "{text}").and_then(|()| out.flush()).map_err(Failure::Print)
+    }
+
+    /// The next message; `None` if the destination is gone.
+    pub(crate) fn hear(from: &mut impl BufRead) -> std::io::Result<Option<Message>> {
+        let mut line = String::new();
+        from.read_line(&mut line)?;
+        Ok(serde_json::from_str(&line).ok())
+    }
+}
+
+pub(crate) fn run(args: &DemoDestinationArgs) -> Result<(), Failure> {
+    // The machine must not run on without anybody who knows.
+    rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))
+        .map_err(|error| Failure::set_up("the end with the first process")(error.into()))?;
+
+    let ram = Arc::new(Ram::anonymous(args.memory).map_err(Failure::set_up("the memory"))?);
+    let log = Arc::new(SoftwareDirtyLog::new(args.memory / PAGE_WORDS / size_of::<u64>()));
+    let vcpu_thread =
+        Vcpu::start(Arc::clone(&ram), Arc::clone(&log), VcpuState::default(), RunState::InMigrate)?;
+    let vcpu = vcpu_thread.vcpu().clone();
+    let host = machine::running_machine(&vcpu, ram, log)?;
+    let mut session = Session::new(BqlUnlocked::attach()?, host, Direction::Incoming)?;
+    session.begin(args.uri.clone().into(), MigrationParameters::default())?;
+
+    let wait = |session: &mut Session, address: bool| loop {
+        let done = |status: MigrationStatus, waits: bool| status.is_terminal() || address && waits;
+        let status = session.observer.wait(&mut session.thread, LOOK, |status, info| {
+            done(status, info.socket_address.is_some())
+        });
+        if done(status, session.observer.info().socket_address.is_some()) {
+            return status;
+        }
+    };
+    wait(&mut session, true);
+    if let Some(uri) = session.observer.info().socket_address {
+        Message::Waits(uri.to_string()).say()?;
+    }
+    if wait(&mut session, false) != MigrationStatus::Completed {
+        let error = session.observer.error();
+        let error = error.map(|error| migration::error_chain(&*error)).unwrap_or_default();
+        let (_thread, _life) = session.end();
+        return Message::Failed(error).say().and(Err(Failure::Reported));
+    }
+
+    let (mut thread, events) = session.end();
+    std::thread::sleep(RUNS_ON);
+    let mut bql = thread.lock();
+    let started_at = vcpu.started_at(&bql);
+    vcpu.stop(&mut bql);
+    let cpu = vcpu.state(&bql);
+    let arrived = vcpu.arrived(&bql);
+    drop(bql);
+    let memory = vcpu.verify_memory(cpu);
+    Message::Arrived(Arrived {
+        started_at,
+        arrived,
+        checked: cpu.position,
+        memory: memory.map(|verified| verified.pages).map_err(|error| error.to_string()),
+        faults: cpu.faults,
+        life: events.as_deref().and_then(ObjectLife::new),
+    })
+    .say()?;
+    vcpu_thread.join(&mut thread);
+    Ok(())
+}

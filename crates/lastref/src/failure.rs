@@ -1,0 +1,46 @@
+//! Why the program ends with exit status 1.
+
+use std::io;
+use std::path::PathBuf;
+
+use machine::{MachineError, VcpuError};
+use migration::bql::AttachError;
+use migration::{CommandError, InitError};
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// The report has said it.
+    #[error("the migration did not work")]
+    Reported,
+    #[error("cannot use the RAM file {}", path.display())]
+    RamFile { path: PathBuf, source: io::Error },
+    #[error("cannot set up {what}")]
+    SetUp { what: &'static str, source: io::Error },
+    #[error("the destination process {what}")]
+    Destination { what: &'static str, source: Option<io::Error> },
+    #[error("cannot print the result")]
+    Print(#[source] io::Error),
+    #[error(transparent)]
+    Machine(#[from] MachineError),
+    #[error(transparent)]
+    Vcpu(#[from] VcpuError),
+    #[error(transparent)]
+    Attach(#[from] AttachError),
+    #[error(transparent)]
+    Init(#[from] InitError),
+    #[error(transparent)]
+    Command(#[from] CommandError),
+}
+
+impl Failure {
+    /// What to say of a file that cannot be used.
+    pub(crate) fn ram_file(path: &std::path::Path) -> impl FnOnce(io::Error) -> Failure {
+        let path = path.to_owned();
+        move |source| Failure::RamFile { path, source }
+    }
+
+    /// What to say of something that cannot be had.
+    pub(crate) fn set_up(what: &'static str) -> impl FnOnce(io::Error) -> Failure {
+        move |source| Failure::SetUp { what, source }
+    }
+}

@@ -1,0 +1,200 @@
+//! What a migration ends with: a table for people, a JSON object for programs.
+
+use std::io::Write;
+use std::time::Duration;
+
+use migration::{LifeEvent, LifeEventKind, MigrationInfo, MigrationStatus, Observer, error_chain};
+use serde::{Deserialize, Serialize};
+
+use crate::failure::Failure;
+use crate::size::Size;
+
+/// The result, in the names of QAPI's `MigrationInfo`; times in milliseconds.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Report {
+    status: &'static str,
+    total_time: u64,
+    downtime: u64,
+    setup_time: u64,
+    ram: RamStats,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error_desc: Option<String>,
+    /// For `demo`: every page and every write was there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) verified: Option<bool>,
+    /// For `demo`: the life of the migration object at each side.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) object: Option<Lives>,
+}
+
+/// QAPI's `MigrationStats`, as far as they are kept; bytes and pages.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct RamStats {
+    total: u64,
+    transferred: u64,
+    remaining: u64,
+    normal: u64,
+    normal_bytes: u64,
+    duplicate: u64,
+    dirty_sync_count: u64,
+    page_size: u64,
+    /// Megabits a second over the whole migration.
+    mbps: f64,
+}
+
+/// The lives of both migration objects of `demo`.
+#[derive(Debug, Serialize)]
+pub(crate) struct Lives {
+    pub(crate) source: Option<ObjectLife>,
+    pub(crate) destination: Option<ObjectLife>,
+}
+
+/// The life of one migration object; times in milliseconds since it was made.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct ObjectLife {
+    published: f64,
+    retired: f64,
+    /// Counted references that were taken beside the owner's.
+    counted_references: usize,
+    dropped: f64,
+    /// The thread that let the last reference go.
+    last_dropped_by: String,
+}
+
+const PAGE: u64 = 4096;
+
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+impl Report {
+    pub(crate) fn new(observer: &Observer) -> Self {
+        let (status, info) = (observer.status(), observer.info());
+        let MigrationInfo { total_time, downtime, setup_time, .. } = info;
+        let seconds = total_time.as_secs_f64();
+        Report {
+            status: status.name(),
+            total_time: milliseconds(total_time),
+            downtime: milliseconds(downtime),
+            setup_time: milliseconds(setup_time),
+            ram: RamStats {
+                total: info.total,
+                transferred: info.transferred,
+                remaining: info.remaining,
+                normal: info.normal,
+                normal_bytes: info.normal * PAGE,
+                duplicate: info.duplicate,
+                dirty_sync_count: info.dirty_sync_count,
+                page_size: PAGE,
+                mbps: if seconds > 0.0 { info.transferred as f64 * 8e-6 / seconds } else { 0.0 },
+            },
+            error_desc: observer.error().map(|error| error_chain(&*error)),
+            verified: None,
+            object: None,
+        }
+    }
+
+    pub(crate) fn completed(&self) -> bool {
+        self.status == MigrationStatus::Completed.name()
+    }
+
+    /// The downtime as it was seen at both ends, where that is known.
+    pub(crate) fn set_downtime(&mut self, downtime: Duration) {
+        self.downtime = milliseconds(downtime);
+    }
+
+    /// Adds an error that came after the end of the migration.
+    pub(crate) fn add_error(&mut self, error: String) {
+        self.error_desc = Some(match self.error_desc.take() {
+            Some(first) => format!("{first}; {error}"),
+            None => error,
+        });
+    }
+
+    /// Prints the result where it belongs. Whether it was a success is in it too.
+    pub(crate) fn finish(self, json: bool) -> Result<(), Failure> {
+        self.print_table();
+        if json {
+            let text =
+                serde_json::to_string(&self).map_err(|error| Failure::Print(error.into()))?;
+            writeln!(std::io::stdout(), "{text}").map_err(Failure::Print)?;
+        }
+        if self.completed() && self.verified != Some(false) && self.error_desc.is_none() {
+            Ok(())
+        } else {
+            Err(Failure::Reported)
+        }
+    }
+
+    fn print_table(&self) {
+        let ram = &self.ram;
+        let row = |name: &str, value: String| eprintln!("{name:>12}  {value}");
+        row("status", self.status.to_owned());
+        if let Some(error) = &self.error_desc {
+            row("error", error.clone());
+        }
+        if self.completed() {
+            row("passes", ram.dirty_sync_count.to_string());
+            row(
+                "memory",
+                format!(
+                    "{} sent as {} pages, {} zero pages",
+                    Size(ram.total),
+                    ram.normal,
+                    ram.duplicate
+                ),
+            );
+            row("stream", Size(ram.transferred).to_string());
+            row("total time", format!("{} ms", self.total_time));
+            row("downtime", format!("{} ms", self.downtime));
+            let seconds = self.total_time.max(1) as f64 / 1e3;
+            row("throughput", format!("{:.2} GB/s", ram.transferred as f64 / seconds / 1e9));
+        }
+        if let Some(lives) = &self.object {
+            for (name, life) in [("source", &lives.source), ("destination", &lives.destination)] {
+                if let Some(life) = life {
+                    row(name, life.sentence());
+                }
+            }
+        }
+        match self.verified {
+            Some(true) => row("verified", "every page and every write".into()),
+            Some(false) => row("verified", "NO".into()),
+            None => {}
+        }
+    }
+}
+
+impl ObjectLife {
+    pub(crate) fn new(events: &[LifeEvent]) -> Option<Self> {
+        let at = |what| events.iter().find(|event| event.what == what);
+        let born = at(LifeEventKind::Created)?.at;
+        let since = |event: &LifeEvent| event.at.duration_since(born).as_secs_f64() * 1e3;
+        let dropped = at(LifeEventKind::Dropped)?;
+        Some(ObjectLife {
+            published: since(at(LifeEventKind::Published)?),
+            retired: since(at(LifeEventKind::Retired)?),
+            counted_references: events
+                .iter()
+                .filter(|event| event.what == LifeEventKind::Counted)
+                .count(),
+            dropped: since(dropped),
+            last_dropped_by: dropped.thread.clone(),
+        })
+    }
+
+    fn sentence(&self) -> String {
+        format!(
+            "object exported at {:.1} ms, retired at {:.1} ms, {} counted references, the last \
+             dropped at {:.1} ms by thread {}",
+            self.published,
+            self.retired,
+            self.counted_references,
+            self.dropped,
+            self.last_dropped_by
+        )
+    }
+}

@@ -1,0 +1,44 @@
+//! `lastref send`: a paused machine whose RAM is a file.
+
+use std::fs::File;
+use std::sync::Arc;
+
+use machine::{NoVm, Ram};
+use migration::bql::BqlUnlocked;
+use migration::{Direction, MigrationParameters, RunState};
+
+use crate::cli::SendArgs;
+use crate::failure::Failure;
+use crate::inherited;
+use crate::report::Report;
+use crate::session::Session;
+use crate::watch::watch;
+
+pub(crate) fn run(args: &SendArgs) -> Result<(), Failure> {
+    // SAFETY: nothing was opened yet.
+    let endpoint = unsafe { inherited::endpoint(&args.uri) }
+        .map_err(Failure::set_up("the file descriptor"))?;
+
+    let ram = open(args).map_err(Failure::ram_file(&args.ram))?;
+    if args.prealloc {
+        ram.preallocate();
+    }
+    let host = machine::machine_none(NoVm::new(RunState::Prelaunch), Arc::new(ram))?;
+    let mut session = Session::new(BqlUnlocked::attach()?, host, Direction::Outgoing)?;
+    session.begin(endpoint, MigrationParameters { max_bandwidth: 0, ..Default::default() })?;
+    watch(&mut session);
+    let report = Report::new(&session.observer);
+    let (_thread, _life) = session.end();
+    report.finish(args.json)
+}
+
+fn open(args: &SendArgs) -> std::io::Result<Ram> {
+    let metadata = std::fs::metadata(&args.ram)?;
+    if !metadata.is_file() {
+        return Err(std::io::Error::other("it is not a plain file"));
+    }
+    if metadata.len() == 0 {
+        return Err(std::io::Error::other("it is empty"));
+    }
+    Ram::shared_read_only(&File::open(&args.ram)?)
+}

@@ -1,0 +1,51 @@
+//! A client of QEMU's machine protocol, as small as these tests need it.
+
+use std::io::{self, BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
+
+use serde_json::{Value, json};
+
+use super::wait;
+
+/// A QMP connection past its capability negotiation.
+pub(crate) struct Qmp {
+    stream: BufReader<UnixStream>,
+}
+
+impl Qmp {
+    /// Reads the greeting and leaves negotiation mode.
+    pub(crate) fn new(stream: UnixStream) -> io::Result<Qmp> {
+        stream.set_read_timeout(Some(wait::DEADLINE))?;
+        let mut qmp = Qmp { stream: BufReader::new(stream) };
+        let greeting = qmp.message()?;
+        if greeting.get("QMP").is_none() {
+            return Err(io::Error::other(format!("not a QMP greeting: {greeting}")));
+        }
+        qmp.execute("qmp_capabilities", json!({}))?;
+        Ok(qmp)
+    }
+
+    /// Runs a command; its error reply is an error here. Events that come
+    /// before the reply are dropped: these tests ask, they do not listen.
+    pub(crate) fn execute(&mut self, command: &str, arguments: Value) -> io::Result<Value> {
+        let request = json!({ "execute": command, "arguments": arguments });
+        writeln!(self.stream.get_mut(), "{request}")?;
+        loop {
+            let mut message = self.message()?;
+            if let Some(result) = message.get_mut("return") {
+                return Ok(result.take());
+            }
+            if let Some(error) = message.get("error") {
+                return Err(io::Error::other(format!("{command}: {error}")));
+            }
+        }
+    }
+
+    fn message(&mut self) -> io::Result<Value> {
+        let mut line = String::new();
+        if self.stream.read_line(&mut line)? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        Ok(serde_json::from_str(&line)?)
+    }
+}
