@@ -15,7 +15,8 @@ use crate::status::{Direction, MigrationStatus};
 /// What cleaning up returns. Only it can publish the end of a migration, so nobody sees one
 /// that ended and is still being cleaned up.
 #[must_use = "the end of the migration is not known until it is published"]
-pub(crate) struct Cleaned {
+#[derive(Debug)]
+pub struct Cleaned {
     direction: Direction,
     status: MigrationStatus,
 }
@@ -41,7 +42,8 @@ impl Cleaned {
         Cleaned { direction, status }
     }
 
-    pub(crate) fn publish(self, state: &MigrationState, _bql: &mut BqlGuard<'_>) {
+    /// Lets everybody see the end of the migration.
+    pub fn publish(self, state: &MigrationState, _bql: &mut BqlGuard<'_>) {
         let side = state.side(self.direction);
         side.set_thread(None);
         side.progress.end(self.status);

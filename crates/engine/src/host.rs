@@ -63,24 +63,25 @@ impl RunState {
 /// The processors of a machine.
 pub trait Vm: Send + Sync {
     /// Stops the machine for the last part of a migration and returns what it did before
-    /// (`migration_stop_vm`). When it returns, no vCPU writes to memory or device state.
-    /// May release the BQL while it waits for the vCPUs.
+    /// (`migration_stop_vm`). When it returns, no vCPU writes to memory or device state, and
+    /// nothing but the two functions below changes that. May release the BQL while it waits
+    /// for the vCPUs. A machine that is stopped so already stays so.
     fn stop_for_migration(&self, bql: &mut BqlGuard<'_>) -> RunState;
 
-    /// Makes a machine that was stopped for migration do again what it did before. Does
-    /// nothing to one that was not.
-    fn resume_after_failure(&self, bql: &mut BqlGuard<'_>);
+    /// Makes the machine do again what it did before it was stopped.
+    fn resume_after_failure(&self, bql: &mut BqlGuard<'_>, stopped: VmStopped);
 
     /// The machine has moved and stays stopped here.
-    fn has_moved(&self, bql: &mut BqlGuard<'_>);
+    fn has_moved(&self, bql: &mut BqlGuard<'_>, stopped: VmStopped);
 
     /// The machine has arrived whole: it goes on with what it did at the source.
     fn has_arrived(&self, bql: &mut BqlGuard<'_>, at_source: RunState);
 }
 
-/// Proof that the machine is stopped for migration and stays so. Only the engine makes it,
-/// after [`Vm::stop_for_migration`] has returned.
+/// Proof that the machine is stopped for migration. Only the engine makes it, after
+/// [`Vm::stop_for_migration`] has returned, and letting the machine go on consumes it.
 #[derive(Debug)]
+#[must_use = "the machine stands still until it goes on here or has moved"]
 pub struct VmStopped {
     was: RunState,
 }

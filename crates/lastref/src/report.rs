@@ -16,6 +16,8 @@ pub(crate) struct Report {
     status: &'static str,
     total_time: u64,
     downtime: u64,
+    #[serde(skip)]
+    exact_downtime: Duration,
     setup_time: u64,
     ram: RamStats,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -79,6 +81,7 @@ impl Report {
             status: status.name(),
             total_time: milliseconds(total_time),
             downtime: milliseconds(downtime),
+            exact_downtime: downtime,
             setup_time: milliseconds(setup_time),
             ram: RamStats {
                 total: info.total,
@@ -104,6 +107,7 @@ impl Report {
     /// The downtime as it was seen at both ends, where that is known.
     pub(crate) fn set_downtime(&mut self, downtime: Duration) {
         self.downtime = milliseconds(downtime);
+        self.exact_downtime = downtime;
     }
 
     /// Adds an error that came after the end of the migration.
@@ -149,7 +153,7 @@ impl Report {
             );
             row("stream", Size(ram.transferred).to_string());
             row("total time", format!("{} ms", self.total_time));
-            row("downtime", format!("{} ms", self.downtime));
+            row("downtime", format!("{:.1} ms", self.exact_downtime.as_secs_f64() * 1e3));
             let seconds = self.total_time.max(1) as f64 / 1e3;
             row("throughput", format!("{:.2} GB/s", ram.transferred as f64 / seconds / 1e9));
         }

@@ -23,9 +23,9 @@ impl Vm for NoVm {
         *self.state.borrow(bql)
     }
 
-    fn resume_after_failure(&self, _bql: &mut BqlGuard<'_>) {}
+    fn resume_after_failure(&self, _bql: &mut BqlGuard<'_>, _stopped: VmStopped) {}
 
-    fn has_moved(&self, bql: &mut BqlGuard<'_>) {
+    fn has_moved(&self, bql: &mut BqlGuard<'_>, _stopped: VmStopped) {
         *self.state.borrow_mut(bql) = RunState::PostMigrate;
     }
 

@@ -343,22 +343,21 @@ impl Shared {
 impl Vm for Vcpu {
     fn stop_for_migration(&self, bql: &mut BqlGuard<'_>) -> RunState {
         let run = self.shared.run.borrow_mut(bql);
-        let before = run.state;
-        run.before = before;
-        run.state = RunState::FinishMigrate;
+        if run.state != RunState::FinishMigrate {
+            run.before = run.state;
+            run.state = RunState::FinishMigrate;
+        }
+        let before = run.before;
         self.wait_until_parked(bql);
         before
     }
 
-    fn resume_after_failure(&self, bql: &mut BqlGuard<'_>) {
-        let run = self.shared.run.borrow_mut(bql);
-        if run.state == RunState::FinishMigrate {
-            run.state = run.before;
-            self.shared.changed.notify_all();
-        }
+    fn resume_after_failure(&self, bql: &mut BqlGuard<'_>, stopped: VmStopped) {
+        self.shared.run.borrow_mut(bql).state = stopped.was();
+        self.shared.changed.notify_all();
     }
 
-    fn has_moved(&self, bql: &mut BqlGuard<'_>) {
+    fn has_moved(&self, bql: &mut BqlGuard<'_>, _stopped: VmStopped) {
         self.shared.run.borrow_mut(bql).state = RunState::PostMigrate;
     }
 

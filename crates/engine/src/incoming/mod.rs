@@ -60,12 +60,18 @@ fn through_the_phases(
 }
 
 /// The source has connected.
-struct Connected {
+#[derive(Debug)]
+pub struct Connected {
     channel: Channel,
 }
 
 impl Connected {
-    fn wait(
+    /// Waits for the source at `endpoint`.
+    ///
+    /// # Errors
+    ///
+    /// If there is no waiting there, or it was cancelled.
+    pub fn wait(
         state: &MigrationState,
         _thread: &mut BqlUnlocked,
         endpoint: Endpoint,
@@ -84,7 +90,12 @@ impl Connected {
         Ok(Connected { channel })
     }
 
-    fn load(
+    /// Loads the whole stream, and only then puts the devices' states in place.
+    ///
+    /// # Errors
+    ///
+    /// If the stream ends early or is not one for this machine, or a device refuses its state.
+    pub fn load(
         self,
         state: &MigrationState,
         thread: &mut BqlUnlocked,
@@ -125,7 +136,8 @@ impl Answers<'_> {
 }
 
 /// Memory and devices have what the source had.
-struct Loaded {
+#[derive(Debug)]
+pub struct Loaded {
     channel: Channel,
     return_path: bool,
     at_source: RunState,
@@ -133,7 +145,11 @@ struct Loaded {
 
 impl Loaded {
     /// Tells the source. If it does not want to hear it any more, the machine stays there.
-    fn confirm(
+    ///
+    /// # Errors
+    ///
+    /// If the source cannot be told.
+    pub fn confirm(
         self,
         state: &MigrationState,
         _thread: &mut BqlUnlocked,
@@ -150,12 +166,15 @@ impl Loaded {
 }
 
 /// The machine is here and nowhere else.
-struct Arrived {
+#[derive(Debug)]
+#[must_use = "the machine is here alone, and has to go on"]
+pub struct Arrived {
     at_source: RunState,
 }
 
 impl Arrived {
-    fn clean_up(self, state: &MigrationState, bql: &mut BqlGuard<'_>) -> Cleaned {
+    /// The machine goes on here.
+    pub fn clean_up(self, state: &MigrationState, bql: &mut BqlGuard<'_>) -> Cleaned {
         state.host.vm.has_arrived(bql, self.at_source);
         Cleaned::completed(Direction::Incoming)
     }

@@ -17,13 +17,15 @@ use super::stream::Stream;
 const MEASURABLE: Duration = Duration::from_millis(20);
 
 /// The head of the stream is out and writes are tracked.
-pub(super) struct Active {
+#[derive(Debug)]
+pub struct Active {
     stream: Stream,
     ram: RamSave,
 }
 
 /// What is left is little enough to stop the machine for.
-pub(super) struct Converged {
+#[derive(Debug)]
+pub struct Converged {
     pub(super) stream: Stream,
     pub(super) ram: RamSave,
 }
@@ -34,7 +36,11 @@ impl Active {
     }
 
     /// Sends memory, pass by pass, until the rest is good enough.
-    pub(super) fn iterate(
+    ///
+    /// # Errors
+    ///
+    /// What to clean up instead.
+    pub fn iterate(
         mut self,
         state: &MigrationState,
         _thread: &mut BqlUnlocked,
@@ -71,7 +77,11 @@ impl Active {
 
 impl Converged {
     /// Stops the machine.
-    pub(super) fn switch_over(
+    ///
+    /// # Errors
+    ///
+    /// What to clean up instead.
+    pub fn switch_over(
         self,
         state: &MigrationState,
         thread: &mut BqlUnlocked,

@@ -4,6 +4,7 @@ use bql::BqlGuard;
 
 use crate::attempt::Cleaned;
 use crate::error::MigrationError;
+use crate::host::VmStopped;
 use crate::registrations::MigrationEvent;
 use crate::state::MigrationState;
 use crate::status::Direction;
@@ -11,40 +12,56 @@ use crate::status::Direction;
 use super::stream::Stream;
 
 /// The destination has the machine.
-pub(super) struct Completed(());
+#[derive(Debug)]
+#[must_use = "it has to be cleaned up"]
+pub struct Completed {
+    stopped: VmStopped,
+}
 
 impl Completed {
-    pub(super) fn new() -> Self {
-        Completed(())
+    pub(super) fn new(stopped: VmStopped) -> Self {
+        Completed { stopped }
     }
 
-    pub(super) fn clean_up(self, state: &MigrationState, bql: &mut BqlGuard<'_>) -> Cleaned {
-        state.host.vm.has_moved(bql);
+    /// Tells the machine and the notifiers that it has moved.
+    pub fn clean_up(self, state: &MigrationState, bql: &mut BqlGuard<'_>) -> Cleaned {
+        state.host.vm.has_moved(bql, self.stopped);
         clean_up(state, bql, MigrationEvent::PrecopyDone);
         Cleaned::completed(Direction::Outgoing)
     }
 }
 
 /// It did not work, in whatever phase.
-pub(super) struct Failed {
+#[derive(Debug)]
+#[must_use = "it has to be cleaned up"]
+pub struct Failed {
     stream: Option<Box<Stream>>,
+    stopped: Option<VmStopped>,
     error: Box<MigrationError>,
 }
 
 impl Failed {
     pub(super) fn new(stream: Stream, error: MigrationError) -> Self {
-        Failed { stream: Some(Box::new(stream)), error: Box::new(error) }
+        Failed { stream: Some(Box::new(stream)), stopped: None, error: Box::new(error) }
     }
 
     /// There is no connection, or no longer one.
     pub(super) fn without_stream(error: MigrationError) -> Self {
-        Failed { stream: None, error: Box::new(error) }
+        Failed { stream: None, stopped: None, error: Box::new(error) }
+    }
+
+    /// The machine was stopped.
+    pub(super) fn after_stop(mut self, stopped: VmStopped) -> Self {
+        self.stopped = Some(stopped);
+        self
     }
 
     /// Breaks the connection off, and only then lets the machine go on here.
-    pub(super) fn clean_up(self, state: &MigrationState, bql: &mut BqlGuard<'_>) -> Cleaned {
+    pub fn clean_up(self, state: &MigrationState, bql: &mut BqlGuard<'_>) -> Cleaned {
         drop(self.stream);
-        state.host.vm.resume_after_failure(bql);
+        if let Some(stopped) = self.stopped {
+            state.host.vm.resume_after_failure(bql, stopped);
+        }
         clean_up(state, bql, MigrationEvent::PrecopyFailed);
         Cleaned::failed(state, Direction::Outgoing, *self.error)
     }

@@ -18,13 +18,15 @@ use bql::{BqlGuard, BqlUnlocked};
 
 use crate::attempt::{self, Cleaned};
 use crate::error::MigrationError;
+use crate::host::VmStopped;
 use crate::state::MigrationState;
 use crate::status::Direction;
 use crate::transport::Endpoint;
 
-use finish::{Completed, Failed};
-use setup::Setup;
-use switchover::Switchover;
+pub use active::{Active, Converged};
+pub use finish::{Completed, Failed};
+pub use setup::Setup;
+pub use switchover::Switchover;
 
 /// Begins to migrate to `endpoint` and returns (`qmp_migrate`). The rest happens on a thread
 /// of its own; watch it with an [`Observer`](crate::Observer).
@@ -48,8 +50,19 @@ pub fn migrate(
         Direction::Outgoing,
         "mig/src/main",
         move |state, thread| run(state, thread, endpoint),
-        |state, bql, error| Failed::without_stream(error).clean_up(state, bql),
+        clean_up_after_panic,
     )
+}
+
+/// Nothing is known of the phase that panicked, so the machine is stopped, if it was not,
+/// and then made to go on.
+fn clean_up_after_panic(
+    state: &MigrationState,
+    bql: &mut BqlGuard<'_>,
+    error: MigrationError,
+) -> Cleaned {
+    let stopped = VmStopped::stop(&*state.host.vm, bql);
+    Failed::without_stream(error).after_stop(stopped).clean_up(state, bql)
 }
 
 fn run(state: &MigrationState, thread: &mut BqlUnlocked, endpoint: Endpoint) -> Cleaned {

@@ -26,6 +26,7 @@ const BATCH_PAGES: usize = 256;
 const BATCH_HEADERS: usize = 64 << 10;
 
 /// The pages that still have to go, of every block.
+#[derive(Debug)]
 pub(super) struct RamSave {
     bitmaps: Vec<DirtyBitmap>,
     headers: Vec<u8>,

@@ -15,12 +15,18 @@ use super::ram::RamSave;
 use super::stream::Stream;
 
 /// Connected, and nothing sent yet.
-pub(super) struct Setup {
+#[derive(Debug)]
+pub struct Setup {
     stream: Stream,
 }
 
 impl Setup {
-    pub(super) fn connect(
+    /// Connects to the destination.
+    ///
+    /// # Errors
+    ///
+    /// What to clean up instead.
+    pub fn connect(
         state: &MigrationState,
         _thread: &mut BqlUnlocked,
         endpoint: Endpoint,
@@ -33,7 +39,11 @@ impl Setup {
     }
 
     /// Sends the head of the stream; from here on writes to memory are tracked.
-    pub(super) fn activate(
+    ///
+    /// # Errors
+    ///
+    /// What to clean up instead.
+    pub fn activate(
         mut self,
         state: &MigrationState,
         thread: &mut BqlUnlocked,

@@ -12,6 +12,7 @@ use crate::state::MigrationState;
 const CATCH_UP: Duration = Duration::from_millis(100);
 
 /// A connected channel and what went over it.
+#[derive(Debug)]
 pub(super) struct Stream {
     channel: Channel,
     sent: u64,

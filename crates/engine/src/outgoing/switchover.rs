@@ -20,7 +20,9 @@ use super::setup::configuration;
 use super::stream::Stream;
 
 /// The machine is stopped and its devices are saved.
-pub(super) struct Switchover {
+#[derive(Debug)]
+pub struct Switchover {
+    stopped: VmStopped,
     stream: Stream,
     ram: RamSave,
     /// Everything after memory, to the end of the stream.
@@ -42,24 +44,30 @@ impl Switchover {
         let tail = save_devices(state, &guard, &stopped);
         drop(guard);
         if let Err(error) = ram.sync(state) {
-            return Err(Failed::new(stream, error));
+            return Err(Failed::new(stream, error).after_stop(stopped));
         }
-        Ok(Switchover { stream, ram, tail, began })
+        Ok(Switchover { stopped, stream, ram, tail, began })
     }
 
     /// Sends the rest, and hears from the destination that it has everything.
-    pub(super) fn complete(
+    ///
+    /// # Errors
+    ///
+    /// What to clean up instead.
+    pub fn complete(
         mut self,
         state: &MigrationState,
         _thread: &mut BqlUnlocked,
     ) -> Result<Completed, Failed> {
         if let Err(error) = self.send_rest(state) {
-            return Err(Failed::new(self.stream, error));
+            return Err(Failed::new(self.stream, error).after_stop(self.stopped));
         }
         let downtime = self.began.elapsed();
-        self.stream.close(state).map_err(Failed::without_stream)?;
+        if let Err(error) = self.stream.close(state) {
+            return Err(Failed::without_stream(error).after_stop(self.stopped));
+        }
         state.outgoing.progress.update(|info| info.downtime = downtime);
-        Ok(Completed::new())
+        Ok(Completed::new(self.stopped))
     }
 
     fn send_rest(&mut self, state: &MigrationState) -> Result<(), MigrationError> {
