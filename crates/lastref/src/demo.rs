@@ -43,7 +43,7 @@ pub(crate) fn run(args: &DemoArgs) -> Result<(), Failure> {
     let vcpu = vcpu_thread.vcpu().clone();
 
     eprintln!(
-        "the machine writes {}/s and moves from process {} to process {} over {uri}",
+        "the machine writes {}/s and moves from process {} to process {}",
         crate::size::Size(args.dirty_rate),
         std::process::id(),
         destination.child.id()
@@ -81,7 +81,9 @@ pub(crate) fn run(args: &DemoArgs) -> Result<(), Failure> {
             }
         }
     } else {
-        if let Some(said) = destination.last_words() {
+        if report.failed()
+            && let Some(said) = destination.last_words()
+        {
             report.add_error(said);
         }
         runs_on(&vcpu, &mut thread);

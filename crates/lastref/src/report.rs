@@ -104,6 +104,11 @@ impl Report {
         self.status == MigrationStatus::Completed.name()
     }
 
+    /// It was not cancelled, and did not work.
+    pub(crate) fn failed(&self) -> bool {
+        self.status == MigrationStatus::Failed.name()
+    }
+
     /// The downtime as it was seen at both ends, where that is known.
     pub(crate) fn set_downtime(&mut self, downtime: Duration) {
         self.downtime = milliseconds(downtime);
@@ -192,12 +197,9 @@ impl ObjectLife {
 
     fn sentence(&self) -> String {
         format!(
-            "object exported at {:.1} ms, retired at {:.1} ms, {} counted references, the last \
-             dropped at {:.1} ms by thread {}",
-            self.published,
-            self.retired,
+            "object exported for {:.1} ms, {} counted references, the last dropped by {}",
+            self.retired - self.published,
             self.counted_references,
-            self.dropped,
             self.last_dropped_by
         )
     }

@@ -21,7 +21,7 @@ const LET_GO: Duration = Duration::from_secs(5);
 pub(crate) struct Session {
     pub(crate) thread: BqlUnlocked,
     object: MigrationObject,
-    direction: Direction,
+    pub(crate) direction: Direction,
     pub(crate) observer: Observer,
     life: Life,
     /// Set by Ctrl-C and its like.

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use indicatif::{BinaryBytes, ProgressBar, ProgressStyle};
-use migration::{MigrationInfo, MigrationStatus};
+use migration::{Direction, MigrationInfo, MigrationStatus};
 
 use crate::session::Session;
 
@@ -21,11 +21,11 @@ pub(crate) fn watch(session: &mut Session) -> MigrationStatus {
     loop {
         let status =
             session.observer.wait(&mut session.thread, REFRESH, |status, _| status.is_terminal());
-        let info = session.observer.info();
-        display.show(status, &info);
         if status.is_terminal() {
+            display.clear();
             return status;
         }
+        display.show(session.direction, status, &session.observer.info());
         if session.interrupted.swap(false, Ordering::Relaxed) {
             session.cancel();
         }
@@ -43,47 +43,61 @@ impl Display {
         if !std::io::stderr().is_terminal() {
             return Display::Lines { last: None };
         }
-        let style =
-            ProgressStyle::with_template("{prefix:>10} {wide_bar} {bytes:>10}/{total_bytes} {msg}");
         let bar = ProgressBar::new(0);
-        Display::Bar(match style {
+        Display::Bar(match ProgressStyle::with_template("{prefix:>12}  {wide_bar} {msg}") {
             Ok(style) => bar.with_style(style),
             Err(_) => bar,
         })
     }
 
-    fn show(&mut self, status: MigrationStatus, info: &MigrationInfo) {
+    fn show(&mut self, direction: Direction, status: MigrationStatus, info: &MigrationInfo) {
+        let details = details(direction, info);
         match self {
             Display::Bar(bar) => {
                 bar.set_prefix(status.name());
                 bar.set_length(info.total);
-                bar.set_position(done(info));
-                bar.set_message(details(info));
-                if status.is_terminal() {
-                    bar.finish_and_clear();
-                }
+                bar.set_position(up_to_date(direction, info));
+                bar.set_message(details);
             }
             Display::Lines { last } => {
-                let due = last.is_none_or(|(before, at)| before != status || at.elapsed() >= LINE);
-                if due {
-                    let (done, total) = (BinaryBytes(done(info)), BinaryBytes(info.total));
-                    eprintln!("{status}: {done} of {total}, {}", details(info));
+                if last.is_none_or(|(before, at)| before != status || at.elapsed() >= LINE) {
+                    eprintln!("{:>12}  {details}", status.name());
                     *last = Some((status, Instant::now()));
                 }
             }
         }
     }
+
+    fn clear(&mut self) {
+        match self {
+            Display::Bar(bar) => bar.finish_and_clear(),
+            Display::Lines { .. } => {}
+        }
+    }
 }
 
-/// Bytes of guest RAM that are up to date at the destination.
-fn done(info: &MigrationInfo) -> u64 {
-    info.total.saturating_sub(info.remaining)
+/// Bytes of guest RAM that have their last contents at the destination, as far as is known.
+fn up_to_date(direction: Direction, info: &MigrationInfo) -> u64 {
+    match direction {
+        Direction::Outgoing => info.total.saturating_sub(info.remaining),
+        Direction::Incoming => info.total.min(info.normal.saturating_add(info.duplicate) * 4096),
+    }
 }
 
-fn details(info: &MigrationInfo) -> String {
-    let mut text = format!("pass {}", info.dirty_sync_count + 1);
-    if info.bandwidth != 0 {
-        text.push_str(&format!(", {}/s", BinaryBytes(info.bandwidth)));
+fn details(direction: Direction, info: &MigrationInfo) -> String {
+    if info.total == 0 {
+        return match &info.socket_address {
+            Some(uri) => format!("waiting for a migration at {uri}"),
+            None => "waiting for the other side".into(),
+        };
+    }
+    let mut text =
+        format!("{} of {}", BinaryBytes(up_to_date(direction, info)), BinaryBytes(info.total));
+    if direction == Direction::Outgoing {
+        text.push_str(&format!(", pass {}", info.dirty_sync_count + 1));
+        if info.bandwidth != 0 {
+            text.push_str(&format!(", {}/s", BinaryBytes(info.bandwidth)));
+        }
     }
     text
 }
