@@ -5,11 +5,12 @@
 //! nobody up.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process::Child;
 
 use rustix::event::PollFlags;
+use rustix::fs::OFlags;
 use rustix::net::Shutdown;
 use tempfile::{NamedTempFile, TempPath};
 
@@ -19,10 +20,39 @@ use crate::guest_io::{Piece, write_pieces};
 /// A connected channel. Dropping it breaks it off.
 #[derive(Debug)]
 pub(crate) struct Channel {
-    fd: OwnedFd,
+    fd: NonBlocking,
     /// Whether the peer can answer: a return path is possible.
     two_way: bool,
     end: End,
+}
+
+/// A descriptor that never blocks. The flag belongs to the open file, which a descriptor that
+/// was inherited shares with the process that opened it; so it is put back.
+#[derive(Debug)]
+struct NonBlocking {
+    fd: OwnedFd,
+    before: OFlags,
+}
+
+impl NonBlocking {
+    fn new(fd: OwnedFd) -> io::Result<Self> {
+        let before = rustix::fs::fcntl_getfl(&fd)?;
+        rustix::fs::fcntl_setfl(&fd, before | OFlags::NONBLOCK)?;
+        Ok(NonBlocking { fd, before })
+    }
+}
+
+impl Drop for NonBlocking {
+    fn drop(&mut self) {
+        // Nothing can be done about a failure, and nothing here depends on it.
+        let _ = rustix::fs::fcntl_setfl(&self.fd, self.before);
+    }
+}
+
+impl AsFd for NonBlocking {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
 }
 
 /// What stands behind a descriptor, and has to be ended with it.
@@ -41,8 +71,7 @@ struct CancelRequested;
 
 impl Channel {
     pub(crate) fn new(fd: OwnedFd, two_way: bool) -> io::Result<Self> {
-        rustix::io::ioctl_fionbio(&fd, true)?;
-        Ok(Channel { fd, two_way, end: End::Nothing })
+        Ok(Channel { fd: NonBlocking::new(fd)?, two_way, end: End::Nothing })
     }
 
     /// A file that appears at `path` complete or not at all.

@@ -98,6 +98,12 @@ pub enum MigrationError {
         /// Why.
         source: io::Error,
     },
+    /// The stream was whole, and what brought it was not.
+    #[error("the channel of the stream did not end well")]
+    Close {
+        /// Why.
+        source: io::Error,
+    },
     /// A device refuses its state.
     #[error("device `{device}` refuses the state that was sent")]
     Restore {

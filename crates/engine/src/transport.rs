@@ -1,22 +1,26 @@
 //! Opening the channel that a URI names: `migration/socket.c`, `exec.c`, `fd.c`, `file.c`.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io::{self, Seek, SeekFrom};
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::FileTypeExt;
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::os::unix::net::UnixListener;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use rustix::event::PollFlags;
-use rustix::fs::FileType;
-use rustix::net::{AddressFamily, SocketFlags, SocketType};
+use rustix::fs::{FileType, OFlags};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
 use crate::cancel::{CancelEvent, Woken};
 use crate::channel::Channel;
 use crate::uri::Uri;
+
+/// How long to wait for a place in the queue of a listener.
+const QUEUE_FULL: Duration = Duration::from_millis(20);
 
 /// A URI and, for `fd:N`, the descriptor it stands for.
 #[derive(Debug)]
@@ -46,11 +50,13 @@ impl Endpoint {
     /// Opens the channel to send on.
     pub(crate) fn connect(self, cancel: &CancelEvent) -> io::Result<Channel> {
         match self.uri {
-            Uri::Unix(path) => Channel::new(UnixStream::connect(path)?.into(), true),
+            Uri::Unix(path) => connect_unix(&path, cancel),
             Uri::Tcp(address) => connect_tcp(&address, cancel),
             Uri::Fd(number) => inherited(number, self.fd),
             Uri::Exec(command) => {
-                let mut child = shell(&command).stdin(Stdio::piped()).spawn()?;
+                // What the command says is for people, as what we say.
+                let said = io::stderr();
+                let mut child = shell(&command).stdin(Stdio::piped()).stdout(said).spawn()?;
                 let stdin = child.stdin.take().ok_or(io::ErrorKind::BrokenPipe)?;
                 Channel::of_command(stdin.into(), child)
             }
@@ -60,8 +66,7 @@ impl Endpoint {
                 if new && offset == 0 {
                     return Channel::of_new_file(path);
                 }
-                let mut options = OpenOptions::new();
-                let mut file = options.write(true).create(true).truncate(false).open(path)?;
+                let mut file = without_waiting().write(true).create(true).open(path)?;
                 if offset != 0 {
                     file.set_len(offset)?;
                     file.seek(SeekFrom::Start(offset))?;
@@ -90,12 +95,13 @@ impl Endpoint {
             }
             Uri::Fd(number) => Listener::Ready(inherited(number, self.fd)?),
             Uri::Exec(command) => {
-                let mut child = shell(&command).stdout(Stdio::piped()).spawn()?;
+                let mut child =
+                    shell(&command).stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
                 let stdout = child.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
                 Listener::Ready(Channel::of_command(stdout.into(), child)?)
             }
             Uri::File { path, offset } => {
-                let mut file = File::open(path)?;
+                let mut file = without_waiting().read(true).open(path)?;
                 if offset != 0 {
                     file.seek(SeekFrom::Start(offset))?;
                 }
@@ -172,6 +178,33 @@ fn wait(fd: &impl AsFd, cancel: &CancelEvent, what: PollFlags) -> io::Result<()>
     match cancel.wait_for(fd.as_fd(), what, None)? {
         Woken::Cancelled => Err(io::Error::other("cancelled")),
         Woken::Ready | Woken::TimedOut => Ok(()),
+    }
+}
+
+/// To open a file without waiting for somebody at the other end, as a named pipe would.
+fn without_waiting() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.custom_flags(OFlags::NONBLOCK.bits().cast_signed());
+    options
+}
+
+fn connect_unix(path: &Path, cancel: &CancelEvent) -> io::Result<Channel> {
+    let address = SocketAddrUnix::new(path)?;
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    loop {
+        match rustix::net::connect(&socket, &address) {
+            // The listener's queue is full, and there is nothing to poll for a place in it.
+            Err(rustix::io::Errno::AGAIN) => {
+                if cancel.sleep_until(Instant::now() + QUEUE_FULL)? {
+                    return Err(io::Error::other("cancelled"));
+                }
+            }
+            connected => {
+                connected?;
+                return Channel::new(socket, true);
+            }
+        }
     }
 }
 

@@ -27,7 +27,7 @@ pub(crate) fn run(args: &DemoArgs) -> Result<(), Failure> {
     let mut destination = Destination::start(args, folder.path())?;
     let uri = destination.waits()?;
 
-    eprintln!("filling {} of memory", crate::size::Size(args.memory as u64));
+    say!("filling {} of memory", crate::size::Size(args.memory as u64));
     let ram = Arc::new(Ram::anonymous(args.memory).map_err(Failure::set_up("the memory"))?);
     let pages = args.memory / PAGE;
     let seed = std::process::id().into();
@@ -42,7 +42,7 @@ pub(crate) fn run(args: &DemoArgs) -> Result<(), Failure> {
     let vcpu_thread = Vcpu::start(Arc::clone(&ram), Arc::clone(&log), cpu, RunState::Running)?;
     let vcpu = vcpu_thread.vcpu().clone();
 
-    eprintln!(
+    say!(
         "the machine writes {}/s and moves from process {} to process {}",
         crate::size::Size(args.dirty_rate),
         std::process::id(),
@@ -120,13 +120,13 @@ fn runs_on(vcpu: &Vcpu, thread: &mut BqlUnlocked) {
     let cpu = vcpu.state(&bql);
     drop(bql);
     match vcpu.verify_memory(cpu) {
-        Ok(_) if cpu.faults == 0 => eprintln!(
+        Ok(_) if cpu.faults == 0 => say!(
             "the machine is {} at the source: {} writes done, memory intact",
             before.name(),
             cpu.position
         ),
-        Ok(_) => eprintln!("the machine at the source is damaged: {} faults", cpu.faults),
-        Err(mismatch) => eprintln!("the machine at the source is damaged: {mismatch}"),
+        Ok(_) => say!("the machine at the source is damaged: {} faults", cpu.faults),
+        Err(mismatch) => say!("the machine at the source is damaged: {mismatch}"),
     }
 }
 

@@ -3,6 +3,14 @@
 //! Everything meant for people goes to standard error; `--json` prints one object on
 //! standard output at the end. Exit status: 0 done, 1 the migration failed, 2 wrong usage.
 
+/// Tells people something, if there is still somebody at standard error.
+macro_rules! say {
+    ($($text:tt)*) => {{
+        use std::io::Write;
+        let _ = writeln!(std::io::stderr(), $($text)*);
+    }};
+}
+
 mod cli;
 mod demo;
 mod destination;
@@ -35,7 +43,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Reported) => ExitCode::FAILURE,
         Err(error) => {
-            eprintln!("lastref: {}", error_chain(&error));
+            say!("lastref: {}", error_chain(&error));
             ExitCode::FAILURE
         }
     }

@@ -140,17 +140,19 @@ impl Report {
 
     fn print_table(&self) {
         let ram = &self.ram;
-        let row = |name: &str, value: String| eprintln!("{name:>12}  {value}");
+        let row = |name: &str, value: String| say!("{name:>12}  {value}");
         row("status", self.status.to_owned());
         if let Some(error) = &self.error_desc {
             row("error", error.clone());
         }
         if self.completed() {
-            row("passes", ram.dirty_sync_count.to_string());
+            if ram.dirty_sync_count != 0 {
+                row("passes", ram.dirty_sync_count.to_string());
+            }
             row(
                 "memory",
                 format!(
-                    "{} sent as {} pages, {} zero pages",
+                    "{} in {} pages and {} zero pages",
                     Size(ram.total),
                     ram.normal,
                     ram.duplicate
@@ -158,7 +160,9 @@ impl Report {
             );
             row("stream", Size(ram.transferred).to_string());
             row("total time", format!("{} ms", self.total_time));
-            row("downtime", format!("{:.1} ms", self.exact_downtime.as_secs_f64() * 1e3));
+            if !self.exact_downtime.is_zero() {
+                row("downtime", format!("{:.1} ms", self.exact_downtime.as_secs_f64() * 1e3));
+            }
             let seconds = self.total_time.max(1) as f64 / 1e3;
             row("throughput", format!("{:.2} GB/s", ram.transferred as f64 / seconds / 1e9));
         }

@@ -61,7 +61,7 @@ impl Display {
             }
             Display::Lines { last } => {
                 if last.is_none_or(|(before, at)| before != status || at.elapsed() >= LINE) {
-                    eprintln!("{:>12}  {details}", status.name());
+                    say!("{:>12}  {details}", status.name());
                     *last = Some((status, Instant::now()));
                 }
             }

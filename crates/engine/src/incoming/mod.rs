@@ -160,7 +160,7 @@ impl Loaded {
             .map_err(|source| MigrationError::SourceGone { source })?;
         self.channel
             .close(&state.incoming.cancel)
-            .map_err(|source| MigrationError::SourceGone { source })?;
+            .map_err(|source| MigrationError::Close { source })?;
         Ok(Arrived { at_source: self.at_source })
     }
 }
