@@ -33,7 +33,7 @@ impl Cleaned {
         error: MigrationError,
     ) -> Self {
         let side = state.side(direction);
-        let (status, error) = if side.cancel.is_requested() {
+        let (status, error) = if side.stop.is_cancelled() {
             (MigrationStatus::Cancelled, MigrationError::Cancelled)
         } else {
             (MigrationStatus::Failed, error)
@@ -56,14 +56,9 @@ pub(crate) fn begin(
     _bql: &mut BqlGuard<'_>,
     direction: Direction,
 ) -> Result<(), MigrationError> {
-    for other in [Direction::Outgoing, Direction::Incoming] {
-        let status = state.status(other);
-        if status.is_running() {
-            return Err(MigrationError::Busy { status: status.name() });
-        }
-    }
+    state.check_idle()?;
     let side = state.side(direction);
-    side.cancel.reset();
+    side.stop.reset();
     side.progress.begin();
     Ok(())
 }

@@ -14,8 +14,8 @@ use rustix::fs::OFlags;
 use rustix::net::Shutdown;
 use tempfile::{NamedTempFile, TempPath};
 
-use crate::cancel::{CancelEvent, Woken};
 use crate::guest_io::{Piece, write_pieces};
+use crate::stop::{StopRequest, Woken};
 
 /// A connected channel. Dropping it breaks it off.
 #[derive(Debug)]
@@ -97,13 +97,13 @@ impl Channel {
         self.two_way
     }
 
-    pub(crate) fn write_all(&self, cancel: &CancelEvent, bytes: &[u8]) -> io::Result<()> {
-        self.write_all_pieces(cancel, &mut [Piece::bytes(bytes)])
+    pub(crate) fn write_all(&self, stop: &StopRequest, bytes: &[u8]) -> io::Result<()> {
+        self.write_all_pieces(stop, &mut [Piece::bytes(bytes)])
     }
 
     pub(crate) fn write_all_pieces(
         &self,
-        cancel: &CancelEvent,
+        stop: &StopRequest,
         mut pieces: &mut [Piece<'_>],
     ) -> io::Result<()> {
         loop {
@@ -113,7 +113,7 @@ impl Channel {
             if pieces.is_empty() {
                 return Ok(());
             }
-            if cancel.is_requested() {
+            if stop.is_requested() {
                 return Err(io::Error::other(CancelRequested));
             }
             match write_pieces(self.fd.as_fd(), pieces) {
@@ -129,28 +129,28 @@ impl Channel {
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.wait(cancel, PollFlags::OUT)?;
+                    self.wait(stop, PollFlags::OUT)?;
                 }
                 Err(error) => return Err(error),
             }
         }
     }
 
-    fn wait(&self, cancel: &CancelEvent, what: PollFlags) -> io::Result<()> {
-        match cancel.wait_for(self.fd.as_fd(), what, None)? {
-            Woken::Cancelled => Err(io::Error::other(CancelRequested)),
+    fn wait(&self, stop: &StopRequest, what: PollFlags) -> io::Result<()> {
+        match stop.wait_for(self.fd.as_fd(), what, None)? {
+            Woken::Stopped => Err(io::Error::other(CancelRequested)),
             Woken::Ready | Woken::TimedOut => Ok(()),
         }
     }
 
     /// Closes the channel after everything went well: waits for a shell command to end,
     /// gives a new file its name.
-    pub(crate) fn close(self, cancel: &CancelEvent) -> io::Result<()> {
+    pub(crate) fn close(self, stop: &StopRequest) -> io::Result<()> {
         let Channel { fd, end, .. } = self;
         drop(fd);
         match end {
             End::Nothing => Ok(()),
-            End::Command(command) => command.wait(cancel),
+            End::Command(command) => command.wait(stop),
             End::File(temporary, path) => Ok(temporary.persist(path)?),
         }
     }
@@ -159,19 +159,19 @@ impl Channel {
 /// Reads a channel, and stops when cancelled.
 pub(crate) struct ChannelReader<'a> {
     pub(crate) channel: &'a Channel,
-    pub(crate) cancel: &'a CancelEvent,
+    pub(crate) stop: &'a StopRequest,
 }
 
 impl io::Read for ChannelReader<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
-            if self.cancel.is_requested() {
+            if self.stop.is_requested() {
                 return Err(io::Error::other(CancelRequested));
             }
             match rustix::io::read(&self.channel.fd, &mut *buffer) {
                 Ok(n) => return Ok(n),
                 Err(rustix::io::Errno::INTR) => {}
-                Err(rustix::io::Errno::AGAIN) => self.channel.wait(self.cancel, PollFlags::IN)?,
+                Err(rustix::io::Errno::AGAIN) => self.channel.wait(self.stop, PollFlags::IN)?,
                 Err(error) => return Err(error.into()),
             }
         }
@@ -182,13 +182,13 @@ impl io::Read for ChannelReader<'_> {
 /// still read: so each side knows whether it was given.
 pub(crate) struct VerdictReader<'a> {
     channel: &'a Channel,
-    cancel: &'a CancelEvent,
+    stop: &'a StopRequest,
     refused: bool,
 }
 
 impl<'a> VerdictReader<'a> {
-    pub(crate) fn new(channel: &'a Channel, cancel: &'a CancelEvent) -> Self {
-        VerdictReader { channel, cancel, refused: false }
+    pub(crate) fn new(channel: &'a Channel, stop: &'a StopRequest) -> Self {
+        VerdictReader { channel, stop, refused: false }
     }
 }
 
@@ -202,9 +202,8 @@ impl io::Read for VerdictReader<'_> {
                     return Err(io::Error::other(CancelRequested));
                 }
                 Err(rustix::io::Errno::AGAIN) => {
-                    let woken =
-                        self.cancel.wait_for(self.channel.fd.as_fd(), PollFlags::IN, None)?;
-                    if woken == Woken::Cancelled {
+                    let woken = self.stop.wait_for(self.channel.fd.as_fd(), PollFlags::IN, None)?;
+                    if woken == Woken::Stopped {
                         // It fails if the peer has gone, and then there is nothing to refuse.
                         let _ = rustix::net::shutdown(&self.channel.fd, Shutdown::Read);
                         self.refused = true;
@@ -222,10 +221,10 @@ impl io::Read for VerdictReader<'_> {
 struct Command(Child);
 
 impl Command {
-    fn wait(mut self, cancel: &CancelEvent) -> io::Result<()> {
+    fn wait(mut self, stop: &StopRequest) -> io::Result<()> {
         let pid = rustix::process::Pid::from_child(&self.0);
         let pidfd = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty())?;
-        if cancel.wait_for(pidfd.as_fd(), PollFlags::IN, None)? == Woken::Cancelled {
+        if stop.wait_for(pidfd.as_fd(), PollFlags::IN, None)? == Woken::Stopped {
             return Err(io::Error::other(CancelRequested));
         }
         let status = self.0.wait()?;

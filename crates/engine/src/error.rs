@@ -112,6 +112,24 @@ pub enum MigrationError {
         /// The device's reason.
         source: RestoreError,
     },
+    /// A device outside said that it cannot go on.
+    #[error("a device reports: {reason}")]
+    Device {
+        /// The device's words.
+        reason: String,
+    },
+    /// There is nothing to continue.
+    #[error("the migration is not in status pre-switchover but {status}")]
+    NotPaused {
+        /// QAPI's name of its status.
+        status: &'static str,
+    },
+    /// The engine has no migration of this kind.
+    #[error("the migration mode {mode} is not built")]
+    Mode {
+        /// QAPI's name of it.
+        mode: &'static str,
+    },
     /// It was cancelled.
     #[error("cancelled")]
     Cancelled,

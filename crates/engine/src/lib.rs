@@ -20,7 +20,6 @@
 #![deny(missing_docs)]
 
 mod attempt;
-mod cancel;
 mod channel;
 mod error;
 mod guest_io;
@@ -34,6 +33,8 @@ mod ram;
 mod registrations;
 mod state;
 mod status;
+mod stop;
+pub mod transitions;
 mod transport;
 mod uri;
 
@@ -43,10 +44,13 @@ pub use host::{Device, Host, HostError, RunState, Vm, VmStopped};
 pub use incoming::migrate_incoming;
 pub use life::{Life, LifeEvent, LifeEventKind};
 pub use outgoing::migrate;
-pub use parameters::MigrationParameters;
+pub use parameters::{
+    AnnounceParameters, MigMode, MigModes, MigrationCapabilities, MigrationParameters,
+    ParameterError,
+};
 pub use progress::{MigrationInfo, Observer, error_chain};
 pub use ram::{DirtyBitmap, DirtyLog, GuestMemory, PAGE_WORDS, RamBlock, RamSizeError};
-pub use registrations::{Blocker, MigrationEvent, Notifier, Registrations};
+pub use registrations::{BlockError, Blocker, MigrationEvent, Notifier, Registrations};
 pub use state::MigrationState;
 pub use status::{Direction, MigrationStatus};
 pub use transport::Endpoint;

@@ -1,4 +1,5 @@
-//! What a user may set: `migrate-set-parameters` of QMP, with QEMU's names and defaults.
+//! What a user may set: `migrate-set-parameters` and `migrate-set-capabilities` of QMP, with
+//! QEMU's names and defaults.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -12,33 +13,175 @@ pub struct MigrationParameters {
     pub max_bandwidth: u64,
     /// `downtime-limit`: how long the machine may stand still.
     pub downtime_limit: Duration,
+    /// `mode`: what kind of migration the next one is.
+    pub mode: MigMode,
+    /// `announce-*`: how a machine that has arrived tells the network.
+    pub announce: AnnounceParameters,
 }
 
 impl Default for MigrationParameters {
     fn default() -> Self {
-        MigrationParameters { max_bandwidth: 128 << 20, downtime_limit: Duration::from_millis(300) }
+        MigrationParameters {
+            max_bandwidth: 128 << 20,
+            downtime_limit: Duration::from_millis(300),
+            mode: MigMode::Normal,
+            announce: AnnounceParameters::default(),
+        }
     }
 }
 
+/// How a machine that has arrived tells the network (`AnnounceParameters` of QAPI).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AnnounceParameters {
+    /// `announce-initial`: before the first announcement.
+    pub initial: Duration,
+    /// `announce-max`: the longest between two.
+    pub max: Duration,
+    /// `announce-rounds`: how many.
+    pub rounds: u32,
+    /// `announce-step`: by how much the time between two grows.
+    pub step: Duration,
+}
+
+impl Default for AnnounceParameters {
+    fn default() -> Self {
+        AnnounceParameters {
+            initial: Duration::from_millis(50),
+            max: Duration::from_millis(550),
+            rounds: 5,
+            step: Duration::from_millis(100),
+        }
+    }
+}
+
+/// A parameter out of its range (`migration/options.c`, `migrate_params_check`).
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("parameter `{name}` expects {expected}")]
+pub struct ParameterError {
+    name: &'static str,
+    expected: &'static str,
+}
+
 impl MigrationParameters {
-    /// The longest `downtime-limit` (`migration/options.c`, `migrate_params_check`).
+    /// The longest `downtime-limit`.
     pub const MAX_DOWNTIME_LIMIT: Duration = Duration::from_millis(2_000_000);
+
+    /// # Errors
+    ///
+    /// The first parameter that is out of its range.
+    pub(crate) fn check(&self) -> Result<(), ParameterError> {
+        const ANNOUNCE: Duration = Duration::from_millis(100_000);
+        let AnnounceParameters { initial, max, rounds, step } = self.announce;
+        let step_range = Duration::from_millis(1)..=Duration::from_millis(10_000);
+        let rules = [
+            (
+                self.downtime_limit <= Self::MAX_DOWNTIME_LIMIT,
+                "downtime-limit",
+                "milliseconds from 0 to 2000000",
+            ),
+            (initial <= ANNOUNCE, "announce-initial", "milliseconds from 0 to 100000"),
+            (max <= ANNOUNCE, "announce-max", "milliseconds from 0 to 100000"),
+            (rounds <= 1000, "announce-rounds", "a number from 0 to 1000"),
+            (step_range.contains(&step), "announce-step", "milliseconds from 1 to 10000"),
+        ];
+        match rules.into_iter().find(|(kept, ..)| !kept) {
+            Some((_, name, expected)) => Err(ParameterError { name, expected }),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What kind of migration it is (`MigMode` of QAPI). Blockers and notifiers may be for some
+/// kinds only. The engine itself has `Normal`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum MigMode {
+    /// To another process, while the machine runs.
+    Normal,
+    /// To a file, for the time in which the host restarts.
+    CprReboot,
+    /// To another process on this host, which takes the memory over.
+    CprTransfer,
+    /// To the program that this process becomes.
+    CprExec,
+}
+
+impl MigMode {
+    /// QAPI's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            MigMode::Normal => "normal",
+            MigMode::CprReboot => "cpr-reboot",
+            MigMode::CprTransfer => "cpr-transfer",
+            MigMode::CprExec => "cpr-exec",
+        }
+    }
+}
+
+/// A set of modes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MigModes(u8);
+
+impl MigModes {
+    /// Every mode.
+    pub const ALL: MigModes = MigModes(0b1111);
+
+    /// Whether `mode` is one of them.
+    pub fn contains(self, mode: MigMode) -> bool {
+        self.0 & 1 << mode as u8 != 0
+    }
+}
+
+impl From<MigMode> for MigModes {
+    fn from(mode: MigMode) -> Self {
+        MigModes(1 << mode as u8)
+    }
+}
+
+impl std::ops::BitOr for MigModes {
+    type Output = MigModes;
+
+    fn bitor(self, other: MigModes) -> MigModes {
+        MigModes(self.0 | other.0)
+    }
+}
+
+/// What a migration may do beyond the plain (`MigrationCapability` of QAPI). They cannot be
+/// changed while one runs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct MigrationCapabilities {
+    /// `pause-before-switchover`: with the machine stopped, wait for `migrate-continue`.
+    pub pause_before_switchover: bool,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Values {
+    parameters: MigrationParameters,
+    capabilities: MigrationCapabilities,
 }
 
 /// Set by the monitor and read by the migration thread: a small mutex, never held over I/O.
 #[derive(Debug, Default)]
-pub(crate) struct Parameters(Mutex<MigrationParameters>);
+pub(crate) struct Options(Mutex<Values>);
 
-impl Parameters {
-    fn lock(&self) -> MutexGuard<'_, MigrationParameters> {
+impl Options {
+    fn lock(&self) -> MutexGuard<'_, Values> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn get(&self) -> MigrationParameters {
-        *self.lock()
+    pub(crate) fn parameters(&self) -> MigrationParameters {
+        self.lock().parameters
     }
 
-    pub(crate) fn set(&self, parameters: MigrationParameters) {
-        *self.lock() = parameters;
+    pub(crate) fn set_parameters(&self, parameters: MigrationParameters) {
+        self.lock().parameters = parameters;
+    }
+
+    pub(crate) fn capabilities(&self) -> MigrationCapabilities {
+        self.lock().capabilities
+    }
+
+    pub(crate) fn set_capabilities(&self, capabilities: MigrationCapabilities) {
+        self.lock().capabilities = capabilities;
     }
 }

@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 use bql::BqlUnlocked;
 
 use crate::error::MigrationError;
-use crate::status::MigrationStatus;
+use crate::status::{Direction, MigrationStatus};
+use crate::transitions::allows;
 use crate::uri::Uri;
 
 /// Counters of QAPI's `MigrationStats` and times of `MigrationInfo`.
@@ -48,20 +49,24 @@ struct Inner {
     info: MigrationInfo,
     started: Option<Instant>,
     error: Option<Arc<MigrationError>>,
+    /// Each status since the last migration began, and the one before.
+    history: Vec<MigrationStatus>,
 }
 
 /// Written by the engine, read by everybody. The status is an atomic, the rest a small mutex
 /// that is never held over I/O.
 #[derive(Debug)]
 pub(crate) struct Progress {
+    direction: Direction,
     status: AtomicU8,
     inner: Mutex<Inner>,
     changed: Condvar,
 }
 
 impl Progress {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(direction: Direction) -> Self {
         Progress {
+            direction,
             status: AtomicU8::new(MigrationStatus::None as u8),
             inner: Mutex::default(),
             changed: Condvar::new(),
@@ -76,7 +81,14 @@ impl Progress {
         MigrationStatus::from_u8(self.status.load(Ordering::Acquire))
     }
 
-    fn store(&self, status: MigrationStatus) {
+    fn store(&self, inner: &mut Inner, status: MigrationStatus) {
+        let before = self.status();
+        debug_assert!(
+            allows(self.direction, before, status),
+            "{:?}: from {before} to {status} is not in the table",
+            self.direction
+        );
+        inner.history.push(status);
         self.status.store(status as u8, Ordering::Release);
         self.changed.notify_all();
     }
@@ -84,17 +96,17 @@ impl Progress {
     /// A migration that runs has come to its next phase. One that was cancelled stays
     /// `cancelling` whatever phase it is in.
     pub(crate) fn advance(&self, status: MigrationStatus) {
-        let _inner = self.lock();
+        let mut inner = self.lock();
         if self.status() != MigrationStatus::Cancelling {
-            self.store(status);
+            self.store(&mut inner, status);
         }
     }
 
     /// A migration that runs was cancelled.
     pub(crate) fn set_cancelling(&self) {
-        let _inner = self.lock();
+        let mut inner = self.lock();
         if self.status().is_running() {
-            self.store(MigrationStatus::Cancelling);
+            self.store(&mut inner, MigrationStatus::Cancelling);
         }
     }
 
@@ -102,14 +114,18 @@ impl Progress {
     pub(crate) fn end(&self, status: MigrationStatus) {
         let mut inner = self.lock();
         inner.info.total_time = inner.started.take().map_or(Duration::ZERO, |at| at.elapsed());
-        self.store(status);
+        self.store(&mut inner, status);
     }
 
     /// Begins another migration: counters at zero, no error.
     pub(crate) fn begin(&self) {
         let mut inner = self.lock();
-        *inner = Inner { started: Some(Instant::now()), ..Inner::default() };
-        self.store(MigrationStatus::Setup);
+        *inner = Inner {
+            started: Some(Instant::now()),
+            history: vec![self.status()],
+            ..Inner::default()
+        };
+        self.store(&mut inner, MigrationStatus::Setup);
     }
 
     /// Changes the counters. Nobody is woken for that: it happens thousands of times a second.
@@ -162,6 +178,11 @@ impl Observer {
     /// Whether a migration runs now (`migration_is_running`).
     pub fn is_running(&self) -> bool {
         self.status().is_running()
+    }
+
+    /// The status before the last migration, and each one since.
+    pub fn history(&self) -> Vec<MigrationStatus> {
+        self.progress.lock().history.clone()
     }
 
     /// The counters now.

@@ -10,6 +10,8 @@ use std::sync::{Arc, Weak};
 
 use bql::BqlGuard;
 
+use crate::parameters::{MigMode, MigModes};
+
 /// What happens in a migration (`MigrationEventType` of `include/migration/misc.h`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MigrationEvent {
@@ -51,51 +53,97 @@ impl Blocker {
 /// The notifiers and blockers of one migration object, or of the time without one.
 #[derive(Default, Clone)]
 pub struct Registrations {
-    notifiers: Vec<Weak<Notify>>,
-    blockers: Vec<Weak<str>>,
+    notifiers: Vec<(MigModes, Weak<Notify>)>,
+    blockers: Vec<(MigModes, Weak<str>)>,
+    only_migratable: bool,
+}
+
+/// A reason not to migrate that may not be given.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("this machine must stay migratable: {reason}")]
+pub struct BlockError {
+    reason: String,
 }
 
 impl Registrations {
     /// Nobody.
     pub const fn new() -> Self {
-        Registrations { notifiers: Vec::new(), blockers: Vec::new() }
+        Registrations { notifiers: Vec::new(), blockers: Vec::new(), only_migratable: false }
     }
 
-    /// Registers a notifier. It is called with the BQL held and may release it, call every
-    /// function of the outside face, and add or drop notifiers.
+    /// Whether nothing may make the machine unmigratable (`-only-migratable`).
+    pub fn set_only_migratable(&mut self, only_migratable: bool) {
+        self.only_migratable = only_migratable;
+    }
+
+    /// Registers a notifier for migrations of mode `normal`.
     pub fn add_notifier(
         &mut self,
         notify: impl Fn(&mut BqlGuard<'_>, MigrationEvent) -> Result<(), String> + Send + Sync + 'static,
     ) -> Notifier {
+        self.add_notifier_modes(MigMode::Normal.into(), notify)
+    }
+
+    /// Registers a notifier for migrations of some modes. It is called with the BQL held and
+    /// may release it, call every function of the outside face, and add or drop notifiers.
+    pub fn add_notifier_modes(
+        &mut self,
+        modes: MigModes,
+        notify: impl Fn(&mut BqlGuard<'_>, MigrationEvent) -> Result<(), String> + Send + Sync + 'static,
+    ) -> Notifier {
         let notify: Arc<Notify> = Arc::new(notify);
-        self.notifiers.retain(|notifier| notifier.strong_count() != 0);
-        self.notifiers.push(Arc::downgrade(&notify));
+        self.notifiers.retain(|(_, notifier)| notifier.strong_count() != 0);
+        self.notifiers.push((modes, Arc::downgrade(&notify)));
         Notifier { _notify: notify }
     }
 
-    /// Registers a reason not to migrate.
+    /// Registers a reason not to migrate in any mode, whatever the machine was asked to stay
+    /// (`migrate_add_blocker_internal`).
     pub fn add_blocker(&mut self, reason: &str) -> Blocker {
+        self.block(MigModes::ALL, reason)
+    }
+
+    /// Registers a reason not to migrate in some modes.
+    ///
+    /// # Errors
+    ///
+    /// If the machine was asked to stay migratable, and `normal` is among the modes.
+    pub fn add_blocker_modes(
+        &mut self,
+        modes: MigModes,
+        reason: &str,
+    ) -> Result<Blocker, BlockError> {
+        if self.only_migratable && modes.contains(MigMode::Normal) {
+            return Err(BlockError { reason: reason.to_owned() });
+        }
+        Ok(self.block(modes, reason))
+    }
+
+    fn block(&mut self, modes: MigModes, reason: &str) -> Blocker {
         let reason: Arc<str> = reason.into();
-        self.blockers.retain(|blocker| blocker.strong_count() != 0);
-        self.blockers.push(Arc::downgrade(&reason));
+        self.blockers.retain(|(_, blocker)| blocker.strong_count() != 0);
+        self.blockers.push((modes, Arc::downgrade(&reason)));
         Blocker(reason)
     }
 
-    /// The reasons not to migrate.
-    pub(crate) fn blockers(&self) -> Vec<String> {
-        let alive = self.blockers.iter().filter_map(Weak::upgrade);
-        alive.map(|reason| reason.to_string()).collect()
+    /// The reasons not to migrate in `mode`.
+    pub fn blockers(&self, mode: MigMode) -> Vec<String> {
+        let of_mode = self.blockers.iter().filter(|(modes, _)| modes.contains(mode));
+        of_mode.filter_map(|(_, reason)| Some(reason.upgrade()?.to_string())).collect()
     }
 
     /// Adds the registrations of `other`.
     pub fn merge(&mut self, other: Registrations) {
         self.notifiers.extend(other.notifiers);
         self.blockers.extend(other.blockers);
+        self.only_migratable |= other.only_migratable;
     }
 
-    /// The notifiers as they are now; those that are dropped meanwhile are not called.
-    pub(crate) fn notifiers(&self) -> Notifiers {
-        Notifiers(self.notifiers.clone())
+    /// The notifiers for `mode` as they are now; those that are dropped meanwhile are not
+    /// called.
+    pub(crate) fn notifiers(&self, mode: MigMode) -> Notifiers {
+        let of_mode = self.notifiers.iter().filter(|(modes, _)| modes.contains(mode));
+        Notifiers(of_mode.map(|(_, notifier)| Weak::clone(notifier)).collect())
     }
 }
 
@@ -103,7 +151,7 @@ impl fmt::Debug for Registrations {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Registrations")
             .field("notifiers", &self.notifiers.len())
-            .field("blockers", &self.blockers())
+            .field("blockers", &self.blockers.len())
             .finish()
     }
 }

@@ -9,14 +9,14 @@ use std::thread::{self, ThreadId};
 
 use bql::{BqlGuard, BqlGuarded};
 
-use crate::cancel::CancelEvent;
 use crate::error::MigrationError;
 use crate::host::Host;
 use crate::life::{Life, LifeEventKind};
-use crate::parameters::{MigrationParameters, Parameters};
+use crate::parameters::{MigrationCapabilities, MigrationParameters, Options, ParameterError};
 use crate::progress::{Observer, Progress};
 use crate::registrations::Registrations;
 use crate::status::{Direction, MigrationStatus};
+use crate::stop::{Event, StopReason, StopRequest};
 
 /// A machine's migration, to or from here.
 ///
@@ -24,9 +24,11 @@ use crate::status::{Direction, MigrationStatus};
 #[derive(Debug)]
 pub struct MigrationState {
     pub(crate) host: Host,
-    pub(crate) parameters: Parameters,
+    options: Options,
     pub(crate) outgoing: Side,
     pub(crate) incoming: Side,
+    /// Ends the wait in `pre-switchover`.
+    pub(crate) go_on: Event,
     registrations: BqlGuarded<Registrations>,
     life: Life,
 }
@@ -35,16 +37,16 @@ pub struct MigrationState {
 #[derive(Debug)]
 pub(crate) struct Side {
     pub(crate) progress: Arc<Progress>,
-    pub(crate) cancel: CancelEvent,
+    pub(crate) stop: StopRequest,
     /// The thread that works on it, while one does. Never held over anything.
     thread: Mutex<Option<ThreadId>>,
 }
 
 impl Side {
-    fn new() -> io::Result<Self> {
+    fn new(direction: Direction) -> io::Result<Self> {
         Ok(Side {
-            progress: Arc::new(Progress::new()),
-            cancel: CancelEvent::new()?,
+            progress: Arc::new(Progress::new(direction)),
+            stop: StopRequest::new()?,
             thread: Mutex::new(None),
         })
     }
@@ -61,17 +63,16 @@ impl MigrationState {
     ///
     /// If the process has no file descriptor left.
     pub fn new(host: Host) -> Result<Arc<Self>, MigrationError> {
-        let side = || {
-            Side::new()
-                .map_err(|source| MigrationError::Resources { what: "event descriptor", source })
-        };
+        let no_descriptor = |source| MigrationError::Resources { what: "event descriptor", source };
+        let side = |direction| Side::new(direction).map_err(no_descriptor);
         let life = Life::default();
         life.record(LifeEventKind::Created);
         Ok(Arc::new(MigrationState {
             host,
-            parameters: Parameters::default(),
-            outgoing: side()?,
-            incoming: side()?,
+            options: Options::default(),
+            outgoing: side(Direction::Outgoing)?,
+            incoming: side(Direction::Incoming)?,
+            go_on: Event::new().map_err(no_descriptor)?,
             registrations: BqlGuarded::new(Registrations::new()),
             life,
         }))
@@ -113,12 +114,55 @@ impl MigrationState {
 
     /// The parameters now.
     pub fn parameters(&self) -> MigrationParameters {
-        self.parameters.get()
+        self.options.parameters()
     }
 
     /// Sets the parameters, also of a migration that runs.
-    pub fn set_parameters(&self, _bql: &BqlGuard<'_>, parameters: MigrationParameters) {
-        self.parameters.set(parameters);
+    ///
+    /// # Errors
+    ///
+    /// If one is out of its range; none is set then.
+    pub fn set_parameters(
+        &self,
+        _bql: &BqlGuard<'_>,
+        parameters: MigrationParameters,
+    ) -> Result<(), ParameterError> {
+        parameters.check()?;
+        self.options.set_parameters(parameters);
+        Ok(())
+    }
+
+    /// The capabilities now.
+    pub fn capabilities(&self) -> MigrationCapabilities {
+        self.options.capabilities()
+    }
+
+    /// Sets the capabilities.
+    ///
+    /// # Errors
+    ///
+    /// If a migration runs.
+    pub fn set_capabilities(
+        &self,
+        _bql: &BqlGuard<'_>,
+        capabilities: MigrationCapabilities,
+    ) -> Result<(), MigrationError> {
+        self.check_idle()?;
+        self.options.set_capabilities(capabilities);
+        Ok(())
+    }
+
+    /// # Errors
+    ///
+    /// If a migration runs, either way.
+    pub(crate) fn check_idle(&self) -> Result<(), MigrationError> {
+        for direction in [Direction::Outgoing, Direction::Incoming] {
+            let status = self.status(direction);
+            if status.is_running() {
+                return Err(MigrationError::Busy { status: status.name() });
+            }
+        }
+        Ok(())
     }
 
     /// Who is told of this object's migrations and who forbids them.
@@ -135,10 +179,43 @@ impl MigrationState {
     /// migration thread ends at once, and the thread cleans up.
     pub fn cancel(&self, _bql: &mut BqlGuard<'_>, direction: Direction) {
         let side = self.side(direction);
-        if side.progress.status().is_running() {
-            side.cancel.request();
+        if side.progress.status().is_running() && side.stop.request(StopReason::Cancel) {
             side.progress.set_cancelling();
         }
+    }
+
+    /// Lets an outgoing migration fail with `reason`, the word of a device that cannot go on
+    /// (`migration_file_set_error`).
+    ///
+    /// # Errors
+    ///
+    /// The reason comes back if there is no migration to fail.
+    pub fn fail(&self, _bql: &mut BqlGuard<'_>, reason: String) -> Result<(), String> {
+        if !self.outgoing.progress.status().is_running() {
+            return Err(reason);
+        }
+        // The first error is kept, and the first reason to stop.
+        self.outgoing.progress.set_error(MigrationError::Device { reason });
+        let _first = self.outgoing.stop.request(StopReason::Fail);
+        Ok(())
+    }
+
+    /// Lets a migration go on that waits in `pre-switchover` (`qmp_migrate_continue`).
+    ///
+    /// # Errors
+    ///
+    /// If it is in another status.
+    pub fn continue_from(
+        &self,
+        _bql: &mut BqlGuard<'_>,
+        status: MigrationStatus,
+    ) -> Result<(), MigrationError> {
+        let is = self.status(Direction::Outgoing);
+        if is != status || status != MigrationStatus::PreSwitchover {
+            return Err(MigrationError::NotPaused { status: is.name() });
+        }
+        self.go_on.signal();
+        Ok(())
     }
 }
 

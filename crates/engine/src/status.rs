@@ -19,6 +19,9 @@ pub enum MigrationStatus {
     Cancelled,
     /// Memory is on its way.
     Active,
+    /// The machine is stopped, and waits for its user's word before the devices go
+    /// (capability pause-before-switchover).
+    PreSwitchover,
     /// The machine is stopped and its devices are on their way.
     Device,
     /// Done.
@@ -28,12 +31,13 @@ pub enum MigrationStatus {
 }
 
 impl MigrationStatus {
-    const ALL: [MigrationStatus; 8] = [
+    const ALL: [MigrationStatus; 9] = [
         MigrationStatus::None,
         MigrationStatus::Setup,
         MigrationStatus::Cancelling,
         MigrationStatus::Cancelled,
         MigrationStatus::Active,
+        MigrationStatus::PreSwitchover,
         MigrationStatus::Device,
         MigrationStatus::Completed,
         MigrationStatus::Failed,
@@ -51,6 +55,7 @@ impl MigrationStatus {
             MigrationStatus::Cancelling => "cancelling",
             MigrationStatus::Cancelled => "cancelled",
             MigrationStatus::Active => "active",
+            MigrationStatus::PreSwitchover => "pre-switchover",
             MigrationStatus::Device => "device",
             MigrationStatus::Completed => "completed",
             MigrationStatus::Failed => "failed",
@@ -64,6 +69,7 @@ impl MigrationStatus {
             self,
             MigrationStatus::Setup
                 | MigrationStatus::Active
+                | MigrationStatus::PreSwitchover
                 | MigrationStatus::Device
                 | MigrationStatus::Cancelling
         )

@@ -15,8 +15,8 @@ use rustix::event::PollFlags;
 use rustix::fs::{FileType, OFlags};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
-use crate::cancel::{CancelEvent, Woken};
 use crate::channel::Channel;
+use crate::stop::{StopRequest, Woken};
 use crate::uri::Uri;
 
 /// How long to wait for a place in the queue of a listener.
@@ -48,10 +48,10 @@ impl Endpoint {
     }
 
     /// Opens the channel to send on.
-    pub(crate) fn connect(self, cancel: &CancelEvent) -> io::Result<Channel> {
+    pub(crate) fn connect(self, stop: &StopRequest) -> io::Result<Channel> {
         match self.uri {
-            Uri::Unix(path) => connect_unix(&path, cancel),
-            Uri::Tcp(address) => connect_tcp(&address, cancel),
+            Uri::Unix(path) => connect_unix(&path, stop),
+            Uri::Tcp(address) => connect_tcp(&address, stop),
             Uri::Fd(number) => inherited(number, self.fd),
             Uri::Exec(command) => {
                 // What the command says is for people, as what we say.
@@ -131,15 +131,15 @@ impl Listener {
     }
 
     /// Waits for the source; one connection is taken.
-    pub(crate) fn accept(self, cancel: &CancelEvent) -> io::Result<Channel> {
+    pub(crate) fn accept(self, stop: &StopRequest) -> io::Result<Channel> {
         match self {
             Listener::Ready(channel) => Ok(channel),
             Listener::Unix(listener, _path) => {
-                let stream = accept(&listener, cancel, || listener.accept())?.0;
+                let stream = accept(&listener, stop, || listener.accept())?.0;
                 Channel::new(stream.into(), true)
             }
             Listener::Tcp(listener) => {
-                let stream = accept(&listener, cancel, || listener.accept())?.0;
+                let stream = accept(&listener, stop, || listener.accept())?.0;
                 stream.set_nodelay(true)?;
                 Channel::new(stream.into(), true)
             }
@@ -160,13 +160,13 @@ impl Drop for RemovedOnDrop {
 
 fn accept<T>(
     listener: &impl AsFd,
-    cancel: &CancelEvent,
+    stop: &StopRequest,
     take: impl Fn() -> io::Result<T>,
 ) -> io::Result<T> {
     loop {
         match take() {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                wait(listener, cancel, PollFlags::IN)?;
+                wait(listener, stop, PollFlags::IN)?;
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             taken => return taken,
@@ -174,9 +174,9 @@ fn accept<T>(
     }
 }
 
-fn wait(fd: &impl AsFd, cancel: &CancelEvent, what: PollFlags) -> io::Result<()> {
-    match cancel.wait_for(fd.as_fd(), what, None)? {
-        Woken::Cancelled => Err(io::Error::other("cancelled")),
+fn wait(fd: &impl AsFd, stop: &StopRequest, what: PollFlags) -> io::Result<()> {
+    match stop.wait_for(fd.as_fd(), what, None)? {
+        Woken::Stopped => Err(io::Error::other("cancelled")),
         Woken::Ready | Woken::TimedOut => Ok(()),
     }
 }
@@ -188,7 +188,7 @@ fn without_waiting() -> OpenOptions {
     options
 }
 
-fn connect_unix(path: &Path, cancel: &CancelEvent) -> io::Result<Channel> {
+fn connect_unix(path: &Path, stop: &StopRequest) -> io::Result<Channel> {
     let address = SocketAddrUnix::new(path)?;
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
@@ -196,7 +196,7 @@ fn connect_unix(path: &Path, cancel: &CancelEvent) -> io::Result<Channel> {
         match rustix::net::connect(&socket, &address) {
             // The listener's queue is full, and there is nothing to poll for a place in it.
             Err(rustix::io::Errno::AGAIN) => {
-                if cancel.sleep_until(Instant::now() + QUEUE_FULL)? {
+                if stop.sleep_until(Instant::now() + QUEUE_FULL)? {
                     return Err(io::Error::other("cancelled"));
                 }
             }
@@ -209,10 +209,10 @@ fn connect_unix(path: &Path, cancel: &CancelEvent) -> io::Result<Channel> {
 }
 
 /// Tries each address that the name stands for; the last error is the one told.
-fn connect_tcp(address: &str, cancel: &CancelEvent) -> io::Result<Channel> {
+fn connect_tcp(address: &str, stop: &StopRequest) -> io::Result<Channel> {
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the name stands for no address");
     for address in address.to_socket_addrs()? {
-        match connect_address(address, cancel) {
+        match connect_address(address, stop) {
             Ok(channel) => return Ok(channel),
             Err(error) => last = error,
         }
@@ -220,7 +220,7 @@ fn connect_tcp(address: &str, cancel: &CancelEvent) -> io::Result<Channel> {
     Err(last)
 }
 
-fn connect_address(address: SocketAddr, cancel: &CancelEvent) -> io::Result<Channel> {
+fn connect_address(address: SocketAddr, stop: &StopRequest) -> io::Result<Channel> {
     let family = match address {
         SocketAddr::V4(_) => AddressFamily::INET,
         SocketAddr::V6(_) => AddressFamily::INET6,
@@ -229,7 +229,7 @@ fn connect_address(address: SocketAddr, cancel: &CancelEvent) -> io::Result<Chan
     let socket = rustix::net::socket_with(family, SocketType::STREAM, flags, None)?;
     match rustix::net::connect(&socket, &address) {
         Err(rustix::io::Errno::INPROGRESS) => {
-            wait(&socket, cancel, PollFlags::OUT)?;
+            wait(&socket, stop, PollFlags::OUT)?;
             rustix::net::sockopt::socket_error(&socket)??;
         }
         connected => connected?,

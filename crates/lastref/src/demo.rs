@@ -53,6 +53,7 @@ pub(crate) fn run(args: &DemoArgs) -> Result<(), Failure> {
     let parameters = MigrationParameters {
         max_bandwidth: args.max_bandwidth,
         downtime_limit: args.downtime_limit,
+        ..MigrationParameters::default()
     };
     session.begin(uri.into(), parameters)?;
     watch(&mut session);

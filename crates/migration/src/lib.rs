@@ -24,17 +24,30 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+mod blocker;
+mod misc;
+
 use std::sync::Arc;
 
+pub use blocker::{
+    add_blocker, add_blocker_internal, add_blocker_modes, add_blocker_normal, blocked_reasons,
+    set_only_migratable,
+};
 pub use bql;
 use bql::{Bql, BqlGuard, BqlGuarded};
 use engine::MigrationState;
 use exported::{Exported, Publication};
 
+pub use misc::{
+    add_notifier, add_notifier_modes, announce_params, file_set_error, is_active, is_device,
+    is_idle, is_running, is_setup_or_active, parameters, thread_is_self,
+};
+
 pub use engine::{
-    Blocker, Device, Direction, DirtyBitmap, DirtyLog, Endpoint, GuestMemory, Host, HostError,
-    Life, LifeEvent, LifeEventKind, MigrationError, MigrationEvent, MigrationInfo,
-    MigrationParameters, MigrationStatus, Notifier, Observer, PAGE_WORDS, RamBlock, RamSizeError,
+    AnnounceParameters, BlockError, Blocker, Device, Direction, DirtyBitmap, DirtyLog, Endpoint,
+    GuestMemory, Host, HostError, Life, LifeEvent, LifeEventKind, MigMode, MigModes,
+    MigrationCapabilities, MigrationError, MigrationEvent, MigrationInfo, MigrationParameters,
+    MigrationStatus, Notifier, Observer, PAGE_WORDS, ParameterError, RamBlock, RamSizeError,
     Registrations, RestoreError, RunState, Uri, UriError, Vm, VmStopped, error_chain,
 };
 
@@ -111,18 +124,6 @@ fn counted(bql: &BqlGuard<'_>) -> Option<Arc<MigrationState>> {
     CURRENT.object.share(bql).inspect(|state| state.life().record(LifeEventKind::Counted))
 }
 
-/// Whether a migration away from here runs (`migration_is_running`). Without a migration
-/// object: no.
-pub fn is_running(bql: &BqlGuard<'_>) -> bool {
-    CURRENT.object.get(bql).is_some_and(|state| state.status(Direction::Outgoing).is_running())
-}
-
-/// Whether the calling thread is the migration thread (`migration_thread_is_self`). Without
-/// a migration object nobody is.
-pub fn thread_is_self(bql: &BqlGuard<'_>) -> bool {
-    CURRENT.object.get(bql).is_some_and(MigrationState::thread_is_self)
-}
-
 /// What may be watched without the BQL and for ever, if there is a migration object.
 pub fn observer(bql: &BqlGuard<'_>, direction: Direction) -> Option<Observer> {
     CURRENT.object.get(bql).map(|state| state.observer(direction))
@@ -131,11 +132,6 @@ pub fn observer(bql: &BqlGuard<'_>, direction: Direction) -> Option<Observer> {
 /// The record of the current object's life.
 pub fn life(bql: &BqlGuard<'_>) -> Option<Life> {
     CURRENT.object.get(bql).map(|state| state.life().clone())
-}
-
-/// The current parameters; QEMU's defaults if there is no migration object.
-pub fn parameters(bql: &BqlGuard<'_>) -> MigrationParameters {
-    CURRENT.object.get(bql).map(MigrationState::parameters).unwrap_or_default()
 }
 
 /// Sets the parameters (`qmp_migrate_set_parameters`).
@@ -148,31 +144,7 @@ pub fn set_parameters(
     parameters: MigrationParameters,
 ) -> Result<(), CommandError> {
     let state = CURRENT.object.get(bql).ok_or(CommandError::NoObject)?;
-    state.set_parameters(bql, parameters);
-    Ok(())
-}
-
-/// Calls `notify` at each event of each migration, until the returned handle is dropped
-/// (`migration_add_notifier`). The handle may be made before there is a migration object and
-/// outlive it.
-pub fn add_notifier(
-    bql: &mut BqlGuard<'_>,
-    notify: impl Fn(&mut BqlGuard<'_>, MigrationEvent) -> Result<(), String> + Send + Sync + 'static,
-) -> Notifier {
-    register(bql, |registrations| registrations.add_notifier(notify))
-}
-
-/// Forbids migration until the returned handle is dropped (`migrate_add_blocker`). The handle
-/// may be made before there is a migration object and outlive it.
-///
-/// # Errors
-///
-/// If a migration runs: it cannot be forbidden any more.
-pub fn add_blocker(bql: &mut BqlGuard<'_>, reason: &str) -> Result<Blocker, CommandError> {
-    if is_running(bql) {
-        return Err(CommandError::Busy { reason: reason.to_owned() });
-    }
-    Ok(register(bql, |registrations| registrations.add_blocker(reason)))
+    Ok(state.set_parameters(bql, parameters)?)
 }
 
 /// Registers with the current object, or with those who wait for one.
@@ -195,6 +167,12 @@ pub enum CommandError {
         /// The blocker's reason.
         reason: String,
     },
+    /// A parameter is out of its range.
+    #[error(transparent)]
+    Parameter(#[from] ParameterError),
+    /// The machine has to stay migratable.
+    #[error(transparent)]
+    OnlyMigratable(#[from] BlockError),
     /// The engine refuses.
     #[error(transparent)]
     Refused(#[from] MigrationError),
@@ -226,4 +204,35 @@ pub fn cancel(bql: &mut BqlGuard<'_>, direction: Direction) {
     if let Some(state) = counted(bql) {
         state.cancel(bql, direction);
     }
+}
+
+/// Lets a migration go on that waits in `pre-switchover` (`qmp_migrate_continue`).
+///
+/// # Errors
+///
+/// If there is no migration object, or it is in another status.
+pub fn migrate_continue(
+    bql: &mut BqlGuard<'_>,
+    status: MigrationStatus,
+) -> Result<(), CommandError> {
+    let state = counted(bql).ok_or(CommandError::NoObject)?;
+    Ok(state.continue_from(bql, status)?)
+}
+
+/// The current capabilities; none without a migration object.
+pub fn capabilities(bql: &BqlGuard<'_>) -> MigrationCapabilities {
+    CURRENT.object.get(bql).map(MigrationState::capabilities).unwrap_or_default()
+}
+
+/// Sets the capabilities (`qmp_migrate_set_capabilities`).
+///
+/// # Errors
+///
+/// If there is no migration object, or a migration runs.
+pub fn set_capabilities(
+    bql: &BqlGuard<'_>,
+    capabilities: MigrationCapabilities,
+) -> Result<(), CommandError> {
+    let state = CURRENT.object.get(bql).ok_or(CommandError::NoObject)?;
+    Ok(state.set_capabilities(bql, capabilities)?)
 }

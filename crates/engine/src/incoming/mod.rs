@@ -83,7 +83,7 @@ impl Connected {
             if let Some(address) = listener.address() {
                 side.progress.set_socket_address(address);
             }
-            listener.accept(&side.cancel)
+            listener.accept(&side.stop)
         };
         let channel = accept().map_err(|source| MigrationError::Listen { uri, source })?;
         side.progress.advance(MigrationStatus::Active);
@@ -101,7 +101,7 @@ impl Connected {
         thread: &mut BqlUnlocked,
     ) -> Result<Loaded, MigrationError> {
         let mut answers = Answers { channel: &self.channel, open: false };
-        let reader = ChannelReader { channel: &self.channel, cancel: &state.incoming.cancel };
+        let reader = ChannelReader { channel: &self.channel, stop: &state.incoming.stop };
         let loaded = load::load(state, &mut Decoder::new(reader), &mut answers)
             .map_err(MigrationError::Load)
             .and_then(|contents| contents.restore(state, &mut thread.lock()));
@@ -131,7 +131,7 @@ impl Answers<'_> {
         }
         let mut out = Vec::new();
         message.encode(&mut out);
-        self.channel.write_all(&state.incoming.cancel, &out)
+        self.channel.write_all(&state.incoming.stop, &out)
     }
 }
 
@@ -159,7 +159,7 @@ impl Loaded {
             .say(state, ReturnMessage::Shut(0))
             .map_err(|source| MigrationError::SourceGone { source })?;
         self.channel
-            .close(&state.incoming.cancel)
+            .close(&state.incoming.stop)
             .map_err(|source| MigrationError::Close { source })?;
         Ok(Arrived { at_source: self.at_source })
     }

@@ -71,7 +71,7 @@ fn clean_up(state: &MigrationState, bql: &mut BqlGuard<'_>, event: MigrationEven
     for block in &state.host.ram {
         block.log().stop();
     }
-    let notifiers = state.registrations(bql).notifiers();
+    let notifiers = state.registrations(bql).notifiers(state.parameters().mode);
     // Only at setup can a notifier refuse.
     let _ = notifiers.call(bql, event);
 }

@@ -19,6 +19,7 @@ use bql::{BqlGuard, BqlUnlocked};
 use crate::attempt::{self, Cleaned};
 use crate::error::MigrationError;
 use crate::host::VmStopped;
+use crate::parameters::MigMode;
 use crate::state::MigrationState;
 use crate::status::Direction;
 use crate::transport::Endpoint;
@@ -39,11 +40,16 @@ pub fn migrate(
     bql: &mut BqlGuard<'_>,
     endpoint: Endpoint,
 ) -> Result<(), MigrationError> {
-    let reasons = state.registrations(bql).blockers();
+    let mode = state.parameters().mode;
+    let reasons = state.registrations(bql).blockers(mode);
     if !reasons.is_empty() {
         return Err(MigrationError::Blocked { reasons });
     }
+    if mode != MigMode::Normal {
+        return Err(MigrationError::Mode { mode: mode.name() });
+    }
     attempt::begin(&state, bql, Direction::Outgoing)?;
+    state.go_on.clear();
     attempt::spawn(
         state,
         bql,

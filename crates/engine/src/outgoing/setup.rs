@@ -33,7 +33,7 @@ impl Setup {
     ) -> Result<Self, Failed> {
         let uri = endpoint.uri().clone();
         let channel = endpoint
-            .connect(&state.outgoing.cancel)
+            .connect(&state.outgoing.stop)
             .map_err(|source| Failed::without_stream(MigrationError::Connect { uri, source }))?;
         Ok(Setup { stream: Stream::new(channel) })
     }
@@ -66,7 +66,7 @@ impl Setup {
         thread: &mut BqlUnlocked,
     ) -> Result<RamSave, MigrationError> {
         let mut guard = thread.lock();
-        let notifiers = state.registrations(&guard).notifiers();
+        let notifiers = state.registrations(&guard).notifiers(state.parameters().mode);
         notifiers
             .call(&mut guard, MigrationEvent::PrecopySetup)
             .map_err(|reason| MigrationError::Refused { reason })?;

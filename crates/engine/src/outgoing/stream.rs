@@ -48,13 +48,13 @@ impl Stream {
     ) -> Result<(), MigrationError> {
         let bytes: usize = pieces.iter().map(Piece::len).sum();
         self.channel
-            .write_all_pieces(&state.outgoing.cancel, pieces)
+            .write_all_pieces(&state.outgoing.stop, pieces)
             .map_err(|source| self.broken(source))?;
         self.sent += bytes as u64;
         Ok(())
     }
 
-    fn broken(&self, source: io::Error) -> MigrationError {
+    pub(super) fn broken(&self, source: io::Error) -> MigrationError {
         MigrationError::of_write(self.sent, source)
     }
 
@@ -73,7 +73,7 @@ impl Stream {
         let takes = Duration::from_secs_f64(bytes as f64 / limit as f64);
         self.paid_until = self.paid_until.max(oldest) + takes;
         if self.paid_until > now {
-            let cancelled = state.outgoing.cancel.sleep_until(self.paid_until);
+            let cancelled = state.outgoing.stop.sleep_until(self.paid_until);
             if cancelled.map_err(|source| self.broken(source))? {
                 return Err(MigrationError::Cancelled);
             }
@@ -85,7 +85,7 @@ impl Stream {
     pub(super) fn close(self, state: &MigrationState) -> Result<(), MigrationError> {
         let sent = self.sent;
         self.channel
-            .close(&state.outgoing.cancel)
+            .close(&state.outgoing.stop)
             .map_err(|source| MigrationError::Send { sent, source })
     }
 }

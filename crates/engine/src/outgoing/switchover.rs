@@ -2,9 +2,11 @@
 //!
 //! Device state is saved with the BQL held into memory, and sent without it.
 
+use std::os::fd::AsFd;
 use std::time::Instant;
 
 use bql::{BqlGuard, BqlUnlocked};
+use rustix::event::PollFlags;
 use wire::vmstate::{self, GlobalState, VmState};
 use wire::{Decoder, Footer, IdStr, Record, ReturnMessage, SectionHeader, Wire, vmdesc};
 
@@ -13,6 +15,7 @@ use crate::error::MigrationError;
 use crate::host::VmStopped;
 use crate::state::MigrationState;
 use crate::status::MigrationStatus;
+use crate::stop::Woken;
 
 use super::finish::{Completed, Failed};
 use super::ram::{RAM_SECTION_ID, RamSave};
@@ -40,6 +43,13 @@ impl Switchover {
         let mut guard = thread.lock();
         let began = Instant::now();
         let stopped = VmStopped::stop(&*state.host.vm, &mut guard);
+        if state.capabilities().pause_before_switchover {
+            state.outgoing.progress.advance(MigrationStatus::PreSwitchover);
+            if let Err(error) = guard.unlocked(|thread| pause(state, thread, &stream)) {
+                drop(guard);
+                return Err(Failed::new(stream, error).after_stop(stopped));
+            }
+        }
         state.outgoing.progress.advance(MigrationStatus::Device);
         let tail = save_devices(state, &guard, &stopped);
         drop(guard);
@@ -79,6 +89,19 @@ impl Switchover {
             confirm(state, &self.stream)?;
         }
         Ok(())
+    }
+}
+
+/// Waits in `pre-switchover` for `migrate-continue` (`migration_switchover_prepare`).
+fn pause(
+    state: &MigrationState,
+    _thread: &mut BqlUnlocked,
+    stream: &Stream,
+) -> Result<(), MigrationError> {
+    let woken = state.outgoing.stop.wait_for(state.go_on.as_fd(), PollFlags::IN, None);
+    match woken.map_err(|source| stream.broken(source))? {
+        Woken::Stopped => Err(MigrationError::Cancelled),
+        Woken::Ready | Woken::TimedOut => Ok(()),
     }
 }
 
@@ -131,7 +154,7 @@ fn save_devices(state: &MigrationState, bql: &BqlGuard<'_>, stopped: &VmStopped)
 /// it came before: only one side goes on. (Over TCP a word on its way cannot be refused; see
 /// the design reference.)
 fn confirm(state: &MigrationState, stream: &Stream) -> Result<(), MigrationError> {
-    let reader = VerdictReader::new(stream.channel(), &state.outgoing.cancel);
+    let reader = VerdictReader::new(stream.channel(), &state.outgoing.stop);
     let mut input = Decoder::new(reader);
     loop {
         match ReturnMessage::decode(&mut input).map_err(MigrationError::NotConfirmed)? {

@@ -2,17 +2,55 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 
+/// Something that happens once, and that a poll can wait for.
+#[derive(Debug)]
+pub(crate) struct Event(OwnedFd);
+
+impl Event {
+    pub(crate) fn new() -> io::Result<Self> {
+        Ok(Event(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?))
+    }
+
+    pub(crate) fn signal(&self) {
+        // It fails only if the counter is full, and then it wakes the waiting as well.
+        let _ = rustix::io::write(&self.0, &1_u64.to_ne_bytes());
+    }
+
+    /// Forgets that it happened.
+    pub(crate) fn clear(&self) {
+        // It fails only if there was nothing to forget.
+        let _ = rustix::io::read(&self.0, &mut [0; 8]);
+    }
+}
+
+impl AsFd for Event {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// Why a migration shall stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum StopReason {
+    /// Its user does not want it any more.
+    Cancel = 1,
+    /// Something outside the migration says that it cannot work.
+    Fail = 2,
+}
+
 /// A request that is made once and seen by every wait: all waits of a migration are polls
 /// on its peer's file descriptor and on this one.
 #[derive(Debug)]
-pub(crate) struct CancelEvent {
-    requested: AtomicBool,
-    event: OwnedFd,
+pub(crate) struct StopRequest {
+    /// The first [`StopReason`], or 0.
+    reason: AtomicU8,
+    event: Event,
 }
 
 /// What a wait on a file descriptor ended with.
@@ -21,35 +59,36 @@ pub(crate) enum Woken {
     /// The descriptor is ready.
     Ready,
     /// The request to stop was made.
-    Cancelled,
+    Stopped,
     /// The time ran out.
     TimedOut,
 }
 
-impl CancelEvent {
+impl StopRequest {
     pub(crate) fn new() -> io::Result<Self> {
-        Ok(CancelEvent {
-            requested: AtomicBool::new(false),
-            event: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?,
-        })
+        Ok(StopRequest { reason: AtomicU8::new(0), event: Event::new()? })
     }
 
-    /// Makes the request.
-    pub(crate) fn request(&self) {
-        self.requested.store(true, Ordering::SeqCst);
-        // It fails only if the counter is full, and then it wakes the waiting as well.
-        let _ = rustix::io::write(&self.event, &1_u64.to_ne_bytes());
+    /// Makes the request. The first reason stays; `true` says that this was it.
+    pub(crate) fn request(&self, reason: StopReason) -> bool {
+        let first =
+            self.reason.compare_exchange(0, reason as u8, Ordering::SeqCst, Ordering::SeqCst);
+        self.event.signal();
+        first.is_ok()
     }
 
     /// Forgets an earlier request, before another migration starts.
     pub(crate) fn reset(&self) {
-        self.requested.store(false, Ordering::SeqCst);
-        // It fails only if there was nothing to read.
-        let _ = rustix::io::read(&self.event, &mut [0; 8]);
+        self.reason.store(0, Ordering::SeqCst);
+        self.event.clear();
     }
 
     pub(crate) fn is_requested(&self) -> bool {
-        self.requested.load(Ordering::SeqCst)
+        self.reason.load(Ordering::SeqCst) != 0
+    }
+
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.reason.load(Ordering::SeqCst) == StopReason::Cancel as u8
     }
 
     /// Waits until `fd` is ready for `what`, the request is made, or `deadline` passes.
@@ -62,7 +101,7 @@ impl CancelEvent {
         let mut fds = [PollFd::new(&self.event, PollFlags::IN), PollFd::from_borrowed_fd(fd, what)];
         self.poll(&mut fds, deadline)?;
         Ok(if self.is_requested() {
-            Woken::Cancelled
+            Woken::Stopped
         } else if fds[1].revents().is_empty() {
             Woken::TimedOut
         } else {

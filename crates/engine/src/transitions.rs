@@ -1,0 +1,147 @@
+//! Which status follows which: QEMU's tables of transitions, once, as data.
+//!
+//! Every row of QEMU is here, with what is made of it. The engine makes no other transition:
+//! it checks each one against this table where debug assertions are on, and a test drives
+//! every row that is claimed.
+
+use crate::status::{Direction, MigrationStatus};
+
+/// One transition, in QAPI's names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Transition {
+    /// The status before.
+    pub from: &'static str,
+    /// The status after.
+    pub to: &'static str,
+    /// When it happens.
+    pub when: &'static str,
+    /// Whether the engine has it.
+    pub here: Here,
+}
+
+/// What is made of a transition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Here {
+    /// The engine does the same.
+    Same,
+    /// QEMU does not do this; why the engine does.
+    Ours(&'static str),
+    /// The engine does not do this; why not.
+    Not(&'static str),
+}
+
+const fn same(from: &'static str, to: &'static str, when: &'static str) -> Transition {
+    Transition { from, to, when, here: Here::Same }
+}
+
+const fn ours(
+    from: &'static str,
+    to: &'static str,
+    when: &'static str,
+    why: &'static str,
+) -> Transition {
+    Transition { from, to, when, here: Here::Ours(why) }
+}
+
+const fn not(
+    from: &'static str,
+    to: &'static str,
+    when: &'static str,
+    why: &'static str,
+) -> Transition {
+    Transition { from, to, when, here: Here::Not(why) }
+}
+
+const AGAIN: &str = "QEMU passes through `none`; nobody needs to see that";
+const POSTCOPY: &str = "postcopy is not built";
+const COLO: &str = "COLO is not built";
+const SNAPSHOT: &str = "snapshots are not built";
+const UNPLUG: &str = "the machine has no failover network device";
+const NO_CANCEL: &str = "a destination of QEMU cannot be told to stop, but by its end";
+
+/// The transitions of `MigrationState.state` (`migration/migration.c`).
+pub const OUTGOING: &[Transition] = &[
+    same("none", "setup", "the command"),
+    ours("completed", "setup", "the command, again", AGAIN),
+    ours("failed", "setup", "the command, again", AGAIN),
+    ours("cancelled", "setup", "the command, again", AGAIN),
+    same("setup", "active", "the head of the stream is out"),
+    same("setup", "failed", "no connection, or a notifier refuses"),
+    same("setup", "cancelling", "cancel"),
+    same("active", "failed", "the stream breaks"),
+    same("active", "cancelling", "cancel"),
+    same("active", "pre-switchover", "the machine is stopped, with pause-before-switchover"),
+    same("active", "device", "the machine is stopped"),
+    same("pre-switchover", "device", "migrate-continue"),
+    same("pre-switchover", "failed", "a device reports an error"),
+    same("pre-switchover", "cancelling", "cancel"),
+    same("device", "completed", "the destination has everything"),
+    same("device", "failed", "the stream breaks, or the destination does not confirm"),
+    same("device", "cancelling", "cancel"),
+    same("cancelling", "cancelled", "cleaned up"),
+    ours(
+        "cancelling",
+        "completed",
+        "the destination had confirmed before the cancel",
+        "the machine runs there; QEMU shows `cancelled` and may run it on both sides",
+    ),
+    not("setup", "completed", "savevm", SNAPSHOT),
+    not("active", "completed", "background snapshot", SNAPSHOT),
+    not("setup", "wait-unplug", "a network device is to be unplugged", UNPLUG),
+    not("wait-unplug", "active", "it is unplugged", UNPLUG),
+    not("device", "postcopy-device", "postcopy starts", POSTCOPY),
+    not("device", "postcopy-active", "postcopy starts without a return path", POSTCOPY),
+    not("postcopy-device", "postcopy-active", "the destination has the devices", POSTCOPY),
+    not("postcopy-device", "failed", "the stream breaks before the destination starts", POSTCOPY),
+    not("postcopy-active", "completed", "all memory is there", POSTCOPY),
+    not("postcopy-active", "postcopy-paused", "the stream breaks", POSTCOPY),
+    not("postcopy-recover", "postcopy-paused", "the stream breaks again", POSTCOPY),
+    not("postcopy-paused", "postcopy-recover-setup", "migrate with resume", POSTCOPY),
+    not("postcopy-recover-setup", "postcopy-paused", "no connection", POSTCOPY),
+    not("postcopy-recover-setup", "postcopy-recover", "connected", POSTCOPY),
+    not("postcopy-recover", "postcopy-active", "the destination goes on", POSTCOPY),
+    not("device", "colo", "the first checkpoint", COLO),
+    not("colo", "completed", "failover", COLO),
+    not("completed", "failed", "cpr-exec cannot start the program", "cpr-exec is not built"),
+];
+
+/// The transitions of `MigrationIncomingState.state`.
+pub const INCOMING: &[Transition] = &[
+    same("none", "setup", "the command"),
+    ours("completed", "setup", "the command, again", AGAIN),
+    ours("failed", "setup", "the command, again", "QEMU ends, or refuses a second try"),
+    ours("cancelled", "setup", "the command, again", AGAIN),
+    same("setup", "active", "the source has connected"),
+    same("setup", "failed", "no waiting there"),
+    ours("setup", "cancelling", "cancel", NO_CANCEL),
+    same("active", "completed", "everything is in place"),
+    same("active", "failed", "the stream cannot be loaded"),
+    ours("active", "cancelling", "cancel", NO_CANCEL),
+    ours("cancelling", "cancelled", "cleaned up", NO_CANCEL),
+    ours("cancelling", "completed", "the cancel came too late", "the machine is here"),
+    not("active", "postcopy-device", "postcopy starts", POSTCOPY),
+    not("active", "postcopy-active", "postcopy starts without a return path", POSTCOPY),
+    not("postcopy-device", "postcopy-active", "the machine runs", POSTCOPY),
+    not("postcopy-active", "completed", "all memory is here", POSTCOPY),
+    not("postcopy-active", "postcopy-paused", "the stream breaks", POSTCOPY),
+    not("postcopy-recover", "postcopy-paused", "the stream breaks again", POSTCOPY),
+    not("postcopy-paused", "postcopy-recover", "migrate-recover", POSTCOPY),
+    not("postcopy-recover", "postcopy-active", "the source goes on", POSTCOPY),
+    not("active", "colo", "the first checkpoint", COLO),
+    not("colo", "completed", "failover", COLO),
+];
+
+/// The table of one direction.
+pub fn transitions(direction: Direction) -> &'static [Transition] {
+    match direction {
+        Direction::Outgoing => OUTGOING,
+        Direction::Incoming => INCOMING,
+    }
+}
+
+/// Whether the engine may go from one status to the other.
+pub(crate) fn allows(direction: Direction, from: MigrationStatus, to: MigrationStatus) -> bool {
+    transitions(direction).iter().any(|row| {
+        row.from == from.name() && row.to == to.name() && !matches!(row.here, Here::Not(_))
+    })
+}
