@@ -6,8 +6,9 @@ use core::time::Duration;
 /// A marker type for one lock.
 ///
 /// It is safe to implement. `LOCK` is a constant, so it names the same lock wherever it is
-/// evaluated, and it can only name a `static`: a constant that makes its own mutex is
-/// refused by the compiler (E0492).
+/// evaluated. What has a lock in it (interior mutability) it can only name as a `static`: a
+/// constant that makes its own is refused by the compiler (E0492). What has none means one
+/// lock whatever its address (duty 1 of [`Backend`]).
 ///
 /// Two markers may name one lock. Each thread then attaches to one of them, since the lock
 /// counts its attached threads, not the marker.
@@ -23,28 +24,42 @@ pub trait Lock: Sized + 'static {
 /// # Safety
 ///
 /// 1. Between the return of [`lock`](Backend::lock) and the drop of the value it returned,
-///    no other call of `lock` with the same `self` returns. A backend without a memory of
-///    its own (a zero-sized one) means the same lock at every address.
+///    no other call of `lock` with the same `self` returns. Values of a type without
+///    interior mutability are all the same lock: the compiler may keep such a constant at
+///    more than one address.
 /// 2. What happened before a drop of `Held` happens before the return of the next `lock`.
-/// 3. `lock` and [`detach`](Backend::detach) do not unwind. Should `lock` do so where the
-///    lock is taken again, the process aborts.
+/// 3. `lock`, [`detach`](Backend::detach) and the drop of `Held` do not unwind. Should `lock`
+///    do so where the lock is taken again, the process aborts.
 /// 4. After `attach` succeeded on a thread it fails on that thread until `detach`.
+///
+/// In return the functions that take [`FromTokens`] are called by this crate alone, on
+/// behalf of a thread's one token: `attach` before its first `lock`, `lock` only while the
+/// thread does not hold the lock.
 pub unsafe trait Backend: Sync + 'static {
     /// The lock held; dropping it releases the lock. It stays on the thread that locked.
     type Held: 'static;
 
     /// Waits for the lock and takes it.
-    fn lock(&'static self) -> Self::Held;
+    fn lock(&'static self, _: FromTokens) -> Self::Held;
 
     /// Notes that the calling thread has its token now.
     ///
     /// # Errors
     ///
     /// The thread has one already, or is too far in its exit to be given one.
-    fn attach(&'static self) -> Result<(), AttachError>;
+    fn attach(&'static self, _: FromTokens) -> Result<(), AttachError>;
 
     /// Notes that the calling thread has given its token back.
-    fn detach(&'static self);
+    fn detach(&'static self, _: FromTokens);
+}
+
+/// Shows that a call of a backend comes from a token. Only this crate makes one, so nobody
+/// can lock past the tokens; a backend that wraps another hands it on.
+#[derive(Debug, Clone, Copy)]
+pub struct FromTokens(());
+
+impl FromTokens {
+    pub(crate) const NEW: Self = FromTokens(());
 }
 
 /// A backend that can wait for a condition.

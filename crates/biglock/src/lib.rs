@@ -74,7 +74,7 @@ mod guarded;
 mod std_mutex;
 mod thread;
 
-pub use backend::{AttachError, Backend, Foreign, Lock, Wait};
+pub use backend::{AttachError, Backend, Foreign, FromTokens, Lock, Wait};
 pub use condvar::Condvar;
 pub use guarded::Guarded;
 #[cfg(feature = "std")]

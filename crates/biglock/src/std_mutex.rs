@@ -6,7 +6,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread_local;
 use std::vec::Vec;
 
-use crate::{AttachError, Backend, Wait};
+use crate::{AttachError, Backend, FromTokens, Wait};
 
 /// A standard mutex as the big lock. Poisoning is ignored: a panic under a big lock says
 /// nothing of the data of everybody else.
@@ -46,11 +46,11 @@ unsafe impl Backend for StdMutex {
     type Held = MutexGuard<'static, ()>;
 
     #[inline]
-    fn lock(&'static self) -> Self::Held {
+    fn lock(&'static self, _: FromTokens) -> Self::Held {
         self.mutex.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn attach(&'static self) -> Result<(), AttachError> {
+    fn attach(&'static self, _: FromTokens) -> Result<(), AttachError> {
         ATTACHED
             .try_with(|attached| {
                 let mut attached = attached.borrow_mut();
@@ -63,7 +63,7 @@ unsafe impl Backend for StdMutex {
             .unwrap_or(Err(AttachError::ThreadExiting))
     }
 
-    fn detach(&'static self) {
+    fn detach(&'static self, _: FromTokens) {
         // Without the list the thread is ending, and cannot attach again either.
         let _ = ATTACHED.try_with(|attached| {
             attached.borrow_mut().retain(|lock| *lock != self.address());

@@ -3,7 +3,7 @@
 use core::fmt;
 use core::mem::{self, ManuallyDrop};
 
-use crate::{AttachError, Backend, Brand, Foreign, Lock, NotSendSync};
+use crate::{AttachError, Backend, Brand, Foreign, FromTokens, Lock, NotSendSync};
 
 /// This thread does not hold lock `L`.
 ///
@@ -32,7 +32,7 @@ impl<L: Lock> Unlocked<L> {
     /// [`AttachError::AlreadyAttached`] if the thread has one: a second token would let it
     /// lock twice, and that is reported here and not by a deadlock later.
     pub fn attach() -> Result<Self, AttachError> {
-        L::LOCK.attach()?;
+        L::LOCK.attach(FromTokens::NEW)?;
         Ok(Self::with(None))
     }
 
@@ -47,7 +47,7 @@ impl<L: Lock> Unlocked<L> {
     #[inline]
     pub fn lock(&mut self) -> Guard<'_, L> {
         if self.held.is_none() {
-            self.held = Some(L::LOCK.lock());
+            self.held = Some(L::LOCK.lock(FromTokens::NEW));
         }
         Guard { thread: self }
     }
@@ -57,7 +57,7 @@ impl<L: Lock> Drop for Unlocked<L> {
     fn drop(&mut self) {
         // Releases what a leaked guard left behind.
         self.held = None;
-        L::LOCK.detach();
+        L::LOCK.detach(FromTokens::NEW);
     }
 }
 
@@ -88,8 +88,9 @@ impl<L: Lock> Guard<'_, L> {
     /// guard. On unwinding the lock is taken again first. If `f` locks and leaks that
     /// guard, the lock is held already when `f` returns and this guard goes on with it.
     pub fn unlocked<R>(&mut self, f: impl FnOnce(&mut Unlocked<L>) -> R) -> R {
-        self.thread.held = None;
+        // First, for the case that the release itself unwinds.
         let relock = Relock(self.thread);
+        relock.0.held = None;
         f(relock.0)
     }
 
@@ -100,7 +101,7 @@ impl<L: Lock> Guard<'_, L> {
     ) -> R {
         let held = self.thread.held.take();
         let relock = Relock(self.thread);
-        let (held, result) = wait(held.unwrap_or_else(|| L::LOCK.lock()));
+        let (held, result) = wait(held.unwrap_or_else(|| L::LOCK.lock(FromTokens::NEW)));
         relock.0.held = Some(held);
         result
     }
@@ -117,17 +118,17 @@ where
     ///
     /// # Safety
     ///
-    /// The calling thread holds the lock, and no other guard of it is usable on this thread:
-    /// Rust code that called out and may be called back handed over its `&mut Guard` for
-    /// the call.
+    /// The calling thread holds the lock. It has no token of its own, or one whose guard is
+    /// borrowed mutably until this returns: Rust code that called out and may be called back
+    /// handed over its `&mut Guard` for the call.
     pub unsafe fn lend<R>(f: impl FnOnce(&mut Guard<'_, L>) -> R) -> R {
         struct Detach<L: Lock>(Brand<L>);
         impl<L: Lock> Drop for Detach<L> {
             fn drop(&mut self) {
-                L::LOCK.detach();
+                L::LOCK.detach(FromTokens::NEW);
             }
         }
-        let _detach = L::LOCK.attach().is_ok().then_some(Detach::<L>(Brand::NEW));
+        let _detach = L::LOCK.attach(FromTokens::NEW).is_ok().then(|| Detach::<L>(Brand::NEW));
         // SAFETY: the caller holds the lock and no other guard of it is usable.
         let held = unsafe { L::LOCK.assume_held() };
         let mut thread = ManuallyDrop::new(Unlocked::with(Some(held)));
@@ -159,7 +160,7 @@ impl<L: Lock> Drop for Relock<'_, L> {
             // A guard without the lock must not be seen, so a `lock` that unwinds here
             // ends the process.
             let bomb = AbortOnUnwind;
-            self.0.held = Some(L::LOCK.lock());
+            self.0.held = Some(L::LOCK.lock(FromTokens::NEW));
             mem::forget(bomb);
         }
     }

@@ -2,12 +2,14 @@
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
 use biglock::{
-    AttachError, Backend, Condvar, Foreign, Guard, Guarded, Lock, StdMutex, Unlocked, Wait,
+    AttachError, Backend, Condvar, Foreign, FromTokens, Guard, Guarded, Lock, StdMutex, Unlocked,
+    Wait,
 };
 
 /// Each test has a lock of its own, so that they may run side by side.
@@ -144,14 +146,14 @@ struct PanicsInWait(StdMutex);
 // SAFETY: every duty is passed on to `StdMutex`.
 unsafe impl Backend for PanicsInWait {
     type Held = <StdMutex as Backend>::Held;
-    fn lock(&'static self) -> Self::Held {
-        self.0.lock()
+    fn lock(&'static self, call: FromTokens) -> Self::Held {
+        self.0.lock(call)
     }
-    fn attach(&'static self) -> Result<(), AttachError> {
-        self.0.attach()
+    fn attach(&'static self, call: FromTokens) -> Result<(), AttachError> {
+        self.0.attach(call)
     }
-    fn detach(&'static self) {
-        self.0.detach();
+    fn detach(&'static self, call: FromTokens) {
+        self.0.detach(call);
     }
 }
 
@@ -253,23 +255,35 @@ fn a_leaked_guard_keeps_the_lock_and_the_next_lock_adopts_it() {
     assert_free::<L>();
 }
 
-/// A lock that C code takes, as far as this test goes: a std mutex whose `lock` and `unlock`
-/// are plain functions.
+/// A lock that C code takes, as far as this test goes: a flag with a plain `lock` and `unlock`.
+/// Who is attached is left to a `StdMutex` that nobody locks.
 struct CLock {
-    rust: StdMutex,
-    taken: Cell<Option<<StdMutex as Backend>::Held>>,
+    held: Mutex<bool>,
+    released: std::sync::Condvar,
+    threads: StdMutex,
 }
 
-// SAFETY: `taken` is only used by the thread that holds `rust`.
-unsafe impl Sync for CLock {}
-
 impl CLock {
-    fn c_lock(&'static self) {
-        let held = self.rust.lock();
-        self.taken.set(Some(held));
+    const fn new() -> Self {
+        CLock {
+            held: Mutex::new(false),
+            released: std::sync::Condvar::new(),
+            threads: StdMutex::new(),
+        }
     }
+
+    fn c_lock(&'static self) {
+        let held = self.held.lock().expect("nobody panics with it");
+        *self.released.wait_while(held, |held| *held).expect("nobody panics with it") = true;
+    }
+
     fn c_unlock(&'static self) {
-        drop(self.taken.take());
+        *self.held.lock().expect("nobody panics with it") = false;
+        self.released.notify_one();
+    }
+
+    fn c_locked(&'static self) -> bool {
+        *self.held.lock().expect("nobody panics with it")
     }
 }
 
@@ -281,18 +295,19 @@ impl Drop for CHeld {
     }
 }
 
-// SAFETY: every duty is passed on to `StdMutex`; the guard is kept beside it until unlocked.
+// SAFETY: 1 and 2: the flag is changed under a mutex. 3: nothing panics with that mutex. 4 is
+// `StdMutex`'s.
 unsafe impl Backend for CLock {
     type Held = CHeld;
-    fn lock(&'static self) -> CHeld {
+    fn lock(&'static self, _: FromTokens) -> CHeld {
         self.c_lock();
         CHeld(self)
     }
-    fn attach(&'static self) -> Result<(), AttachError> {
-        self.rust.attach()
+    fn attach(&'static self, call: FromTokens) -> Result<(), AttachError> {
+        self.threads.attach(call)
     }
-    fn detach(&'static self) {
-        self.rust.detach();
+    fn detach(&'static self, call: FromTokens) {
+        self.threads.detach(call);
     }
 }
 
@@ -305,37 +320,89 @@ unsafe impl Foreign for CLock {
 
 #[test]
 fn a_lent_guard_may_release_the_lock_and_leaves_it_held() {
-    static C_LOCK: CLock = CLock { rust: StdMutex::new(), taken: Cell::new(None) };
+    static C_LOCK: CLock = CLock::new();
     enum L {}
     impl Lock for L {
         type Backend = CLock;
         const LOCK: &'static CLock = &C_LOCK;
     }
-    enum Probe {}
-    impl Lock for Probe {
-        type Backend = StdMutex;
-        const LOCK: &'static StdMutex = &C_LOCK.rust;
-    }
 
     C_LOCK.c_lock();
-    // SAFETY: locked on the line above, and this thread has no other guard.
+    // SAFETY: locked on the line above, and this thread has no token.
     let attached = unsafe {
         Guard::<L>::lend(|guard| {
-            guard.unlocked(|_| assert_free::<Probe>());
-            assert!(is_held::<Probe>());
+            guard.unlocked(|_| assert!(!C_LOCK.c_locked()));
+            assert!(C_LOCK.c_locked());
             Unlocked::<L>::attach().err()
         })
     };
     assert_eq!(attached, Some(AttachError::AlreadyAttached));
-    assert!(is_held::<Probe>());
+    assert!(C_LOCK.c_locked(), "the lock is the caller's again");
 
     let unwound = catch_unwind(|| {
-        // SAFETY: still held, and this thread has no other guard.
+        // SAFETY: still held, and this thread has no token.
         unsafe { Guard::<L>::lend(|guard| guard.unlocked(|_| panic!("in unlocked"))) }
     });
     assert!(unwound.is_err());
-    assert!(is_held::<Probe>());
+    assert!(C_LOCK.c_locked());
     C_LOCK.c_unlock();
-    assert_free::<Probe>();
-    assert!(Unlocked::<L>::attach().is_ok(), "lending attached for its time only");
+
+    let mut token = Unlocked::<L>::attach().expect("lending attached for its time only");
+    let mut guard = token.lock();
+    let handed_over = &mut guard;
+    // SAFETY: the guard of this thread's token is borrowed mutably until after the call.
+    unsafe { Guard::<L>::lend(|_| ()) };
+    let _ = handed_over;
+    assert!(Unlocked::<L>::attach().is_err(), "the thread has its token still");
+}
+
+/// A backend whose release unwinds, against its duty.
+struct PanicsOnRelease(StdMutex);
+
+struct Releases(Option<<StdMutex as Backend>::Held>);
+
+static PANIC_ON_RELEASE: AtomicBool = AtomicBool::new(false);
+
+impl Drop for Releases {
+    fn drop(&mut self) {
+        drop(self.0.take());
+        if PANIC_ON_RELEASE.swap(false, Ordering::SeqCst) {
+            panic!("after the release");
+        }
+    }
+}
+
+// SAFETY: all but the drop of `Held`, which unwinds once, is passed on to `StdMutex`.
+unsafe impl Backend for PanicsOnRelease {
+    type Held = Releases;
+    fn lock(&'static self, call: FromTokens) -> Releases {
+        Releases(Some(self.0.lock(call)))
+    }
+    fn attach(&'static self, call: FromTokens) -> Result<(), AttachError> {
+        self.0.attach(call)
+    }
+    fn detach(&'static self, call: FromTokens) {
+        self.0.detach(call);
+    }
+}
+
+#[test]
+fn a_release_that_unwinds_in_unlocked_leaves_no_guard_without_the_lock() {
+    static MUTEX: PanicsOnRelease = PanicsOnRelease(StdMutex::new());
+    enum L {}
+    impl Lock for L {
+        type Backend = PanicsOnRelease;
+        const LOCK: &'static PanicsOnRelease = &MUTEX;
+    }
+    enum Probe {}
+    impl Lock for Probe {
+        type Backend = StdMutex;
+        const LOCK: &'static StdMutex = &MUTEX.0;
+    }
+    let mut thread = Unlocked::<L>::attach().expect("first attach");
+    let mut guard = thread.lock();
+    PANIC_ON_RELEASE.store(true, Ordering::SeqCst);
+    let unwound = catch_unwind(AssertUnwindSafe(|| guard.unlocked(|_| ())));
+    assert!(unwound.is_err());
+    assert!(is_held::<Probe>());
 }
