@@ -1,0 +1,319 @@
+//! A request to cancel ends a migration in whatever it is doing, and the machine runs on.
+
+use std::io::Write;
+use std::os::unix::net::UnixStream;
+use std::time::Instant;
+
+use engine::{Direction, MigrationError, MigrationStatus, RunState, Uri};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
+use tempfile::TempDir;
+use wire::ReturnMessage;
+
+use crate::peer;
+use crate::rig::{DEADLINE, MANY_PAGES, Script, Site, attach};
+
+#[track_caller]
+fn assert_cancelled(site: &Site, status: MigrationStatus, direction: Direction) {
+    assert_eq!(status, MigrationStatus::Cancelled, "{:?}", site.error(direction));
+    let error = site.observer(direction).error().expect("an error");
+    assert!(matches!(*error, MigrationError::Cancelled), "{error:?}");
+}
+
+#[test]
+fn cancel_ends_a_migration_whose_peer_reads_nothing() {
+    let mut thread = attach();
+    let (endpoint, peer) = peer::pair();
+    let source = Site::source(MANY_PAGES, Script::default());
+    source.migrate(&mut thread, endpoint).expect("an idle object");
+    source.wait_until_active(&mut thread);
+
+    let asked = Instant::now();
+    source.cancel(&mut thread, Direction::Outgoing);
+    let status = source.end(&mut thread, Direction::Outgoing);
+    println!("cancelled within {:?}", asked.elapsed());
+
+    assert_cancelled(&source, status, Direction::Outgoing);
+    source.assert_runs_on();
+    assert_eq!(source.machine.count("stop"), 0, "it never had to stop");
+    peer::read_stream(&peer).expect_err("half a stream");
+}
+
+/// Where the request comes from, and at which hook.
+fn scripts() -> [(&'static str, Script); 6] {
+    [
+        (
+            "as the dirty log starts",
+            Script {
+                log_start: Some(Box::new(|machine| {
+                    machine.begin_to_cancel();
+                    machine.finish_cancelling();
+                    Ok(())
+                })),
+                ..Script::default()
+            },
+        ),
+        (
+            "after the first pass",
+            Script {
+                sync: Some(Box::new(|machine, _| {
+                    machine.begin_to_cancel();
+                    machine.finish_cancelling();
+                    Ok(())
+                })),
+                ..Script::default()
+            },
+        ),
+        (
+            "after the first of many passes",
+            Script {
+                sync: Some(Box::new(|machine, dirty| {
+                    if machine.count("sync") == 1 {
+                        machine.begin_to_cancel();
+                        machine.finish_cancelling();
+                    }
+                    // Nothing ever gets better: without the request this has no end.
+                    for word in 0..MANY_PAGES / 64 {
+                        dirty.merge(word, u64::MAX);
+                    }
+                    Ok(())
+                })),
+                ..Script::default()
+            },
+        ),
+        (
+            "as the machine stops",
+            Script {
+                stop: Some(Box::new(|machine, bql| machine.cancel(bql))),
+                ..Script::default()
+            },
+        ),
+        (
+            "as the machine stops, with the lock released",
+            Script {
+                stop: Some(Box::new(|machine, bql| {
+                    machine.begin_to_cancel();
+                    bql.unlocked(|_| machine.finish_cancelling());
+                })),
+                ..Script::default()
+            },
+        ),
+        (
+            "as a device is saved",
+            Script {
+                save: Some(Box::new(|machine| machine.begin_to_cancel())),
+                // What follows the saving, and does not need the lock.
+                sync: Some(Box::new(|machine, _| {
+                    machine.finish_cancelling();
+                    Ok(())
+                })),
+                ..Script::default()
+            },
+        ),
+    ]
+}
+
+#[test]
+fn cancel_is_heard_at_every_hook() {
+    let mut thread = attach();
+    for (when, script) in scripts() {
+        let (endpoint, peer) = peer::pair();
+        let source = Site::source(MANY_PAGES, script);
+        let _notifier = source.note_events(&mut thread);
+        source.migrate(&mut thread, endpoint).expect("an idle object");
+        // This peer is fast, and gives its word to whoever asks.
+        let reader = std::thread::spawn(move || {
+            peer::read_stream(&peer).and_then(|()| Ok(peer::say(&peer, &ReturnMessage::Shut(0))))
+        });
+
+        let status = source.end(&mut thread, Direction::Outgoing);
+        println!("{when}: {:?}", source.machine.trace());
+        assert_cancelled(&source, status, Direction::Outgoing);
+        source.assert_runs_on();
+        assert_eq!(source.machine.count("resume"), source.machine.count("stop"), "{when}");
+        let last = source.machine.trace().pop();
+        assert_eq!(last.as_deref(), Some("PrecopyFailed while cancelling"), "{when}");
+        let said = reader.join().expect("a reader that does not panic");
+        assert!(said.is_err(), "{when}: the stream was not whole: {said:?}");
+    }
+}
+
+#[test]
+fn cancel_in_the_setup_notifier_sends_nothing() {
+    let mut thread = attach();
+    let (endpoint, peer) = peer::pair();
+    let source = Site::source(1, Script::default());
+    let machine = source.machine.clone();
+    let notifier =
+        source.object.registrations_mut(&mut thread.lock()).add_notifier(move |bql, event| {
+            machine.note(format!("{event:?}"));
+            machine.cancel(bql);
+            Ok(())
+        });
+    source.migrate(&mut thread, endpoint).expect("an idle object");
+
+    let status = source.end(&mut thread, Direction::Outgoing);
+    assert_cancelled(&source, status, Direction::Outgoing);
+    source.assert_runs_on();
+    assert_eq!(source.machine.count("stop"), 0);
+    assert_eq!(source.machine.count("PrecopyFailed"), 1);
+    let error = peer::read_stream(&peer).expect_err("no stream");
+    assert_eq!(error.offset, 0, "{error}");
+    drop(notifier);
+}
+
+#[test]
+fn cancel_ends_the_wait_for_a_place_in_the_queue_of_a_listener() {
+    let mut thread = attach();
+    let folder = TempDir::new().expect("a folder");
+    let path = folder.path().join("socket");
+    let address = SocketAddrUnix::new(&path).expect("a short path");
+    let socket = || {
+        let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+        rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)
+            .expect("a socket")
+    };
+    let listener = socket();
+    rustix::net::bind(&listener, &address).expect("a free path");
+    rustix::net::listen(&listener, 0).expect("a listener");
+    let mut queue = Vec::new();
+    loop {
+        let client = socket();
+        match rustix::net::connect(&client, &address) {
+            Ok(()) => queue.push(client),
+            Err(error) => break assert_eq!(error, rustix::io::Errno::AGAIN),
+        }
+    }
+
+    let source = Site::source(1, Script::default());
+    let _notifier = source.note_events(&mut thread);
+    source.migrate(&mut thread, Uri::Unix(path)).expect("an idle object");
+    source.cancel(&mut thread, Direction::Outgoing);
+    let status = source.end(&mut thread, Direction::Outgoing);
+    assert_cancelled(&source, status, Direction::Outgoing);
+    assert_eq!(source.machine.trace(), ["log stop", "PrecopyFailed while cancelling"]);
+}
+
+#[test]
+fn cancel_before_the_word_of_the_destination_refuses_it() {
+    let mut thread = attach();
+    let (endpoint, peer) = peer::pair();
+    let source = Site::source(MANY_PAGES, Script::default());
+    source.migrate(&mut thread, endpoint).expect("an idle object");
+    peer::read_stream(&peer).expect("a whole stream");
+
+    source.cancel(&mut thread, Direction::Outgoing);
+    let status = source.end(&mut thread, Direction::Outgoing);
+    assert_cancelled(&source, status, Direction::Outgoing);
+    source.assert_runs_on();
+    let error = peer::say(&peer, &ReturnMessage::Shut(0)).expect_err("nobody hears it");
+    assert_eq!(error.kind(), std::io::ErrorKind::BrokenPipe);
+}
+
+#[test]
+fn cancel_after_the_word_of_the_destination_comes_too_late() {
+    let mut thread = attach();
+    let (endpoint, peer) = peer::pair();
+    let source = Site::source(MANY_PAGES, Script::default());
+    source.migrate(&mut thread, endpoint).expect("an idle object");
+    peer::read_stream(&peer).expect("a whole stream");
+
+    peer::say(&peer, &ReturnMessage::Shut(0)).expect("a source that listens");
+    source.cancel(&mut thread, Direction::Outgoing);
+    let status = source.end(&mut thread, Direction::Outgoing);
+    assert_eq!(status, MigrationStatus::Completed, "{:?}", source.error(Direction::Outgoing));
+    assert_eq!(source.machine.run_state(), RunState::PostMigrate);
+    assert_eq!(source.error(Direction::Outgoing), None);
+}
+
+/// The destination's half of the same question: it has loaded everything and is cancelled before
+/// it has said so.
+#[test]
+fn a_destination_that_is_cancelled_never_gives_its_word() {
+    let folder = TempDir::new().expect("a folder");
+    let mut thread = attach();
+    let restore = |machine: &crate::rig::Machine| {
+        // The lock is held here, so the other thread gets it after this.
+        let object = machine.object();
+        std::thread::spawn(move || {
+            object.cancel(&mut attach().lock(), Direction::Incoming);
+        });
+        Ok(())
+    };
+    let destination = Site::destination(
+        MANY_PAGES,
+        Script { restore: Some(Box::new(restore)), ..Script::default() },
+    );
+    let source = Site::source(MANY_PAGES, Script::default());
+    let uri = Uri::Unix(folder.path().join("socket"));
+    destination.migrate_incoming(&mut thread, uri.clone()).expect("an idle object");
+    let observer = destination.observer(Direction::Incoming);
+    observer.wait(&mut thread, DEADLINE, |_, info| info.socket_address.is_some());
+    source.migrate(&mut thread, uri).expect("an idle object");
+
+    let sent = source.end(&mut thread, Direction::Outgoing);
+    let received = destination.end(&mut thread, Direction::Incoming);
+    // Who is first is open. That they agree is not.
+    let moved = source.machine.run_state() == RunState::PostMigrate;
+    let arrived = destination.machine.run_state() == RunState::Running;
+    assert_eq!(moved, arrived, "{sent} and {received}");
+    assert_eq!(sent == MigrationStatus::Completed, arrived, "{sent} and {received}");
+    assert_eq!(received == MigrationStatus::Completed, arrived, "{sent} and {received}");
+}
+
+#[test]
+fn cancel_ends_the_wait_for_a_source_and_removes_the_socket() {
+    let folder = TempDir::new().expect("a folder");
+    let mut thread = attach();
+    let path = folder.path().join("socket");
+    let destination = Site::destination(1, Script::default());
+    destination.migrate_incoming(&mut thread, Uri::Unix(path.clone())).expect("an idle object");
+    let observer = destination.observer(Direction::Incoming);
+    observer.wait(&mut thread, DEADLINE, |_, info| info.socket_address.is_some());
+    assert!(path.exists());
+
+    destination.cancel(&mut thread, Direction::Incoming);
+    let status = destination.end(&mut thread, Direction::Incoming);
+    assert_cancelled(&destination, status, Direction::Incoming);
+    assert!(!path.exists(), "the socket is gone");
+    assert_eq!(destination.machine.run_state(), RunState::InMigrate);
+    UnixStream::connect(&path).expect_err("nobody waits there");
+}
+
+#[test]
+fn cancel_ends_an_incoming_migration_half_way() {
+    let mut thread = attach();
+    let (endpoint, mut peer) = peer::pair();
+    let destination = Site::destination(1, Script::default());
+    destination.migrate_incoming(&mut thread, endpoint).expect("an idle object");
+    peer.write_all(&peer::head()).expect("a destination that reads");
+
+    destination.cancel(&mut thread, Direction::Incoming);
+    let status = destination.end(&mut thread, Direction::Incoming);
+    assert_cancelled(&destination, status, Direction::Incoming);
+    assert_eq!(destination.machine.run_state(), RunState::InMigrate);
+    assert!(destination.machine.trace().is_empty(), "{:?}", destination.machine.trace());
+}
+
+#[test]
+fn cancel_without_a_migration_does_not_reach_the_next_one() {
+    let mut thread = attach();
+    let source = Site::source(1, Script::default());
+    for direction in [Direction::Outgoing, Direction::Incoming] {
+        source.cancel(&mut thread, direction);
+        assert_eq!(source.object.status(direction), MigrationStatus::None);
+    }
+    for _ in 0..2 {
+        let (endpoint, peer) = peer::pair();
+        source.migrate(&mut thread, endpoint).expect("an idle object");
+        source.cancel(&mut thread, Direction::Outgoing);
+        let status = source.end(&mut thread, Direction::Outgoing);
+        assert_cancelled(&source, status, Direction::Outgoing);
+        source.cancel(&mut thread, Direction::Outgoing);
+        drop(peer);
+    }
+    let (endpoint, peer) = peer::pair();
+    source.migrate(&mut thread, endpoint).expect("an idle object");
+    peer::read_stream(&peer).expect("a whole stream");
+    peer::say(&peer, &ReturnMessage::Shut(0)).expect("a source that listens");
+    assert_eq!(source.end(&mut thread, Direction::Outgoing), MigrationStatus::Completed);
+}

@@ -1,0 +1,11 @@
+//! The engine from outside: whole migrations between objects of one process, or to a peer that
+//! the test plays, with a machine that does at each hook what the test wants.
+
+mod cancel;
+mod endpoints;
+mod faults;
+mod notifiers;
+mod peer;
+mod rig;
+mod statuses;
+mod transfer;

@@ -1,0 +1,335 @@
+//! A machine whose every hook a test can script, and its migration object.
+
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use bql::{BqlGuard, BqlUnlocked};
+use engine::{
+    Device, Direction, DirtyBitmap, DirtyLog, Endpoint, GuestMemory, Host, MigrationError,
+    MigrationState, MigrationStatus, Notifier, Observer, PAGE_WORDS, RamBlock, RestoreError,
+    RunState, Vm, VmStopped, error_chain,
+};
+use wire::vmstate::{Fields, VmState};
+use wire::{DecodeError, IdStr};
+
+/// How long anything may take before the test fails.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
+
+/// The machine type of every machine here.
+pub(crate) const MACHINE_TYPE: &str = "scripted";
+
+/// More pages than any socket or pipe holds.
+pub(crate) const MANY_PAGES: usize = 2048;
+
+type AtStop = dyn Fn(&Machine, &mut BqlGuard<'_>) + Send + Sync;
+type AtSave = dyn Fn(&Machine) + Send + Sync;
+type AtRestore = dyn Fn(&Machine) -> Result<(), RestoreError> + Send + Sync;
+type AtLogStart = dyn Fn(&Machine) -> io::Result<()> + Send + Sync;
+type AtSync = dyn Fn(&Machine, &mut DirtyBitmap) -> io::Result<()> + Send + Sync;
+
+/// What a machine does at its hooks, beside what every machine does.
+#[derive(Default)]
+pub(crate) struct Script {
+    pub(crate) stop: Option<Box<AtStop>>,
+    pub(crate) save: Option<Box<AtSave>>,
+    pub(crate) restore: Option<Box<AtRestore>>,
+    pub(crate) log_start: Option<Box<AtLogStart>>,
+    pub(crate) sync: Option<Box<AtSync>>,
+    pub(crate) arrived: Option<Box<AtStop>>,
+}
+
+/// A machine: memory, dirty log, processors and the device `counter` in one.
+pub(crate) struct Machine {
+    words: Vec<AtomicU64>,
+    script: Script,
+    run: Mutex<Run>,
+    pub(crate) counter: AtomicU64,
+    trace: Mutex<Vec<String>>,
+    object: OnceLock<Weak<MigrationState>>,
+    canceller: Mutex<Option<JoinHandle<()>>>,
+}
+
+struct Run {
+    state: RunState,
+    before_stop: Option<RunState>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Machine {
+    /// What happened so far, oldest first.
+    pub(crate) fn trace(&self) -> Vec<String> {
+        lock(&self.trace).clone()
+    }
+
+    pub(crate) fn note(&self, what: impl Into<String>) {
+        lock(&self.trace).push(what.into());
+    }
+
+    /// How often `what` happened.
+    pub(crate) fn count(&self, what: &str) -> usize {
+        lock(&self.trace).iter().filter(|entry| *entry == what).count()
+    }
+
+    pub(crate) fn run_state(&self) -> RunState {
+        lock(&self.run).state
+    }
+
+    pub(crate) fn object(&self) -> Arc<MigrationState> {
+        self.object.get().and_then(Weak::upgrade).expect("a machine with a migration object")
+    }
+
+    /// Cancels its outgoing migration.
+    pub(crate) fn cancel(&self, bql: &mut BqlGuard<'_>) {
+        self.object().cancel(bql, Direction::Outgoing);
+    }
+
+    /// Lets another thread cancel as soon as it gets the BQL.
+    pub(crate) fn begin_to_cancel(&self) {
+        let object = self.object();
+        let canceller = thread::spawn(move || {
+            let mut thread = BqlUnlocked::attach().expect("the token of a new thread");
+            object.cancel(&mut thread.lock(), Direction::Outgoing);
+        });
+        *lock(&self.canceller) = Some(canceller);
+    }
+
+    /// Waits until the other thread has cancelled, if one was told to.
+    pub(crate) fn finish_cancelling(&self) {
+        let canceller = lock(&self.canceller).take();
+        if let Some(canceller) = canceller {
+            canceller.join().expect("a cancel that does not panic");
+        }
+    }
+
+    /// Writes `value` to the first word of `page`.
+    pub(crate) fn write(&self, page: usize, value: u64) {
+        self.words[page * PAGE_WORDS].store(value, Ordering::Relaxed);
+    }
+
+    /// All of its memory.
+    pub(crate) fn contents(&self) -> Vec<u64> {
+        self.words.iter().map(|word| word.load(Ordering::Relaxed)).collect()
+    }
+}
+
+impl GuestMemory for Machine {
+    fn words(&self) -> &[AtomicU64] {
+        &self.words
+    }
+}
+
+impl DirtyLog for Machine {
+    fn start(&self) -> io::Result<()> {
+        self.note("log start");
+        self.script.log_start.as_ref().map_or(Ok(()), |hook| hook(self))
+    }
+
+    fn stop(&self) {
+        self.note("log stop");
+    }
+
+    fn sync(&self, dirty: &mut DirtyBitmap) -> io::Result<()> {
+        self.note("sync");
+        self.script.sync.as_ref().map_or(Ok(()), |hook| hook(self, dirty))
+    }
+}
+
+impl Vm for Machine {
+    fn stop_for_migration(&self, bql: &mut BqlGuard<'_>) -> RunState {
+        let before = {
+            let mut run = lock(&self.run);
+            let now = run.state;
+            run.state = RunState::FinishMigrate;
+            *run.before_stop.get_or_insert(now)
+        };
+        self.note("stop");
+        if let Some(hook) = &self.script.stop {
+            hook(self, bql);
+        }
+        before
+    }
+
+    fn resume_after_failure(&self, _bql: &mut BqlGuard<'_>, stopped: VmStopped) {
+        let mut run = lock(&self.run);
+        run.state = stopped.was();
+        run.before_stop = None;
+        self.note("resume");
+    }
+
+    fn has_moved(&self, _bql: &mut BqlGuard<'_>, _stopped: VmStopped) {
+        lock(&self.run).state = RunState::PostMigrate;
+        self.note("moved");
+    }
+
+    fn has_arrived(&self, bql: &mut BqlGuard<'_>, at_source: RunState) {
+        lock(&self.run).state = at_source;
+        self.note("arrived");
+        if let Some(hook) = &self.script.arrived {
+            hook(self, bql);
+        }
+    }
+}
+
+/// The state of the device `counter`.
+#[derive(Clone, Default)]
+pub(crate) struct Counter {
+    value: u64,
+}
+
+impl VmState for Counter {
+    const NAME: &'static str = "counter";
+    const VERSION: u32 = 1;
+    const MINIMUM_VERSION: u32 = 1;
+
+    fn fields(&mut self, f: &mut dyn Fields) -> Result<(), DecodeError> {
+        f.u64("value", &mut self.value)
+    }
+}
+
+impl Device for Machine {
+    type State = Counter;
+
+    fn save(&self, _bql: &BqlGuard<'_>, _stopped: &VmStopped) -> Counter {
+        self.note("save");
+        if let Some(hook) = &self.script.save {
+            hook(self);
+        }
+        Counter { value: self.counter.load(Ordering::Relaxed) }
+    }
+
+    fn restore(&self, _bql: &mut BqlGuard<'_>, state: Counter) -> Result<(), RestoreError> {
+        self.note("restore");
+        if let Some(hook) = &self.script.restore {
+            hook(self)?;
+        }
+        self.counter.store(state.value, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+/// A machine and its migration object.
+pub(crate) struct Site {
+    pub(crate) machine: Arc<Machine>,
+    pub(crate) object: Arc<MigrationState>,
+}
+
+impl Site {
+    /// A machine that runs; every other page of its memory is not zero.
+    pub(crate) fn source(pages: usize, script: Script) -> Site {
+        let site = Site::new(pages, RunState::Running, script);
+        for page in (0..pages).step_by(2) {
+            site.machine.write(page, page as u64 + 1);
+        }
+        site.machine.counter.store(4711, Ordering::Relaxed);
+        site
+    }
+
+    /// A machine that waits for its state.
+    pub(crate) fn destination(pages: usize, script: Script) -> Site {
+        Site::new(pages, RunState::InMigrate, script)
+    }
+
+    pub(crate) fn new(pages: usize, state: RunState, script: Script) -> Site {
+        let machine = Arc::new(Machine {
+            words: (0..pages * PAGE_WORDS).map(|_| AtomicU64::new(0)).collect(),
+            script,
+            run: Mutex::new(Run { state, before_stop: None }),
+            counter: AtomicU64::new(0),
+            trace: Mutex::default(),
+            object: OnceLock::new(),
+            canceller: Mutex::default(),
+        });
+        let name = |text| IdStr::new(text).expect("a short name");
+        let block = RamBlock::new(name("memory"), machine.clone(), machine.clone());
+        let host = Host::new(MACHINE_TYPE, machine.clone())
+            .ram_block(block.expect("whole pages"))
+            .and_then(|host| host.device(name(Counter::NAME), 0, machine.clone()))
+            .expect("one block and one device");
+        let object = MigrationState::new(host).expect("a migration object");
+        machine.object.set(Arc::downgrade(&object)).expect("the first object of the machine");
+        Site { machine, object }
+    }
+
+    pub(crate) fn observer(&self, direction: Direction) -> Observer {
+        self.object.observer(direction)
+    }
+
+    /// Notes each event with the status at that moment.
+    pub(crate) fn note_events(&self, thread: &mut BqlUnlocked) -> Notifier {
+        let machine = Arc::clone(&self.machine);
+        let mut bql = thread.lock();
+        self.object.registrations_mut(&mut bql).add_notifier(move |_, event| {
+            let status = machine.object().status(Direction::Outgoing);
+            machine.note(format!("{event:?} while {status}"));
+            Ok(())
+        })
+    }
+
+    pub(crate) fn migrate(
+        &self,
+        thread: &mut BqlUnlocked,
+        endpoint: impl Into<Endpoint>,
+    ) -> Result<(), MigrationError> {
+        engine::migrate(Arc::clone(&self.object), &mut thread.lock(), endpoint.into())
+    }
+
+    pub(crate) fn migrate_incoming(
+        &self,
+        thread: &mut BqlUnlocked,
+        endpoint: impl Into<Endpoint>,
+    ) -> Result<(), MigrationError> {
+        engine::migrate_incoming(Arc::clone(&self.object), &mut thread.lock(), endpoint.into())
+    }
+
+    pub(crate) fn cancel(&self, thread: &mut BqlUnlocked, direction: Direction) {
+        self.object.cancel(&mut thread.lock(), direction);
+    }
+
+    /// Waits for the end of a migration.
+    #[track_caller]
+    pub(crate) fn end(&self, thread: &mut BqlUnlocked, direction: Direction) -> MigrationStatus {
+        let observer = self.observer(direction);
+        let status = observer.wait(thread, DEADLINE, |status, _| status.is_terminal());
+        assert!(
+            status.is_terminal(),
+            "{direction:?} not over within {DEADLINE:?}: {status}, {:?}",
+            self.machine.trace()
+        );
+        status
+    }
+
+    /// Waits until the outgoing migration sends memory.
+    #[track_caller]
+    pub(crate) fn wait_until_active(&self, thread: &mut BqlUnlocked) {
+        let observer = self.observer(Direction::Outgoing);
+        let status = observer.wait(thread, DEADLINE, |status, _| status != MigrationStatus::Setup);
+        assert_eq!(status, MigrationStatus::Active, "{:?}", self.error(Direction::Outgoing));
+    }
+
+    /// The whole chain of causes of a migration's error.
+    pub(crate) fn error(&self, direction: Direction) -> Option<String> {
+        self.observer(direction).error().map(|error| error_chain(&*error))
+    }
+
+    /// The machine runs at the source and nothing of the migration is left.
+    #[track_caller]
+    pub(crate) fn assert_runs_on(&self) {
+        let trace = self.machine.trace();
+        assert_eq!(self.machine.run_state(), RunState::Running, "{trace:?}");
+        assert_eq!(self.machine.count("moved"), 0, "{trace:?}");
+        assert!(self.machine.count("resume") <= self.machine.count("stop"), "{trace:?}");
+        let last = |what: &str| trace.iter().rposition(|entry| entry == what);
+        assert!(last("log stop") > last("sync").max(last("log start")), "{trace:?}");
+    }
+}
+
+/// The token of the test's thread.
+pub(crate) fn attach() -> BqlUnlocked {
+    BqlUnlocked::attach().expect("the token of a test's thread")
+}
