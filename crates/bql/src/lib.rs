@@ -4,24 +4,36 @@
 //! runs with the BQL held, one that takes [`&mut BqlGuard`] may release it in between, one
 //! that takes [`&mut BqlUnlocked`] runs without it.
 //!
+//! Whose lock it is, is a choice of the whole program. By default it is a mutex of this
+//! crate. With the feature `c-lock` it is the lock of the C program that this crate is linked
+//! into, and the same tokens stand for it; the module `c_lock` says what that program owes.
+//!
 //! [`&BqlGuard`]: BqlGuard
 //! [`&mut BqlGuard`]: BqlGuard
 //! [`&mut BqlUnlocked`]: BqlUnlocked
-#![forbid(unsafe_code)]
+#![cfg_attr(not(feature = "c-lock"), forbid(unsafe_code))]
 #![deny(missing_docs)]
 
-pub use biglock::AttachError;
-use biglock::{Condvar, Guard, Guarded, Lock, StdMutex, Unlocked};
+#[cfg(feature = "c-lock")]
+pub mod c_lock;
 
-static BQL: StdMutex = StdMutex::new();
+pub use biglock::AttachError;
+use biglock::{Condvar, Guard, Guarded, Lock, Unlocked};
+
+#[cfg(feature = "c-lock")]
+type Backend = c_lock::CLock;
+#[cfg(not(feature = "c-lock"))]
+type Backend = biglock::StdMutex;
+
+static BQL: Backend = Backend::new();
 
 /// The marker of the big QEMU lock.
 #[derive(Debug)]
 pub enum Bql {}
 
 impl Lock for Bql {
-    type Backend = StdMutex;
-    const LOCK: &'static StdMutex = &BQL;
+    type Backend = Backend;
+    const LOCK: &'static Backend = &BQL;
 }
 
 /// This thread holds the BQL.

@@ -1,0 +1,55 @@
+//! The commands of QMP that begin and end a migration.
+
+use std::ffi::{c_char, c_int};
+
+use bql::BqlGuard;
+use migration::{CommandError, Direction, Endpoint, Uri};
+
+use crate::error::{Error, Failure, tell, text};
+use crate::lock::with_bql;
+
+/// # Safety
+///
+/// Both pointers are as the header says.
+unsafe fn begin(
+    function: &str,
+    uri: *const c_char,
+    errp: *mut *mut Error,
+    begin: impl FnOnce(&mut BqlGuard<'_>, Endpoint) -> Result<(), CommandError>,
+) -> c_int {
+    let result = with_bql(function, |bql| {
+        // SAFETY: a text, as the header says.
+        let uri = unsafe { text(function, uri) }.to_string_lossy();
+        let uri: Uri = uri.parse().map_err(|error| Failure::new(libc::EINVAL, &error))?;
+        begin(bql, uri.into()).map_err(Failure::from)
+    });
+    // SAFETY: as the header says.
+    unsafe { tell(function, result, errp) }
+}
+
+/// Begins to migrate to `uri` (unix:, tcp:, exec:, file:) and returns. 0, or a negative errno
+/// and the reason in `*errp`: -EINVAL for what is no URI, -ENODEV without a migration object,
+/// -EBUSY if a migration runs, -EPERM if it is blocked. Needs the lock.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lastref_migrate(uri: *const c_char, errp: *mut *mut Error) -> c_int {
+    // SAFETY: as the header says.
+    unsafe { begin("lastref_migrate", uri, errp, migration::migrate) }
+}
+
+/// Begins to wait for a migration at `uri` and returns; else as `lastref_migrate`. Needs the
+/// lock.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lastref_migrate_incoming(
+    uri: *const c_char,
+    errp: *mut *mut Error,
+) -> c_int {
+    // SAFETY: as the header says.
+    unsafe { begin("lastref_migrate_incoming", uri, errp, migration::migrate_incoming) }
+}
+
+/// Asks the migration that runs to stop, and returns; without one it does nothing. Needs the
+/// lock.
+#[unsafe(no_mangle)]
+pub extern "C" fn lastref_migrate_cancel() {
+    with_bql("lastref_migrate_cancel", |bql| migration::cancel(bql, Direction::Outgoing));
+}

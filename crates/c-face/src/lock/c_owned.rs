@@ -1,0 +1,41 @@
+//! The lock is the C program's. A thread that holds it is lent a guard for each call.
+
+use bql::{BqlGuard, BqlUnlocked};
+
+use crate::boundary::die;
+
+pub(super) use bql::c_lock::is_locked;
+
+pub(super) fn with_guard<R>(function: &str, body: impl FnOnce(&mut BqlGuard<'_>) -> R) -> R {
+    if !is_locked() {
+        die(function, super::NEEDS);
+    }
+    // SAFETY: the thread holds the lock, as was just asked. Rust code calls C code through `call_out` alone,
+    // which has the guard's `&mut` for the call, and C's lock functions do not call back
+    // (duty 3 of `bql::c_lock`); so if this thread has a guard, it is borrowed mutably until
+    // this returns.
+    unsafe { BqlGuard::lend(body) }
+}
+
+pub(super) fn with_token<R>(function: &str, body: impl FnOnce(&mut BqlUnlocked) -> R) -> R {
+    if is_locked() {
+        die(function, super::BLOCKS);
+    }
+    match BqlUnlocked::attach() {
+        Ok(mut thread) => body(&mut thread),
+        Err(_) => die(function, super::INSIDE),
+    }
+}
+
+/// Calls C with the lock held. C may release it, and has to take it again.
+pub(crate) fn call_out<R>(
+    function: &str,
+    _guard: &mut BqlGuard<'_>,
+    call: impl FnOnce() -> R,
+) -> R {
+    let result = call();
+    if !is_locked() {
+        die(function, super::RETURNED_WITHOUT);
+    }
+    result
+}

@@ -1,0 +1,169 @@
+//! The lock is Rust's. A C thread has its token kept for it, in a thread-local.
+//!
+//! While C holds the lock no guard exists: the one that took it was forgotten, so that the
+//! token keeps the lock, and the guard of the next call adopts it. See *Panics and leaks* of
+//! `biglock`.
+
+use std::cell::Cell;
+use std::mem;
+use std::ptr::NonNull;
+
+use bql::{AttachError, BqlGuard, BqlUnlocked};
+
+use crate::boundary::die;
+
+/// A thread's token, when C code runs on the thread.
+enum Token {
+    /// The thread came from C.
+    Own(BqlUnlocked),
+    /// Rust code on this thread called out to C.
+    ///
+    /// # Invariants
+    ///
+    /// Made by [`call_out`] from a `&mut BqlUnlocked` that it does not use before this value
+    /// is gone. There is one such value a call.
+    Lent(NonNull<BqlUnlocked>),
+}
+
+impl Token {
+    fn get(&mut self) -> &mut BqlUnlocked {
+        match self {
+            Token::Own(thread) => thread,
+            // SAFETY: by the invariant the pointer is good and nobody else uses the place,
+            // and this borrows the one value that has the pointer.
+            Token::Lent(thread) => unsafe { thread.as_mut() },
+        }
+    }
+}
+
+/// What is known of the calling thread.
+struct Side {
+    /// Empty before the first call, and while Rust code runs on the thread.
+    token: Cell<Option<Token>>,
+    /// Whether C holds the lock on this thread.
+    locked: Cell<bool>,
+}
+
+thread_local! {
+    static SIDE: Side = const { Side { token: Cell::new(None), locked: Cell::new(false) } };
+}
+
+impl Drop for Side {
+    /// The thread ends.
+    fn drop(&mut self) {
+        if !self.locked.get() {
+            return;
+        }
+        if rustix::thread::gettid() != rustix::process::getpid() {
+            die("bql_lock", "a thread ended with the lock held");
+        }
+        // The process ends, and nobody else shall have the lock before it has.
+        mem::forget(self.token.take());
+    }
+}
+
+const ENDING: &str = "the calling thread is ending";
+
+fn take(function: &str) -> Token {
+    match SIDE.try_with(|side| side.token.take()) {
+        Err(_) => die(function, ENDING),
+        Ok(Some(token)) => token,
+        Ok(None) => match BqlUnlocked::attach() {
+            Ok(thread) => Token::Own(thread),
+            Err(AttachError::ThreadExiting) => die(function, ENDING),
+            Err(_) => die(function, super::INSIDE),
+        },
+    }
+}
+
+/// Gives the token back to its place; it was taken from there, so the place is there.
+fn put(token: Token, locked: bool) {
+    SIDE.with(|side| {
+        side.token.set(Some(token));
+        side.locked.set(locked);
+    });
+}
+
+/// Whether C holds the lock on the calling thread.
+pub(crate) fn is_locked() -> bool {
+    SIDE.try_with(|side| side.locked.get()).unwrap_or(false)
+}
+
+/// Waits for the lock and takes it, for C.
+pub(crate) fn lock(function: &str) {
+    if is_locked() {
+        die(function, "the calling thread holds the lock already");
+    }
+    let mut token = take(function);
+    mem::forget(token.get().lock());
+    put(token, true);
+}
+
+/// Releases what [`lock`] took.
+pub(crate) fn unlock(function: &str) {
+    if !is_locked() {
+        die(function, "the calling thread does not hold the lock");
+    }
+    let mut token = take(function);
+    drop(token.get().lock());
+    put(token, false);
+}
+
+pub(super) fn with_guard<R>(function: &str, body: impl FnOnce(&mut BqlGuard<'_>) -> R) -> R {
+    if !is_locked() {
+        die(function, super::NEEDS);
+    }
+    let mut token = take(function);
+    let mut guard = token.get().lock();
+    let result = body(&mut guard);
+    mem::forget(guard);
+    put(token, true);
+    result
+}
+
+pub(super) fn with_token<R>(function: &str, body: impl FnOnce(&mut BqlUnlocked) -> R) -> R {
+    if is_locked() {
+        die(function, super::BLOCKS);
+    }
+    let mut token = take(function);
+    if matches!(token, Token::Lent(_)) {
+        die(function, super::INSIDE);
+    }
+    let result = body(token.get());
+    put(token, false);
+    result
+}
+
+/// Calls C with the lock held. C may release it, and has to take it again.
+///
+/// Only [`BqlGuard::unlocked`] gives the token that this needs. So the lock is let go and
+/// taken again before the call: whoever calls looks in `call` whether it still wants to.
+pub(crate) fn call_out<R>(function: &str, guard: &mut BqlGuard<'_>, call: impl FnOnce() -> R) -> R {
+    /// Takes the token back, also on unwinding.
+    struct Returned {
+        before: (Option<Token>, bool),
+    }
+    impl Drop for Returned {
+        fn drop(&mut self) {
+            SIDE.with(|side| {
+                side.token.set(self.before.0.take());
+                side.locked.set(self.before.1);
+            });
+        }
+    }
+
+    guard.unlocked(|thread| {
+        mem::forget(thread.lock());
+        // INVARIANT: `thread` is not used again.
+        let token = Token::Lent(NonNull::from(thread));
+        let before =
+            SIDE.try_with(|side| (side.token.replace(Some(token)), side.locked.replace(true)));
+        let Ok(before) = before else { die(function, ENDING) };
+        let _returned = Returned { before };
+        let result = call();
+        if !is_locked() {
+            die(function, super::RETURNED_WITHOUT);
+        }
+        result
+    })
+}

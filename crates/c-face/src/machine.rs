@@ -1,0 +1,73 @@
+//! A machine to migrate: QEMU's `-M none` with one block of RAM.
+
+use std::ffi::{CStr, OsStr, c_char};
+use std::fs::File;
+use std::os::unix::ffi::OsStrExt;
+use std::ptr;
+use std::sync::Arc;
+
+use machine::{NoVm, Ram};
+use migration::{Host, RunState};
+
+use crate::boundary::entry;
+use crate::error::{Error, Failure, tell, text};
+
+/// A machine that no migration object has yet.
+#[derive(Debug)]
+pub struct Machine(pub(crate) Host);
+
+fn open(file: Option<&CStr>, bytes: usize) -> Result<Ram, String> {
+    let Some(path) = file else {
+        return Ram::anonymous(bytes).map_err(|error| error.to_string());
+    };
+    let path = OsStr::from_bytes(path.to_bytes());
+    let of_file = |error: std::io::Error| format!("RAM file {}: {error}", path.display());
+    let file = File::options().read(true).write(true).open(path).map_err(of_file)?;
+    let found = file.metadata().map_err(of_file)?.len();
+    if found != bytes as u64 {
+        return Err(format!("RAM file {}: it has {found} bytes, not {bytes}", path.display()));
+    }
+    Ram::shared(&file).map_err(of_file)
+}
+
+fn none(file: Option<&CStr>, bytes: usize) -> Result<Host, Failure> {
+    let ram = open(file, bytes).map_err(|text| Failure { errno: libc::EIO, text })?;
+    machine::machine_none(NoVm::new(RunState::Prelaunch), Arc::new(ram))
+        .map_err(|error| Failure::new(libc::EINVAL, &error))
+}
+
+/// A machine without processors, with `bytes` bytes of RAM: the file `ram_file`, mapped
+/// shared, which must have that size; or with NULL anonymous memory. On failure NULL, and the
+/// reason in `*errp`. Give it to `migration_object_init` or free it.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lastref_machine_none(
+    ram_file: *const c_char,
+    bytes: usize,
+    errp: *mut *mut Error,
+) -> *mut Machine {
+    const FUNCTION: &str = "lastref_machine_none";
+    entry(FUNCTION, || {
+        let file = (!ram_file.is_null())
+            // SAFETY: a text, as the header says.
+            .then(|| unsafe { text(FUNCTION, ram_file) });
+        match none(file, bytes) {
+            Ok(host) => Box::into_raw(Box::new(Machine(host))),
+            Err(failure) => {
+                // SAFETY: as the header says.
+                let _errno = unsafe { tell(FUNCTION, Err(failure), errp) };
+                ptr::null_mut()
+            }
+        }
+    })
+}
+
+/// Frees a machine that no migration object was made of; NULL does nothing.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lastref_machine_free(machine: *mut Machine) {
+    entry("lastref_machine_free", || {
+        if !machine.is_null() {
+            // SAFETY: it came from `lastref_machine_none`, and the caller gives it up.
+            drop(unsafe { Box::from_raw(machine) });
+        }
+    });
+}

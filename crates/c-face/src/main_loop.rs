@@ -1,0 +1,23 @@
+//! The lock for C: `include/qemu/main-loop.h`. With the feature `c-lock` C brings its own.
+
+/// Waits for the big lock and takes it. It is not recursive.
+#[cfg(not(feature = "c-lock"))]
+#[unsafe(no_mangle)]
+pub extern "C" fn bql_lock() {
+    crate::boundary::entry("bql_lock", || crate::lock::lock("bql_lock"));
+}
+
+/// Releases the big lock, which the calling thread holds.
+#[cfg(not(feature = "c-lock"))]
+#[unsafe(no_mangle)]
+pub extern "C" fn bql_unlock() {
+    crate::boundary::entry("bql_unlock", || crate::lock::unlock("bql_unlock"));
+}
+
+/// Whether the calling thread holds the big lock; also true in a function that Rust calls with
+/// the lock held.
+#[cfg(not(feature = "c-lock"))]
+#[unsafe(no_mangle)]
+pub extern "C" fn bql_locked() -> bool {
+    crate::boundary::entry("bql_locked", crate::lock::is_locked)
+}
