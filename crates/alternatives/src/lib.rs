@@ -16,8 +16,6 @@
 //! * With `--cfg loom` every interleaving is played. A claim that the table says is broken
 //!   must be seen broken.
 //! * The example `use_after_free` plays it on the heap, for AddressSanitizer and valgrind.
-#![allow(unexpected_cfgs, reason = "`--cfg loom` comes from RUSTFLAGS")]
-
 pub mod answers;
 mod arena;
 mod claim;

@@ -2,7 +2,6 @@
 //! what it calls kept must hold.
 //!
 //! `RUSTFLAGS="--cfg loom" cargo test --release -p lastref-alternatives --test loom -- --nocapture`
-#![allow(unexpected_cfgs, reason = "`--cfg loom` comes from RUSTFLAGS")]
 #![cfg(loom)]
 
 use std::sync::Arc;

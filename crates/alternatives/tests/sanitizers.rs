@@ -3,7 +3,6 @@
 //!
 //! Each test says when its tool is missing. With `LASTREF_REQUIRE_SANITIZERS=1` a missing
 //! tool is a failure.
-#![allow(unexpected_cfgs, reason = "`--cfg loom` comes from RUSTFLAGS")]
 #![cfg(not(loom))]
 
 use std::path::{Path, PathBuf};

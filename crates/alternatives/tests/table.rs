@@ -1,5 +1,4 @@
 //! The tables of `docs/alternatives.md` are the ones of the crate.
-#![allow(unexpected_cfgs, reason = "`--cfg loom` comes from RUSTFLAGS")]
 #![cfg(not(loom))]
 
 use alternatives::Claim;

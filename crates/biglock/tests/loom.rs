@@ -6,7 +6,6 @@
 //! let through.
 //!
 //! `RUSTFLAGS="--cfg loom" cargo test --release -p lastref-biglock --test loom -- --nocapture`
-#![allow(unexpected_cfgs, reason = "`--cfg loom` comes from RUSTFLAGS")]
 #![cfg(loom)]
 
 use std::cell::Cell;

@@ -5,7 +5,6 @@
 //! and its end writes, so loom checks that each use is ordered before the end.
 //!
 //! `RUSTFLAGS="--cfg loom" cargo test --release -p lastref-exported --test loom -- --nocapture`
-#![allow(unexpected_cfgs, reason = "`--cfg loom` comes from RUSTFLAGS")]
 #![cfg(loom)]
 
 use std::cell::Cell;

@@ -316,7 +316,8 @@ fn a_notifier_may_call_every_helper_and_they_know_the_thread() {
     let _turn = my_turn();
     let mut thread = attach();
     let mut bql = thread.lock();
-    let answers: Arc<Mutex<Vec<(MigrationEvent, [bool; 4])>>> = Arc::default();
+    type Answers = Vec<(MigrationEvent, [bool; 4])>;
+    let answers: Arc<Mutex<Answers>> = Arc::default();
     let noted = Arc::clone(&answers);
     let _notifier = migration::add_notifier(&mut bql, move |bql, event| {
         let now = [
@@ -421,7 +422,10 @@ fn a_second_object_waits_for_the_shutdown_of_the_first_and_not_for_its_thread() 
     let refused = migration::object_init(&mut bql, host()).expect_err("there is one");
     assert!(matches!(refused, InitError::Exists), "{refused:?}");
     assert!(migration::is_running(&bql), "the first object does not notice");
-    assert_eq!(first_life.events().iter().filter(|e| e.what == LifeEventKind::Published).count(), 1);
+    assert_eq!(
+        first_life.events().iter().filter(|e| e.what == LifeEventKind::Published).count(),
+        1
+    );
 
     drop(migration::shutdown(first, &mut bql));
     bql.unlocked(|thread| held.wait_for(1, thread));

@@ -122,7 +122,7 @@ fn cancel_is_heard_at_every_hook() {
         source.migrate(&mut thread, endpoint).expect("an idle object");
         // This peer is fast, and gives its word to whoever asks.
         let reader = std::thread::spawn(move || {
-            peer::read_stream(&peer).and_then(|()| Ok(peer::say(&peer, &ReturnMessage::Shut(0))))
+            peer::read_stream(&peer).map(|()| peer::say(&peer, &ReturnMessage::Shut(0)))
         });
 
         let status = source.end(&mut thread, Direction::Outgoing);

@@ -119,7 +119,8 @@ fn a_notifier_cannot_undo_what_is_done() {
 fn a_device_that_refuses_its_state_leaves_the_machine_at_the_source() {
     let folder = TempDir::new().expect("a folder");
     let mut thread = attach();
-    let cases: [(fn() -> Result<(), RestoreError>, &str); 2] = [
+    type Restore = fn() -> Result<(), RestoreError>;
+    let cases: [(Restore, &str); 2] = [
         (
             || Err(RestoreError("the counter is full".into())),
             "device `counter` refuses the state that was sent: the counter is full",

@@ -5,7 +5,7 @@ use std::os::unix::net::UnixStream;
 
 use engine::{Endpoint, Uri};
 use wire::ram::RamRecord;
-use wire::vmstate::{self, GlobalState};
+use wire::vmstate::{self, GlobalState, VmState as _};
 use wire::{
     Configuration, DecodeError, Decoder, FileHeader, Footer, Record, ReturnMessage,
     TARGET_PAGE_SIZE, Wire,
@@ -35,16 +35,17 @@ pub(crate) fn read_stream(peer: &UnixStream) -> Result<(), DecodeError> {
                 loop {
                     match RamRecord::decode(&mut input)? {
                         RamRecord::EndOfSection => break,
-                        RamRecord::Page { .. } => drop(input.skip(TARGET_PAGE_SIZE as u64, "page")),
+                        RamRecord::Page { .. } => input.skip(TARGET_PAGE_SIZE as u64, "page")?,
                         _ => {}
                     }
                 }
                 Footer::decode(&mut input)?;
             }
             Record::Full(header) => {
-                match header.idstr.as_str() {
-                    "counter" => drop(vmstate::load::<Counter, _>(&mut input, header.version_id)?),
-                    _ => drop(vmstate::load::<GlobalState, _>(&mut input, header.version_id)?),
+                if header.idstr.as_str() == Counter::NAME {
+                    vmstate::load::<Counter, _>(&mut input, header.version_id)?;
+                } else {
+                    vmstate::load::<GlobalState, _>(&mut input, header.version_id)?;
                 }
                 Footer::decode(&mut input)?;
             }

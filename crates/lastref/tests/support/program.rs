@@ -55,6 +55,11 @@ impl Program {
         Program { name: name.to_owned(), child, stdout, stderr }
     }
 
+    /// Its process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Its exit status, if it has ended.
     pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().expect("the state of a child is known")
@@ -100,7 +105,7 @@ impl Program {
     /// Stops it where it is (SIGSTOP): its sockets stay, nobody reads them.
     /// Returns once the kernel says that it has stopped.
     pub(crate) fn suspend(&mut self) {
-        let pid = self.child.id();
+        let pid = self.id();
         let sent = Command::new("sh")
             .arg("-c")
             .arg(r#"kill -STOP "$0""#)

@@ -1,0 +1,191 @@
+//! The main job: a running machine moves between two processes, or stays where it is.
+
+#[allow(dead_code, reason = "each test program uses a part of it")]
+mod support {
+    pub(crate) mod lastref;
+    pub(crate) mod program;
+    pub(crate) mod site;
+    pub(crate) mod wait;
+}
+
+use std::fs;
+use std::path::PathBuf;
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use support::lastref::{assert_failed, assert_reported, json, lastref, signal};
+use support::program::{Finished, Program};
+use support::site::Site;
+use support::wait;
+
+const MEMORY: u64 = 64 << 20;
+
+/// A run of `lastref demo` with a folder of its own for temporary files.
+struct Demo {
+    program: Program,
+    folder: PathBuf,
+    _site: Site,
+}
+
+impl Demo {
+    fn start(arguments: &[&str]) -> Demo {
+        let site = Site::new(0);
+        let folder = site.scratch().join("temporary");
+        fs::create_dir(&folder).expect("a folder");
+        let mut command = lastref(["demo", "--memory", "64M"], None);
+        command.args(arguments).env("TMPDIR", &folder);
+        Demo { program: Program::start("demo", command, site.scratch()), folder, _site: site }
+    }
+
+    /// Slowly, until memory is on its way.
+    fn start_and_wait(arguments: &[&str]) -> Demo {
+        let arguments = [&["--max-bandwidth", "16M", "--json"], arguments].concat();
+        let mut demo = Demo::start(&arguments);
+        wait::until(
+            &mut demo.program,
+            |program| {
+                assert!(program.ended().is_none(), "it takes seconds: {}", program.report());
+                program.stderr().lines().any(|line| line.contains("active")).then_some(())
+            },
+            |program| format!("memory on its way in {}", program.report()),
+        );
+        demo
+    }
+
+    /// The process of the destination.
+    #[track_caller]
+    fn destination(&self) -> u32 {
+        let children = children(self.program.id());
+        assert_eq!(children.len(), 1, "one destination: {children:?}");
+        children[0]
+    }
+
+    /// Waits for its end; nothing of it is left then.
+    #[track_caller]
+    fn finish(self) -> Finished {
+        let finished = self.program.finish();
+        let left: Vec<_> = fs::read_dir(&self.folder).expect("the folder").collect();
+        assert!(left.is_empty(), "{left:?} left by {finished}");
+        finished
+    }
+}
+
+/// State and parent of a process.
+fn stat(pid: u32) -> Option<(char, u32)> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name is in parentheses and may hold anything; state and parent follow.
+    let (_, rest) = stat.rsplit_once(") ")?;
+    let mut fields = rest.split_whitespace();
+    Some((fields.next()?.chars().next()?, fields.next()?.parse().ok()?))
+}
+
+/// A process that has ended and was not reaped does not run.
+fn runs(pid: u32) -> bool {
+    stat(pid).is_some_and(|(state, _)| state != 'Z' && state != 'X')
+}
+
+fn children(parent: u32) -> Vec<u32> {
+    let processes = fs::read_dir("/proc").expect("a list of processes").flatten();
+    processes
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .filter(|pid| stat(*pid).is_some_and(|(_, its_parent)| its_parent == parent))
+        .collect()
+}
+
+#[track_caller]
+fn assert_verified(finished: &Finished) -> Value {
+    finished.assert_exit(0);
+    let report = json(finished);
+    assert_eq!(report["status"], "completed", "status of {finished}");
+    assert_eq!(report["verified"], true, "verified of {finished}");
+    assert_eq!(report["error-desc"], Value::Null, "error of {finished}");
+    assert_eq!(report["ram"]["total"], MEMORY, "memory of {finished}");
+    assert!(report["object"]["source"]["last-dropped-by"].is_string(), "{report}");
+    assert!(report["object"]["destination"]["last-dropped-by"].is_string(), "{report}");
+    report
+}
+
+/// The machine stays, the program says so, and nothing but the cause is wrong.
+#[track_caller]
+fn assert_runs_on(finished: &Finished, status: &str, cause: &str) {
+    assert_failed(finished, &[cause]);
+    assert_reported(finished, status);
+    assert_eq!(json(finished)["verified"], Value::Null, "verified of {finished}");
+    assert!(
+        finished.stderr.contains("the machine is running at the source"),
+        "a machine that runs on expected from {finished}"
+    );
+    assert!(finished.stderr.contains("memory intact"), "from {finished}");
+}
+
+#[test]
+fn a_machine_that_writes_moves_whole_over_each_transport_and_at_each_rate() {
+    let cases: [&[&str]; 5] = [
+        &["--transport", "unix"],
+        &["--transport", "tcp"],
+        &["--dirty-rate", "0"],
+        &["--dirty-rate", "16M", "--max-bandwidth", "128M"],
+        &["--downtime-limit", "1000"],
+    ];
+    for arguments in cases {
+        let finished = Demo::start(&[&["--json"], arguments].concat()).finish();
+        let report = assert_verified(&finished);
+        println!("{arguments:?}: {report}");
+        assert!(report["ram"]["dirty-sync-count"].as_u64() >= Some(1), "{report}");
+    }
+}
+
+#[test]
+fn people_read_the_result_on_standard_error() {
+    let finished = Demo::start(&[]).finish();
+    finished.assert_exit(0);
+    assert_eq!(finished.stdout, "", "nothing there from {finished}");
+    let row = |name: &str| {
+        finished.stderr.lines().find_map(|line| line.trim_start().strip_prefix(name)).map(str::trim)
+    };
+    assert_eq!(row("status  "), Some("completed"), "in {finished}");
+    assert!(row("verified  ").is_some_and(|text| text.starts_with("every page")), "{finished}");
+    for name in ["passes  ", "total time  ", "downtime  ", "throughput  "] {
+        assert!(row(name).is_some(), "{name:?} expected in {finished}");
+    }
+    for name in ["source  ", "destination  "] {
+        let life = row(name).unwrap_or_default();
+        assert!(life.contains("counted references, the last dropped by "), "{name} in {finished}");
+    }
+}
+
+#[test]
+fn a_destination_that_is_killed_leaves_the_machine_running_at_the_source() {
+    for transport in ["unix", "tcp"] {
+        let demo = Demo::start_and_wait(&["--transport", transport]);
+        let destination = Pid::from_raw(demo.destination().cast_signed()).expect("a process");
+        kill_process(destination, Signal::KILL).expect("a process that runs");
+        let finished = demo.finish();
+        assert_runs_on(&finished, "failed", "signal: 9");
+        assert_failed(&finished, &["the peer took", "closed the connection"]);
+    }
+}
+
+#[test]
+fn a_signal_cancels_and_the_machine_runs_on_at_the_source() {
+    for interrupt in [Signal::INT, Signal::TERM] {
+        let demo = Demo::start_and_wait(&[]);
+        let destination = demo.destination();
+        signal(&demo.program, interrupt);
+        let finished = demo.finish();
+        assert_runs_on(&finished, "cancelled", "cancelled");
+        assert!(!runs(destination), "the destination is gone");
+    }
+}
+
+#[test]
+fn a_source_that_is_killed_takes_its_destination_with_it() {
+    let mut demo = Demo::start_and_wait(&[]);
+    let destination = demo.destination();
+    demo.program.kill();
+    wait::until(
+        &mut demo,
+        |_| (!runs(destination)).then_some(()),
+        |_| format!("the end of process {destination}"),
+    );
+}
