@@ -26,19 +26,13 @@ impl Cleaned {
         Cleaned { direction, status: MigrationStatus::Completed }
     }
 
-    /// Keeps the error, unless it is only the request to cancel coming back.
-    pub(crate) fn failed(
-        state: &MigrationState,
-        direction: Direction,
-        error: MigrationError,
-    ) -> Self {
-        let side = state.side(direction);
-        let (status, error) = if side.stop.is_cancelled() {
-            (MigrationStatus::Cancelled, MigrationError::Cancelled)
+    /// After a failure whose error was [kept](keep_error).
+    pub(crate) fn failed(state: &MigrationState, direction: Direction) -> Self {
+        let status = if state.side(direction).stop.is_cancelled() {
+            MigrationStatus::Cancelled
         } else {
-            (MigrationStatus::Failed, error)
+            MigrationStatus::Failed
         };
-        side.progress.set_error(error);
         Cleaned { direction, status }
     }
 
@@ -50,17 +44,31 @@ impl Cleaned {
     }
 }
 
+/// Keeps what went wrong, before anything is cleaned up; an error that is only the request to
+/// cancel coming back is kept as that.
+pub(crate) fn keep_error(state: &MigrationState, direction: Direction, error: MigrationError) {
+    let side = state.side(direction);
+    let cancelled = side.stop.is_cancelled();
+    side.progress.set_error(if cancelled { MigrationError::Cancelled } else { error });
+}
+
+/// A migration has begun, and no other runs. The first phase takes it, so that nobody starts
+/// one beside a migration that runs.
+#[must_use = "a migration that has begun has to come to an end"]
+#[derive(Debug)]
+pub struct Begun(());
+
 /// Begins a migration: none may run, either way.
 pub(crate) fn begin(
     state: &MigrationState,
     _bql: &mut BqlGuard<'_>,
     direction: Direction,
-) -> Result<(), MigrationError> {
+) -> Result<Begun, MigrationError> {
     state.check_idle()?;
     let side = state.side(direction);
     side.stop.reset();
     side.progress.begin();
-    Ok(())
+    Ok(Begun(()))
 }
 
 /// Starts the thread of a migration that has begun. The thread owns its count from before it
@@ -70,8 +78,9 @@ pub(crate) fn spawn(
     bql: &mut BqlGuard<'_>,
     direction: Direction,
     name: &str,
-    run: impl FnOnce(&MigrationState, &mut BqlUnlocked) -> Cleaned + Send + 'static,
-    clean_up_after_panic: fn(&MigrationState, &mut BqlGuard<'_>, MigrationError) -> Cleaned,
+    begun: Begun,
+    run: impl FnOnce(&MigrationState, &mut BqlUnlocked, Begun) -> Cleaned + Send + 'static,
+    clean_up_after_panic: fn(&MigrationState, &mut BqlGuard<'_>) -> Cleaned,
 ) -> Result<(), MigrationError> {
     let owned = state.counted();
     let body = move || {
@@ -80,21 +89,25 @@ pub(crate) fn spawn(
             unreachable!("a thread that has just begun has no lock token");
         };
         state.side(direction).set_thread(Some(thread::current().id()));
-        let cleaned = catch_unwind(AssertUnwindSafe(|| run(&state, &mut thread)));
+        let cleaned = catch_unwind(AssertUnwindSafe(|| run(&state, &mut thread, begun)));
         let mut guard = thread.lock();
         let cleaned = cleaned.unwrap_or_else(|panic| {
             let message = words(&*panic);
-            clean_up_after_panic(&state, &mut guard, MigrationError::Panicked { message })
+            keep_error(&state, direction, MigrationError::Panicked { message });
+            // What is cleaned up may panic again. Then it is left as it is, and the end
+            // becomes known all the same.
+            catch_unwind(AssertUnwindSafe(|| clean_up_after_panic(&state, &mut guard)))
+                .unwrap_or_else(|_| Cleaned::failed(&state, direction))
         });
         cleaned.publish(&state, &mut guard);
     };
     match thread::Builder::new().name(name.to_owned()).spawn(body) {
         Ok(_detached) => Ok(()),
         Err(source) => {
-            let what = "thread";
-            let error = MigrationError::Resources { what, source };
-            Cleaned::failed(&state, direction, error).publish(&state, bql);
-            Err(MigrationError::Resources { what, source: std::io::ErrorKind::OutOfMemory.into() })
+            let (what, kind) = ("thread", source.kind());
+            keep_error(&state, direction, MigrationError::Resources { what, source });
+            Cleaned::failed(&state, direction).publish(&state, bql);
+            Err(MigrationError::Resources { what, source: kind.into() })
         }
     }
 }

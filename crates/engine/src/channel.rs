@@ -178,36 +178,48 @@ impl io::Read for ChannelReader<'_> {
     }
 }
 
-/// Reads the peer's last word. A request to cancel refuses it, but one that came before is
-/// still read: so each side knows whether it was given.
+/// Reads the peer's last word. A request to stop refuses it, but one that came before is still
+/// read: so each side knows whether it was given.
 pub(crate) struct VerdictReader<'a> {
     channel: &'a Channel,
     stop: &'a StopRequest,
-    refused: bool,
+    /// After the refusal: how much had come by then, in bytes.
+    left: Option<u64>,
 }
 
 impl<'a> VerdictReader<'a> {
     pub(crate) fn new(channel: &'a Channel, stop: &'a StopRequest) -> Self {
-        VerdictReader { channel, stop, refused: false }
+        VerdictReader { channel, stop, left: None }
+    }
+
+    fn refuse(&mut self) -> io::Result<()> {
+        // It fails if the peer has gone, and then there is nothing to refuse.
+        let _ = rustix::net::shutdown(&self.channel.fd, Shutdown::Read);
+        self.left = Some(rustix::io::ioctl_fionread(&self.channel.fd)?);
+        Ok(())
     }
 }
 
 impl io::Read for VerdictReader<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
-            match rustix::io::read(&self.channel.fd, &mut *buffer) {
-                Ok(n) => return Ok(n),
-                Err(rustix::io::Errno::INTR) => {}
-                Err(rustix::io::Errno::AGAIN) if self.refused => {
-                    return Err(io::Error::other(CancelRequested));
+            if self.left.is_none() && self.stop.is_requested() {
+                self.refuse()?;
+            }
+            // A peer that never ends is read no further than it had come.
+            let most = self.left.map_or(usize::MAX, |left| left.try_into().unwrap_or(usize::MAX));
+            let most = most.min(buffer.len());
+            if most == 0 {
+                return Err(io::Error::other(CancelRequested));
+            }
+            match rustix::io::read(&self.channel.fd, &mut buffer[..most]) {
+                Ok(n) => {
+                    self.left = self.left.map(|left| left - n as u64);
+                    return Ok(n);
                 }
+                Err(rustix::io::Errno::INTR) => {}
                 Err(rustix::io::Errno::AGAIN) => {
-                    let woken = self.stop.wait_for(self.channel.fd.as_fd(), PollFlags::IN, None)?;
-                    if woken == Woken::Stopped {
-                        // It fails if the peer has gone, and then there is nothing to refuse.
-                        let _ = rustix::net::shutdown(&self.channel.fd, Shutdown::Read);
-                        self.refused = true;
-                    }
+                    self.stop.wait_for(self.channel.fd.as_fd(), PollFlags::IN, None)?;
                 }
                 Err(error) => return Err(error.into()),
             }

@@ -186,8 +186,8 @@ impl DeviceEntry {
     }
 }
 
-/// A machine, as it is handed to a migration object.
-#[derive(Clone)]
+/// A machine, as it is handed to a migration object. It cannot be copied: a machine that two
+/// objects moved would be stopped by one and let go by the other.
 pub struct Host {
     pub(crate) machine: String,
     pub(crate) vm: Arc<dyn Vm>,

@@ -38,7 +38,7 @@ pub mod transitions;
 mod transport;
 mod uri;
 
-pub use attempt::Cleaned;
+pub use attempt::{Begun, Cleaned};
 pub use error::{MigrationError, RestoreError};
 pub use host::{Device, Host, HostError, RunState, Vm, VmStopped};
 pub use incoming::migrate_incoming;

@@ -49,7 +49,7 @@ impl Life {
     }
 
     /// Notes that `what` happens now on this thread.
-    pub fn record(&self, what: LifeEventKind) {
+    pub(crate) fn record(&self, what: LifeEventKind) {
         let event = LifeEvent {
             at: Instant::now(),
             thread: thread::current().name().unwrap_or("").to_owned(),

@@ -51,6 +51,8 @@ struct Inner {
     error: Option<Arc<MigrationError>>,
     /// Each status since the last migration began, and the one before.
     history: Vec<MigrationStatus>,
+    /// Counts what is told to who waits.
+    changes: u64,
 }
 
 /// Written by the engine, read by everybody. The status is an atomic, the rest a small mutex
@@ -89,6 +91,7 @@ impl Progress {
             self.direction
         );
         inner.history.push(status);
+        inner.changes += 1;
         self.status.store(status as u8, Ordering::Release);
         self.changed.notify_all();
     }
@@ -123,6 +126,7 @@ impl Progress {
         *inner = Inner {
             started: Some(Instant::now()),
             history: vec![self.status()],
+            changes: inner.changes,
             ..Inner::default()
         };
         self.store(&mut inner, MigrationStatus::Setup);
@@ -135,7 +139,9 @@ impl Progress {
 
     /// A destination waits at `uri` now.
     pub(crate) fn set_socket_address(&self, uri: Uri) {
-        self.lock().info.socket_address = Some(uri);
+        let mut inner = self.lock();
+        inner.info.socket_address = Some(uri);
+        inner.changes += 1;
         self.changed.notify_all();
     }
 
@@ -196,21 +202,26 @@ impl Observer {
     }
 
     /// Waits until `done`, or until `limit` has passed, and returns the status. `done` is
-    /// asked at each change of the status and when a destination has begun to wait. It
-    /// blocks, so the BQL must not be held.
+    /// asked at each change of the status and when a destination has begun to wait, with
+    /// nothing locked. It blocks, so the BQL must not be held.
     pub fn wait(
         &self,
         _thread: &mut BqlUnlocked,
         limit: Duration,
         done: impl Fn(MigrationStatus, &MigrationInfo) -> bool,
     ) -> MigrationStatus {
-        let inner = self.progress.lock();
-        let waited = self
-            .progress
-            .changed
-            .wait_timeout_while(inner, limit, |inner| !done(self.progress.status(), &inner.info));
-        drop(waited);
-        self.status()
+        let deadline = Instant::now().checked_add(limit);
+        loop {
+            let seen = self.progress.lock().changes;
+            let status = self.status();
+            let left = deadline.map_or(limit, |at| at.saturating_duration_since(Instant::now()));
+            if done(status, &self.info()) || left.is_zero() {
+                return status;
+            }
+            let inner = self.progress.lock();
+            let same = |inner: &mut Inner| inner.changes == seen;
+            drop(self.progress.changed.wait_timeout_while(inner, left, same));
+        }
     }
 }
 

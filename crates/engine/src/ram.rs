@@ -137,8 +137,9 @@ pub(crate) fn store_zero(page: &[AtomicU64]) {
     }
 }
 
-/// The pages of a block that still have to go.
-#[derive(Debug, Clone)]
+/// The pages of a block that still have to go. It cannot be copied, so a log cannot put an
+/// older one in its place.
+#[derive(Debug)]
 pub struct DirtyBitmap {
     words: Vec<u64>,
     pages: usize,

@@ -84,6 +84,11 @@ impl MigrationState {
         Arc::clone(self)
     }
 
+    /// Notes what the holder of this object does with it.
+    pub fn record(&self, what: LifeEventKind) {
+        self.life.record(what);
+    }
+
     /// The record of this object's life. It can be read when the object is gone.
     pub fn life(&self) -> &Life {
         &self.life

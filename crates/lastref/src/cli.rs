@@ -34,6 +34,16 @@ pub(crate) enum Command {
 }
 
 impl Command {
+    /// Whether the result is wanted as JSON.
+    pub(crate) fn json(&self) -> bool {
+        match self {
+            Command::Demo(args) => args.json,
+            Command::Send(args) => args.json,
+            Command::Receive(args) => args.json,
+            Command::DemoDestination(_) => false,
+        }
+    }
+
     /// What runs without a command: `demo` with its defaults.
     pub(crate) fn demo() -> Self {
         match Cli::parse_from(["lastref", "demo"]).command {

@@ -13,6 +13,7 @@ use migration::{Direction, MigrationParameters, PAGE_WORDS, RunState, Uri};
 use crate::cli::{DemoArgs, Transport};
 use crate::destination::{Arrived, Message};
 use crate::failure::Failure;
+use crate::interrupt::Interrupt;
 use crate::report::{Lives, ObjectLife, Report};
 use crate::session::Session;
 use crate::watch::watch;
@@ -23,6 +24,7 @@ const RUNS_ON: Duration = Duration::from_millis(200);
 const PAGE: usize = PAGE_WORDS * size_of::<u64>();
 
 pub(crate) fn run(args: &DemoArgs) -> Result<(), Failure> {
+    let interrupt = Interrupt::catch()?;
     let folder = tempfile::tempdir().map_err(Failure::set_up("a folder for the socket"))?;
     let mut destination = Destination::start(args, folder.path())?;
     let uri = destination.waits()?;
@@ -31,7 +33,8 @@ pub(crate) fn run(args: &DemoArgs) -> Result<(), Failure> {
     let ram = Arc::new(Ram::anonymous(args.memory).map_err(Failure::set_up("the memory"))?);
     let pages = args.memory / PAGE;
     let seed = std::process::id().into();
-    Vcpu::fill_memory(&ram, Workload::new(seed, pages));
+    Vcpu::fill_memory(&ram, Workload::new(seed, pages), || !interrupt.is_asked());
+    interrupt.check()?;
     let log = Arc::new(SoftwareDirtyLog::new(pages));
     let cpu = VcpuState {
         seed,
@@ -49,7 +52,7 @@ pub(crate) fn run(args: &DemoArgs) -> Result<(), Failure> {
         destination.child.id()
     );
     let host = machine::running_machine(&vcpu, ram, log)?;
-    let mut session = Session::new(BqlUnlocked::attach()?, host, Direction::Outgoing)?;
+    let mut session = Session::new(BqlUnlocked::attach()?, host, Direction::Outgoing, interrupt)?;
     let parameters = MigrationParameters {
         max_bandwidth: args.max_bandwidth,
         downtime_limit: args.downtime_limit,

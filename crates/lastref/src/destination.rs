@@ -8,19 +8,19 @@ use std::time::Duration;
 
 use machine::{Ram, SoftwareDirtyLog, Vcpu, VcpuState};
 use migration::bql::BqlUnlocked;
-use migration::{Direction, MigrationParameters, MigrationStatus, PAGE_WORDS, RunState};
+use migration::{
+    Direction, MigrationInfo, MigrationParameters, MigrationStatus, PAGE_WORDS, RunState,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::cli::DemoDestinationArgs;
 use crate::failure::Failure;
+use crate::interrupt::Interrupt;
 use crate::report::ObjectLife;
 use crate::session::Session;
 
 /// How long the machine runs on before it is checked.
 const RUNS_ON: Duration = Duration::from_millis(500);
-
-/// How often a wait looks whether it was interrupted.
-const LOOK: Duration = Duration::from_millis(100);
 
 /// What the destination says.
 #[derive(Debug, Serialize, Deserialize)]
@@ -74,15 +74,16 @@ pub(crate) fn run(args: &DemoDestinationArgs) -> Result<(), Failure> {
         Vcpu::start(Arc::clone(&ram), Arc::clone(&log), VcpuState::default(), RunState::InMigrate)?;
     let vcpu = vcpu_thread.vcpu().clone();
     let host = machine::running_machine(&vcpu, ram, log)?;
-    let mut session = Session::new(BqlUnlocked::attach()?, host, Direction::Incoming)?;
+    let mut session =
+        Session::new(BqlUnlocked::attach()?, host, Direction::Incoming, Interrupt::catch()?)?;
     session.begin(args.uri.clone().into(), MigrationParameters::default())?;
 
-    let wait = |session: &mut Session, address: bool| loop {
-        let done = |status: MigrationStatus, waits: bool| status.is_terminal() || address && waits;
-        let status = session.observer.wait(&mut session.thread, LOOK, |status, info| {
-            done(status, info.socket_address.is_some())
-        });
-        if done(status, session.observer.info().socket_address.is_some()) {
+    let wait = |session: &mut Session, waits: bool| loop {
+        let done = |status: MigrationStatus, info: &MigrationInfo| {
+            status.is_terminal() || waits && info.socket_address.is_some()
+        };
+        let status = session.wait(done);
+        if done(status, &session.observer.info()) {
             return status;
         }
     };

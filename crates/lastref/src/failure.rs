@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use machine::{MachineError, VcpuError};
 use migration::bql::AttachError;
-use migration::{CommandError, InitError};
+use migration::{CommandError, InitError, Uri};
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
@@ -14,6 +14,10 @@ pub(crate) enum Failure {
     Reported,
     #[error("cannot use the RAM file {}", path.display())]
     RamFile { path: PathBuf, source: io::Error },
+    #[error("cannot use {uri}")]
+    Uri { uri: Uri, source: io::Error },
+    #[error("cancelled")]
+    Interrupted,
     #[error("cannot set up {what}")]
     SetUp { what: &'static str, source: io::Error },
     #[error("the destination process {what}")]
@@ -37,6 +41,12 @@ impl Failure {
     pub(crate) fn ram_file(path: &std::path::Path) -> impl FnOnce(io::Error) -> Failure {
         let path = path.to_owned();
         move |source| Failure::RamFile { path, source }
+    }
+
+    /// What to say of a URI that cannot be used.
+    pub(crate) fn uri(uri: &Uri) -> impl FnOnce(io::Error) -> Failure {
+        let uri = uri.clone();
+        move |source| Failure::Uri { uri, source }
     }
 
     /// What to say of something that cannot be had.

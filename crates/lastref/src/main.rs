@@ -16,6 +16,7 @@ mod demo;
 mod destination;
 mod failure;
 mod inherited;
+mod interrupt;
 mod receive;
 mod report;
 mod send;
@@ -33,6 +34,7 @@ use failure::Failure;
 
 fn main() -> ExitCode {
     let command = Cli::parse().command.unwrap_or_else(Command::demo);
+    let json = command.json();
     let done = match command {
         Command::Demo(args) => demo::run(&args),
         Command::Send(args) => send::run(&args),
@@ -43,7 +45,11 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Reported) => ExitCode::FAILURE,
         Err(error) => {
-            say!("lastref: {}", error_chain(&error));
+            let error = error_chain(&error);
+            say!("lastref: {error}");
+            if json {
+                report::print_failure(&error);
+            }
             ExitCode::FAILURE
         }
     }

@@ -14,21 +14,23 @@ use tempfile::NamedTempFile;
 use crate::cli::ReceiveArgs;
 use crate::failure::Failure;
 use crate::inherited;
+use crate::interrupt::Interrupt;
 use crate::report::Report;
 use crate::session::Session;
 use crate::watch::watch;
 
 pub(crate) fn run(args: &ReceiveArgs) -> Result<(), Failure> {
     // SAFETY: nothing was opened yet.
-    let endpoint = unsafe { inherited::endpoint(&args.uri) }
-        .map_err(Failure::set_up("the file descriptor"))?;
+    let endpoint = unsafe { inherited::endpoint(&args.uri) }.map_err(Failure::uri(&args.uri))?;
+    let interrupt = Interrupt::catch()?;
 
     let (file, ram) = create(args).map_err(Failure::ram_file(&args.ram))?;
     if args.prealloc {
-        ram.preallocate();
+        ram.preallocate(|| !interrupt.is_asked());
+        interrupt.check()?;
     }
     let host = machine::machine_none(NoVm::new(RunState::InMigrate), Arc::new(ram))?;
-    let mut session = Session::new(BqlUnlocked::attach()?, host, Direction::Incoming)?;
+    let mut session = Session::new(BqlUnlocked::attach()?, host, Direction::Incoming, interrupt)?;
     session.begin(endpoint, MigrationParameters::default())?;
     watch(&mut session);
     let report = Report::new(&session.observer);

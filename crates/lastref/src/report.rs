@@ -68,6 +68,14 @@ pub(crate) struct ObjectLife {
 
 const PAGE: u64 = 4096;
 
+/// The JSON object of what failed before there was a migration.
+pub(crate) fn print_failure(error: &str) {
+    let status = MigrationStatus::Failed.name();
+    let report = serde_json::json!({ "status": status, "error-desc": error });
+    // If nobody listens, the exit status says it.
+    let _ = writeln!(std::io::stdout(), "{report}");
+}
+
 fn milliseconds(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

@@ -10,21 +10,23 @@ use migration::{Direction, MigrationParameters, RunState};
 use crate::cli::SendArgs;
 use crate::failure::Failure;
 use crate::inherited;
+use crate::interrupt::Interrupt;
 use crate::report::Report;
 use crate::session::Session;
 use crate::watch::watch;
 
 pub(crate) fn run(args: &SendArgs) -> Result<(), Failure> {
     // SAFETY: nothing was opened yet.
-    let endpoint = unsafe { inherited::endpoint(&args.uri) }
-        .map_err(Failure::set_up("the file descriptor"))?;
+    let endpoint = unsafe { inherited::endpoint(&args.uri) }.map_err(Failure::uri(&args.uri))?;
+    let interrupt = Interrupt::catch()?;
 
     let ram = open(args).map_err(Failure::ram_file(&args.ram))?;
     if args.prealloc {
-        ram.preallocate();
+        ram.preallocate(|| !interrupt.is_asked());
+        interrupt.check()?;
     }
     let host = machine::machine_none(NoVm::new(RunState::Prelaunch), Arc::new(ram))?;
-    let mut session = Session::new(BqlUnlocked::attach()?, host, Direction::Outgoing)?;
+    let mut session = Session::new(BqlUnlocked::attach()?, host, Direction::Outgoing, interrupt)?;
     session.begin(endpoint, MigrationParameters { max_bandwidth: 0, ..Default::default() })?;
     watch(&mut session);
     let report = Report::new(&session.observer);
@@ -37,8 +39,10 @@ fn open(args: &SendArgs) -> std::io::Result<Ram> {
     if !metadata.is_file() {
         return Err(std::io::Error::other("it is not a plain file"));
     }
-    if metadata.len() == 0 {
-        return Err(std::io::Error::other("it is empty"));
+    let bytes = metadata.len();
+    if bytes == 0 || !bytes.is_multiple_of(4096) {
+        let reason = format!("it has {bytes} bytes, and RAM is a multiple of 4096 and not 0");
+        return Err(std::io::Error::other(reason));
     }
-    Ram::shared_read_only(&File::open(&args.ram)?)
+    Ram::private(&File::open(&args.ram)?)
 }

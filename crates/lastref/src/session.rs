@@ -1,21 +1,22 @@
 //! A machine's migration object from its making to its last reference, for the main thread.
 
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use migration::bql::BqlUnlocked;
 use migration::{
-    CommandError, Direction, Endpoint, Host, Life, LifeEvent, MigrationObject, MigrationParameters,
-    Observer,
+    CommandError, Direction, Endpoint, Host, Life, LifeEvent, MigrationInfo, MigrationObject,
+    MigrationParameters, MigrationStatus, Observer,
 };
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::failure::Failure;
+use crate::interrupt::Interrupt;
 
 /// How long the thread of a migration that is over may take to let go of the object. It has
 /// nothing to wait for, so this is only reached if it hangs.
 const LET_GO: Duration = Duration::from_secs(5);
+
+/// How often a wait looks at signals, and a display is brought up to date.
+const REFRESH: Duration = Duration::from_millis(100);
 
 /// The main thread with a published migration object.
 pub(crate) struct Session {
@@ -24,8 +25,7 @@ pub(crate) struct Session {
     pub(crate) direction: Direction,
     pub(crate) observer: Observer,
     life: Life,
-    /// Set by Ctrl-C and its like.
-    pub(crate) interrupted: Arc<AtomicBool>,
+    interrupt: Interrupt,
 }
 
 impl Session {
@@ -33,12 +33,8 @@ impl Session {
         mut thread: BqlUnlocked,
         host: Host,
         direction: Direction,
+        interrupt: Interrupt,
     ) -> Result<Self, Failure> {
-        let interrupted = Arc::new(AtomicBool::new(false));
-        for signal in [SIGINT, SIGTERM, SIGHUP] {
-            signal_hook::flag::register(signal, Arc::clone(&interrupted))
-                .map_err(Failure::set_up("a signal handler"))?;
-        }
         let mut bql = thread.lock();
         let object = migration::object_init(&mut bql, host)?;
         let (Some(observer), Some(life)) =
@@ -47,7 +43,7 @@ impl Session {
             return Err(CommandError::NoObject.into());
         };
         drop(bql);
-        Ok(Session { thread, object, direction, observer, life, interrupted })
+        Ok(Session { thread, object, direction, observer, life, interrupt })
     }
 
     pub(crate) fn begin(
@@ -64,8 +60,16 @@ impl Session {
         Ok(())
     }
 
-    pub(crate) fn cancel(&mut self) {
-        migration::cancel(&mut self.thread.lock(), self.direction);
+    /// Waits a little, or until `done`; cancels if the program was asked to stop.
+    pub(crate) fn wait(
+        &mut self,
+        done: impl Fn(MigrationStatus, &MigrationInfo) -> bool,
+    ) -> MigrationStatus {
+        let status = self.observer.wait(&mut self.thread, REFRESH, done);
+        if self.interrupt.is_asked() {
+            migration::cancel(&mut self.thread.lock(), self.direction);
+        }
+        status
     }
 
     /// Shuts the migration object down and tells its life; `None` if its thread does not let

@@ -1,16 +1,12 @@
 //! Showing a migration while it runs: a bar on a terminal, plain lines elsewhere.
 
 use std::io::IsTerminal;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use indicatif::{BinaryBytes, ProgressBar, ProgressStyle};
 use migration::{Direction, MigrationInfo, MigrationStatus};
 
 use crate::session::Session;
-
-/// How often the display is brought up to date.
-const REFRESH: Duration = Duration::from_millis(100);
 
 /// How often a plain line is printed.
 const LINE: Duration = Duration::from_secs(1);
@@ -19,16 +15,12 @@ const LINE: Duration = Duration::from_secs(1);
 pub(crate) fn watch(session: &mut Session) -> MigrationStatus {
     let mut display = Display::new();
     loop {
-        let status =
-            session.observer.wait(&mut session.thread, REFRESH, |status, _| status.is_terminal());
+        let status = session.wait(|status, _| status.is_terminal());
         if status.is_terminal() {
             display.clear();
             return status;
         }
         display.show(session.direction, status, &session.observer.info());
-        if session.interrupted.swap(false, Ordering::Relaxed) {
-            session.cancel();
-        }
     }
 }
 

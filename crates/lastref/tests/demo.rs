@@ -189,3 +189,26 @@ fn a_source_that_is_killed_takes_its_destination_with_it() {
         |_| format!("the end of process {destination}"),
     );
 }
+
+#[test]
+fn a_destination_that_is_told_to_stop_says_so_and_the_machine_runs_on() {
+    let demo = Demo::start_and_wait(&[]);
+    let destination = Pid::from_raw(demo.destination().cast_signed()).expect("a process");
+    kill_process(destination, Signal::TERM).expect("a process that runs");
+    let finished = demo.finish();
+    finished.assert_exit(1);
+    assert_ne!(json(&finished)["status"], "completed", "{finished}");
+    assert!(finished.stderr.contains("the machine is running at the source"), "{finished}");
+}
+
+#[test]
+fn a_signal_while_the_demo_fills_memory_leaves_no_folder() {
+    let mut demo = Demo::start(&["--memory=1G"]);
+    wait::until(
+        &mut demo.program,
+        |program| program.stderr().contains("filling").then_some(()),
+        |program| program.report(),
+    );
+    signal(&demo.program, Signal::INT);
+    demo.finish().assert_exit(1);
+}

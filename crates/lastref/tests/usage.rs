@@ -190,7 +190,6 @@ fn a_uri_that_cannot_be_reached_is_told_with_the_cause() {
         (format!("unix:{}", path("file")), "refused"),
         (long.clone(), "too long"),
         (refused, "refused"),
-        ("tcp:no-such-host.invalid:1".into(), ""),
         (format!("file:{missing_folder}"), MISSING),
         (format!("file:{}", site.scratch().display()), "directory"),
     ];
@@ -199,7 +198,6 @@ fn a_uri_that_cannot_be_reached_is_told_with_the_cause() {
         (format!("unix:{}", path("file")), "in use"),
         (long, "shorter"),
         (taken_uri, "in use"),
-        ("tcp:no-such-host.invalid:1".into(), ""),
         (format!("file:{missing}"), MISSING),
         (format!("file:{}", site.scratch().display()), "directory"),
     ];
@@ -248,7 +246,7 @@ fn a_descriptor_that_is_not_open_is_told_before_anything_else() {
     ];
     for arguments in commands {
         let finished = run(arguments, site.scratch());
-        assert_failed(&finished, &["file descriptor", "Bad file descriptor"]);
+        assert_failed(&finished, &["fd:99", "Bad file descriptor"]);
     }
     assert!(site.destination_files().is_empty(), "{:?}", site.destination_files());
 }
@@ -328,4 +326,44 @@ fn what_was_sent_to_a_file_is_received_from_it_with_every_option() {
         assert!(report["ram"]["normal"].as_u64() > report["ram"]["duplicate"].as_u64(), "{report}");
     }
     assert!(fs::read(&destination).expect("the RAM file") == ram, "every byte");
+}
+
+#[test]
+fn a_ram_file_of_a_broken_page_is_told_with_its_path_and_the_cause() {
+    let site = Site::new(0);
+    for bytes in [1, 4095, 4097, 4103, 5000] {
+        let path = site.scratch().join(format!("odd{bytes}"));
+        fs::write(&path, vec![1; bytes]).expect("a file");
+        let path = path.to_str().expect("UTF-8");
+        let to = format!("file:{}", site.scratch().join("stream").display());
+        let finished = run(["send", "--ram", path, &to], site.scratch());
+        assert_failed(&finished, &[path, &bytes.to_string()]);
+    }
+}
+
+#[test]
+fn what_fails_before_there_is_a_migration_is_one_json_object_too() {
+    let site = Site::new(0);
+    let finished = run(["send", "--json", "--ram", "/nonexistent", "unix:a"], site.scratch());
+    assert_failed(&finished, &["/nonexistent"]);
+    assert_reported(&finished, "failed");
+}
+
+#[test]
+fn a_signal_while_memory_is_prepared_leaves_no_file() {
+    let site = Site::new(0);
+    let ram = site.destination_ram();
+    let uri = format!("unix:{}", site.scratch().join("socket").display());
+    let ram = ram.to_str().expect("UTF-8");
+    let arguments = ["receive", "--prealloc", "--ram", ram, "--memory", "2G", &uri];
+    let mut receiver = Program::start("receive", lastref(arguments, None), site.scratch());
+    wait::until(
+        &mut receiver,
+        |_| (!site.destination_files().is_empty()).then_some(()),
+        |receiver| receiver.report(),
+    );
+    send_signal(&receiver, Signal::INT);
+    let finished = receiver.finish();
+    finished.assert_exit(1);
+    assert!(site.destination_files().is_empty(), "{finished}");
 }

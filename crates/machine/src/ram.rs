@@ -12,11 +12,12 @@ use migration::{GuestMemory, PAGE_WORDS};
 /// # Invariants
 ///
 /// `map` is mapped for as long as this lives, starts at a page, and nothing in this process
-/// refers to it but through [`GuestMemory::words`]. If it is `read_only` nobody stores to it.
+/// refers to it but through [`GuestMemory::words`].
 #[derive(Debug)]
 pub struct Ram {
     map: MmapRaw,
-    read_only: bool,
+    /// Nobody here is meant to store, so a page need not be there to be stored to.
+    only_read: bool,
 }
 
 impl Ram {
@@ -26,7 +27,7 @@ impl Ram {
     ///
     /// If there is not so much.
     pub fn anonymous(bytes: usize) -> io::Result<Self> {
-        Ok(Ram { map: MmapRaw::from(MmapMut::map_anon(bytes)?), read_only: false })
+        Ok(Ram { map: MmapRaw::from(MmapMut::map_anon(bytes)?), only_read: false })
     }
 
     /// The whole of `file`, shared with whoever else has it.
@@ -35,22 +36,25 @@ impl Ram {
     ///
     /// If it cannot be mapped for reading and writing.
     pub fn shared(file: &File) -> io::Result<Self> {
-        Ok(Ram { map: MmapOptions::new().map_raw(file)?, read_only: false })
+        Ok(Ram { map: MmapOptions::new().map_raw(file)?, only_read: false })
     }
 
-    /// The whole of `file`, for a machine that never runs.
+    /// What `file` holds; stores stay in this process.
     ///
     /// # Errors
     ///
     /// If it cannot be mapped for reading.
-    pub fn shared_read_only(file: &File) -> io::Result<Self> {
-        Ok(Ram { map: MmapOptions::new().map_raw_read_only(file)?, read_only: true })
+    pub fn private(file: &File) -> io::Result<Self> {
+        // SAFETY: a file that others change gives other words, which atomics may read.
+        let map = unsafe { MmapOptions::new().map_copy(file)? };
+        Ok(Ram { map: MmapRaw::from(map), only_read: true })
     }
 
-    /// Touches every page, so that none is missing later (`prealloc=on` of QEMU).
-    pub fn preallocate(&self) {
-        for word in self.words().iter().step_by(PAGE_WORDS) {
-            if self.read_only {
+    /// Touches every page, so that none is missing later (`prealloc=on` of QEMU), as long as
+    /// `goes_on` says so.
+    pub fn preallocate(&self, goes_on: impl Fn() -> bool) {
+        for word in self.words().iter().step_by(PAGE_WORDS).take_while(|_| goes_on()) {
+            if self.only_read {
                 word.load(Ordering::Relaxed);
             } else {
                 // Adds nothing; but it is a store, so the page is there.

@@ -197,9 +197,10 @@ impl Vcpu {
         self.shared.changed.wait_while(bql, |bql| !self.run(bql).parked);
     }
 
-    /// Fills memory with what the workload starts from.
-    pub fn fill_memory(ram: &Ram, workload: Workload) {
-        for (page, words) in ram.words().chunks_exact(PAGE_WORDS).enumerate() {
+    /// Fills memory with what the workload starts from, as long as `goes_on` says so.
+    pub fn fill_memory(ram: &Ram, workload: Workload, goes_on: impl Fn() -> bool) {
+        let pages = ram.words().chunks_exact(PAGE_WORDS).enumerate();
+        for (page, words) in pages.take_while(|_| goes_on()) {
             let contents = workload.page(page, 0);
             for (word, place) in words.iter().enumerate() {
                 let value = contents.word(word);

@@ -35,7 +35,7 @@ pub use blocker::{
 };
 pub use bql;
 use bql::{Bql, BqlGuard, BqlGuarded};
-use engine::MigrationState;
+use engine::{MigrationState, Registrations};
 use exported::{Exported, Publication};
 
 pub use misc::{
@@ -48,7 +48,7 @@ pub use engine::{
     GuestMemory, Host, HostError, Life, LifeEvent, LifeEventKind, MigMode, MigModes,
     MigrationCapabilities, MigrationError, MigrationEvent, MigrationInfo, MigrationParameters,
     MigrationStatus, Notifier, Observer, PAGE_WORDS, ParameterError, RamBlock, RamSizeError,
-    Registrations, RestoreError, RunState, Uri, UriError, Vm, VmStopped, error_chain,
+    RestoreError, RunState, Uri, UriError, Vm, VmStopped, error_chain,
 };
 
 /// The one global.
@@ -88,11 +88,10 @@ pub fn object_init(bql: &mut BqlGuard<'_>, host: Host) -> Result<MigrationObject
         return Err(InitError::Exists);
     }
     let state = MigrationState::new(host)?;
-    let life = state.life().clone();
     let waiting = std::mem::take(CURRENT.waiting.borrow_mut(bql));
     state.registrations_mut(bql).merge(waiting);
+    state.record(LifeEventKind::Published);
     let publication = CURRENT.object.publish(bql, state).map_err(|_| InitError::Exists)?;
-    life.record(LifeEventKind::Published);
     Ok(MigrationObject(publication))
 }
 
@@ -111,7 +110,7 @@ pub struct Retired {
 /// count, finds its waits ended, and cleans up.
 pub fn shutdown(object: MigrationObject, bql: &mut BqlGuard<'_>) -> Retired {
     let state = object.0.retire(bql);
-    state.life().record(LifeEventKind::Retired);
+    state.record(LifeEventKind::Retired);
     state.cancel(bql, Direction::Outgoing);
     state.cancel(bql, Direction::Incoming);
     let registrations = state.registrations(bql).clone();
@@ -121,7 +120,7 @@ pub fn shutdown(object: MigrationObject, bql: &mut BqlGuard<'_>) -> Retired {
 
 /// A count of the current object, for a command during which the BQL may be released.
 fn counted(bql: &BqlGuard<'_>) -> Option<Arc<MigrationState>> {
-    CURRENT.object.share(bql).inspect(|state| state.life().record(LifeEventKind::Counted))
+    CURRENT.object.share(bql).inspect(|state| state.record(LifeEventKind::Counted))
 }
 
 /// What may be watched without the BQL and for ever, if there is a migration object.

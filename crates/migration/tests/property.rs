@@ -12,7 +12,6 @@
 
 mod common;
 
-use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -36,13 +35,13 @@ use MigrationStatus::{
 };
 
 /// How many sequences the first test plays.
-const SEQUENCES: u64 = 3000;
+const SEQUENCES: u64 = 4000;
 
 /// How many operations one has.
-const STEPS: u64 = 24;
+const STEPS: u64 = 30;
 
 /// How many rounds of several threads the second test plays.
-const ROUNDS: u64 = 150;
+const ROUNDS: u64 = 1000;
 
 /// SplitMix64.
 struct Random(u64);
@@ -130,6 +129,8 @@ struct Attempt {
     stop: Option<Stop>,
     /// The first word of a device.
     word: Option<String>,
+    /// It came before the thread could say anything.
+    word_was_first: bool,
     /// The BQL was not released since the command.
     fresh: bool,
     /// It was stopped when it was fresh.
@@ -148,6 +149,7 @@ impl Attempt {
             continued: false,
             stop: None,
             word: None,
+            word_was_first: false,
             fresh: false,
             stillborn: false,
             _end: None,
@@ -232,34 +234,35 @@ impl Attempt {
         self.status = seen;
         if !self.runs() && seen != Nothing {
             let error = observer.error().map(|error| error_chain(&*error));
-            let expected = self.expected_error();
-            match (&error, &expected) {
-                (Some(error), Some(expected)) => {
-                    assert!(error.starts_with(expected), "{error}, not {expected}: {self:?}");
-                }
-                _ => assert_eq!(error, expected, "{self:?}"),
-            }
+            let expected = self.expected_errors();
+            let matches = |expected: &Option<String>| match (&error, expected) {
+                (Some(error), Some(expected)) => error.starts_with(expected),
+                (error, expected) => error == expected,
+            };
+            assert!(expected.iter().any(matches), "{error:?}, not {expected:?}: {self:?}");
             assert_claimed(self.direction, &observer.history());
         }
     }
 
-    /// How the text of its error begins, when it is over.
-    fn expected_error(&self) -> Option<String> {
+    /// How the text of its error may begin, when it is over: the first is kept, and a
+    /// migration that fails by itself may do so before a word or a cancel reaches it.
+    fn expected_errors(&self) -> Vec<Option<String>> {
         let outgoing = self.direction == Direction::Outgoing;
-        let of_peer = match self.peer {
-            _ if self.status == Completed => return self.word_of_device(),
-            _ if self.word.is_some() => return self.word_of_device(),
-            _ if self.status == Cancelled => "cancelled",
-            Peer::Nowhere if outgoing => "cannot connect to unix:/nowhere/",
-            _ if self.refused => "migration was refused at setup: not now",
-            Peer::Nowhere => "cannot wait for a migration at unix:/nowhere/",
-            _ => "the migration stream cannot be loaded",
+        let word = self.word.as_ref().map(|word| format!("a device reports: {word}"));
+        if self.status == Completed || self.word_was_first {
+            return vec![word];
+        }
+        let own = match self.peer {
+            Peer::Nowhere if outgoing => Some("cannot connect to unix:/nowhere/"),
+            _ if self.refused => Some("migration was refused at setup: not now"),
+            Peer::Nowhere => Some("cannot wait for a migration at unix:/nowhere/"),
+            Peer::Quick if !outgoing => Some("the migration stream cannot be loaded"),
+            _ => None,
         };
-        Some(of_peer.to_owned())
-    }
-
-    fn word_of_device(&self) -> Option<String> {
-        self.word.as_ref().map(|word| format!("a device reports: {word}"))
+        let own = own.filter(|_| !(outgoing && self.stillborn && self.stop == Some(Stop::Cancel)));
+        let cancelled = (self.stop == Some(Stop::Cancel)).then_some("cancelled");
+        let of_thread = own.into_iter().chain(cancelled).map(str::to_owned);
+        of_thread.chain(word).map(Some).collect()
     }
 }
 
@@ -332,6 +335,7 @@ struct ModelNotifier {
 /// The face, as it should be.
 struct Model {
     random: Random,
+    narrow: bool,
     script: Arc<Mutex<String>>,
     right: Option<(MigrationObject, Object)>,
     /// Objects that were shut down and whose threads may run.
@@ -340,7 +344,7 @@ struct Model {
     notifiers: Vec<ModelNotifier>,
     only_migratable: bool,
     number: usize,
-    kept: VecDeque<Observer>,
+    kept: Vec<Observer>,
 }
 
 impl Model {
@@ -452,13 +456,16 @@ impl Model {
 
     #[track_caller]
     fn step(&mut self, bql: &mut BqlGuard<'_>) {
-        match self.random.below(20) {
-            0 | 1 => self.init(bql),
-            2..=5 => self.migrate(bql),
+        // Some sequences keep to what goes on within one object, and get further there.
+        let within = [0, 1, 1, 12, 13, 13, 16, 18];
+        let any = self.random.below(20);
+        match if self.narrow { self.random.one(&within) } else { any } {
+            0 => self.init(bql),
+            1..=5 => self.migrate(bql),
             6 | 7 => self.migrate_incoming(bql),
             8 => self.add_notifier(bql),
             9 => self.add_blocker(bql),
-            10 => self.drop_something(bql),
+            10 => self.drop_something(),
             11 => {
                 let direction = self.random.one(&BOTH);
                 self.note(&format!("cancel {direction:?}"));
@@ -600,15 +607,13 @@ impl Model {
         self.note(&format!("add notifier {modes:?} refuses={refuses} releases={releases}"));
         let heard = Heard::default();
         let hears = Arc::clone(&heard);
-        let notify = move |bql: &mut BqlGuard<'_>, event| {
+        let notify = move |bql: &mut BqlGuard<'_>, event: MigrationEvent| {
             hears[event as usize].fetch_add(1, Ordering::SeqCst);
             if releases {
                 bql.unlocked(|_| thread::yield_now());
             }
-            match event {
-                MigrationEvent::PrecopySetup if refuses => Err("not now".to_owned()),
-                _ => Ok(()),
-            }
+            // After setup nobody listens to a refusal.
+            if refuses { Err("not now".to_owned()) } else { Ok(()) }
         };
         let handle = if any {
             migration::add_notifier_modes(bql, modes, notify)
@@ -652,7 +657,7 @@ impl Model {
     }
 
     /// Removes blockers and a notifier, by the end of their handles.
-    fn drop_something(&mut self, bql: &mut BqlGuard<'_>) {
+    fn drop_something(&mut self) {
         self.note("drop");
         if self.random.below(3) != 0 {
             self.blockers.clear();
@@ -668,7 +673,6 @@ impl Model {
                 *retired = None;
             }
         }
-        let _: &BqlGuard<'_> = bql;
     }
 
     #[track_caller]
@@ -682,6 +686,7 @@ impl Model {
         } else if let Some(object) = self.current() {
             assert_eq!(answer, Ok(()));
             let attempt = &mut object.attempts[OUT];
+            attempt.word_was_first |= attempt.fresh;
             attempt.word.get_or_insert(word);
             attempt.stop(Stop::Fail);
         }
@@ -689,6 +694,10 @@ impl Model {
 
     #[track_caller]
     fn go_on(&mut self, bql: &mut BqlGuard<'_>) {
+        if self.random.below(4) != 0 {
+            self.wait(bql);
+            self.check(bql);
+        }
         self.note("continue");
         let answer = migration::migrate_continue(bql, PreSwitchover);
         match (answer, self.current()) {
@@ -750,7 +759,8 @@ impl Model {
     #[track_caller]
     fn set_capabilities(&mut self, bql: &mut BqlGuard<'_>) {
         self.note("set_capabilities");
-        let capabilities = MigrationCapabilities { pause_before_switchover: self.random.flip() };
+        let pause_before_switchover = self.random.below(4) != 0;
+        let capabilities = MigrationCapabilities { pause_before_switchover };
         match (migration::set_capabilities(bql, capabilities), self.current()) {
             (Err(CommandError::NoObject), None) => {}
             (Err(CommandError::Refused(MigrationError::Busy { .. })), Some(object)) => {
@@ -792,9 +802,9 @@ impl Model {
         });
     }
 
-    /// Everything is shut down and given back, and then it is gone.
+    /// Everything is shut down and given back, and then it is gone. What is left are observers.
     #[track_caller]
-    fn finish(mut self, bql: &mut BqlGuard<'_>) {
+    fn finish(mut self, bql: &mut BqlGuard<'_>) -> Vec<Observer> {
         self.shut_down(bql);
         self.check(bql);
         self.release(bql, |model, thread| {
@@ -822,6 +832,7 @@ impl Model {
         migration::set_only_migratable(bql, false);
         assert!(migration::blocked_reasons(bql).is_empty());
         assert!(self.kept.iter().all(|observer| !observer.is_running()), "true for ever");
+        self.kept
     }
 }
 
@@ -844,12 +855,14 @@ fn every_answer_is_the_models() {
     let _turn = my_turn();
     let mut thread = attach();
     let (began, seeds) = (Instant::now(), seeds(SEQUENCES));
+    let mut reached = Vec::new();
     for &seed in &seeds {
         let script = Arc::<Mutex<String>>::default();
         let _say = SaySeed(seed, Arc::clone(&script));
         let mut bql = thread.lock();
         let mut model = Model {
             random: Random(seed),
+            narrow: seed.is_multiple_of(4),
             script,
             right: None,
             retired: Vec::new(),
@@ -857,15 +870,20 @@ fn every_answer_is_the_models() {
             notifiers: Vec::new(),
             only_migratable: false,
             number: 0,
-            kept: VecDeque::new(),
+            kept: Vec::new(),
         };
         model.check(&mut bql);
         for _ in 0..STEPS {
             model.step(&mut bql);
             model.check(&mut bql);
         }
-        model.finish(&mut bql);
+        for observer in model.finish(&mut bql) {
+            reached.extend(observer.history());
+        }
     }
+    reached.sort_by_key(|status| *status as u8);
+    reached.dedup();
+    assert!(seeds.len() == 1 || reached.len() == 9, "some status was never reached: {reached:?}");
     println!("{} sequences of {STEPS} steps in {:?}", seeds.len(), began.elapsed());
 }
 

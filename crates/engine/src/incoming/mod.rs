@@ -12,7 +12,7 @@ use std::sync::Arc;
 use bql::{BqlGuard, BqlUnlocked};
 use wire::{Decoder, ReturnMessage, Wire};
 
-use crate::attempt::{self, Cleaned};
+use crate::attempt::{self, Begun, Cleaned, keep_error};
 use crate::channel::{Channel, ChannelReader};
 use crate::error::MigrationError;
 use crate::host::RunState;
@@ -33,34 +33,40 @@ pub fn migrate_incoming(
     bql: &mut BqlGuard<'_>,
     endpoint: Endpoint,
 ) -> Result<(), MigrationError> {
-    attempt::begin(&state, bql, Direction::Incoming)?;
+    let begun = attempt::begin(&state, bql, Direction::Incoming)?;
     attempt::spawn(
         state,
         bql,
         Direction::Incoming,
         "mig/dst/main",
-        move |state, thread| match through_the_phases(state, thread, endpoint) {
+        begun,
+        move |state, thread, begun| match through_the_phases(state, thread, begun, endpoint) {
             Ok(arrived) => arrived.clean_up(state, &mut thread.lock()),
-            Err(error) => failed(state, &mut thread.lock(), error),
+            Err(error) => {
+                keep_error(state, Direction::Incoming, error);
+                failed(state, &mut thread.lock())
+            }
         },
         failed,
     )
 }
 
-fn failed(state: &MigrationState, _bql: &mut BqlGuard<'_>, error: MigrationError) -> Cleaned {
-    Cleaned::failed(state, Direction::Incoming, error)
+fn failed(state: &MigrationState, _bql: &mut BqlGuard<'_>) -> Cleaned {
+    Cleaned::failed(state, Direction::Incoming)
 }
 
 fn through_the_phases(
     state: &MigrationState,
     thread: &mut BqlUnlocked,
+    begun: Begun,
     endpoint: Endpoint,
 ) -> Result<Arrived, MigrationError> {
-    Connected::wait(state, thread, endpoint)?.load(state, thread)?.confirm(state, thread)
+    Connected::wait(state, thread, begun, endpoint)?.load(state, thread)?.confirm(state, thread)
 }
 
 /// The source has connected.
 #[derive(Debug)]
+#[must_use = "it has to move on"]
 pub struct Connected {
     channel: Channel,
 }
@@ -74,6 +80,7 @@ impl Connected {
     pub fn wait(
         state: &MigrationState,
         _thread: &mut BqlUnlocked,
+        _begun: Begun,
         endpoint: Endpoint,
     ) -> Result<Self, MigrationError> {
         let uri = endpoint.uri().clone();
@@ -137,6 +144,7 @@ impl Answers<'_> {
 
 /// Memory and devices have what the source had.
 #[derive(Debug)]
+#[must_use = "it has to move on"]
 pub struct Loaded {
     channel: Channel,
     return_path: bool,

@@ -18,6 +18,7 @@ const MEASURABLE: Duration = Duration::from_millis(20);
 
 /// The head of the stream is out and writes are tracked.
 #[derive(Debug)]
+#[must_use = "it has to move on"]
 pub struct Active {
     stream: Stream,
     ram: RamSave,
@@ -25,6 +26,7 @@ pub struct Active {
 
 /// What is left is little enough to stop the machine for.
 #[derive(Debug)]
+#[must_use = "it has to move on"]
 pub struct Converged {
     pub(super) stream: Stream,
     pub(super) ram: RamSave,

@@ -2,7 +2,7 @@
 
 use bql::BqlGuard;
 
-use crate::attempt::Cleaned;
+use crate::attempt::{Cleaned, keep_error};
 use crate::error::MigrationError;
 use crate::host::VmStopped;
 use crate::registrations::MigrationEvent;
@@ -37,17 +37,23 @@ impl Completed {
 pub struct Failed {
     stream: Option<Box<Stream>>,
     stopped: Option<VmStopped>,
-    error: Box<MigrationError>,
+    /// What went wrong; `None` if that is kept already.
+    error: Option<Box<MigrationError>>,
 }
 
 impl Failed {
     pub(super) fn new(stream: Stream, error: MigrationError) -> Self {
-        Failed { stream: Some(Box::new(stream)), stopped: None, error: Box::new(error) }
+        Failed { stream: Some(Box::new(stream)), stopped: None, error: Some(Box::new(error)) }
     }
 
     /// There is no connection, or no longer one.
     pub(super) fn without_stream(error: MigrationError) -> Self {
-        Failed { stream: None, stopped: None, error: Box::new(error) }
+        Failed { stream: None, stopped: None, error: Some(Box::new(error)) }
+    }
+
+    /// A panic took the stream with it, and its words are kept.
+    pub(super) fn after_panic() -> Self {
+        Failed { stream: None, stopped: None, error: None }
     }
 
     /// The machine was stopped.
@@ -58,12 +64,15 @@ impl Failed {
 
     /// Breaks the connection off, and only then lets the machine go on here.
     pub fn clean_up(self, state: &MigrationState, bql: &mut BqlGuard<'_>) -> Cleaned {
+        if let Some(error) = self.error {
+            keep_error(state, Direction::Outgoing, *error);
+        }
         drop(self.stream);
         if let Some(stopped) = self.stopped {
             state.host.vm.resume_after_failure(bql, stopped);
         }
         clean_up(state, bql, MigrationEvent::PrecopyFailed);
-        Cleaned::failed(state, Direction::Outgoing, *self.error)
+        Cleaned::failed(state, Direction::Outgoing)
     }
 }
 

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use bql::{BqlGuard, BqlUnlocked};
 
-use crate::attempt::{self, Cleaned};
+use crate::attempt::{self, Begun, Cleaned};
 use crate::error::MigrationError;
 use crate::host::VmStopped;
 use crate::parameters::MigMode;
@@ -48,31 +48,33 @@ pub fn migrate(
     if mode != MigMode::Normal {
         return Err(MigrationError::Mode { mode: mode.name() });
     }
-    attempt::begin(&state, bql, Direction::Outgoing)?;
+    let begun = attempt::begin(&state, bql, Direction::Outgoing)?;
     state.go_on.clear();
     attempt::spawn(
         state,
         bql,
         Direction::Outgoing,
         "mig/src/main",
-        move |state, thread| run(state, thread, endpoint),
+        begun,
+        move |state, thread, begun| run(state, thread, begun, endpoint),
         clean_up_after_panic,
     )
 }
 
 /// Nothing is known of the phase that panicked, so the machine is stopped, if it was not,
 /// and then made to go on.
-fn clean_up_after_panic(
-    state: &MigrationState,
-    bql: &mut BqlGuard<'_>,
-    error: MigrationError,
-) -> Cleaned {
+fn clean_up_after_panic(state: &MigrationState, bql: &mut BqlGuard<'_>) -> Cleaned {
     let stopped = VmStopped::stop(&*state.host.vm, bql);
-    Failed::without_stream(error).after_stop(stopped).clean_up(state, bql)
+    Failed::after_panic().after_stop(stopped).clean_up(state, bql)
 }
 
-fn run(state: &MigrationState, thread: &mut BqlUnlocked, endpoint: Endpoint) -> Cleaned {
-    match through_the_phases(state, thread, endpoint) {
+fn run(
+    state: &MigrationState,
+    thread: &mut BqlUnlocked,
+    begun: Begun,
+    endpoint: Endpoint,
+) -> Cleaned {
+    match through_the_phases(state, thread, begun, endpoint) {
         Ok(completed) => completed.clean_up(state, &mut thread.lock()),
         Err(failed) => failed.clean_up(state, &mut thread.lock()),
     }
@@ -81,9 +83,10 @@ fn run(state: &MigrationState, thread: &mut BqlUnlocked, endpoint: Endpoint) -> 
 fn through_the_phases(
     state: &MigrationState,
     thread: &mut BqlUnlocked,
+    begun: Begun,
     endpoint: Endpoint,
 ) -> Result<Completed, Failed> {
-    Setup::connect(state, thread, endpoint)?
+    Setup::connect(state, thread, begun, endpoint)?
         .activate(state, thread)?
         .iterate(state, thread)?
         .switch_over(state, thread)?

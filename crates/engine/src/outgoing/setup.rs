@@ -3,6 +3,7 @@
 use bql::BqlUnlocked;
 use wire::{Command, Configuration, FileHeader, Record, Wire};
 
+use crate::attempt::Begun;
 use crate::error::MigrationError;
 use crate::registrations::MigrationEvent;
 use crate::state::MigrationState;
@@ -16,6 +17,7 @@ use super::stream::Stream;
 
 /// Connected, and nothing sent yet.
 #[derive(Debug)]
+#[must_use = "it has to move on"]
 pub struct Setup {
     stream: Stream,
 }
@@ -29,6 +31,7 @@ impl Setup {
     pub fn connect(
         state: &MigrationState,
         _thread: &mut BqlUnlocked,
+        _begun: Begun,
         endpoint: Endpoint,
     ) -> Result<Self, Failed> {
         let uri = endpoint.uri().clone();

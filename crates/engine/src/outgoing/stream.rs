@@ -8,21 +8,24 @@ use crate::error::MigrationError;
 use crate::guest_io::Piece;
 use crate::state::MigrationState;
 
-/// How far the limit may be caught up after a pause (QEMU's `BUFFER_DELAY`).
-const CATCH_UP: Duration = Duration::from_millis(100);
+/// How far the limit may be caught up after a pause, and how soon a change of it is heard
+/// (QEMU's `BUFFER_DELAY`).
+const WINDOW: Duration = Duration::from_millis(100);
 
 /// A connected channel and what went over it.
 #[derive(Debug)]
 pub(super) struct Stream {
     channel: Channel,
     sent: u64,
-    /// The moment up to which the bytes sent so far use up the bandwidth limit.
-    paid_until: Instant,
+    /// Bytes that were sent beyond the bandwidth limit, at the moment `counted`; less than 0
+    /// if it was not used up.
+    ahead: f64,
+    counted: Instant,
 }
 
 impl Stream {
     pub(super) fn new(channel: Channel) -> Self {
-        Stream { channel, sent: 0, paid_until: Instant::now() }
+        Stream { channel, sent: 0, ahead: 0.0, counted: Instant::now() }
     }
 
     pub(super) fn channel(&self) -> &Channel {
@@ -64,21 +67,23 @@ impl Stream {
         state: &MigrationState,
         bytes: u64,
     ) -> Result<(), MigrationError> {
-        let limit = state.parameters().max_bandwidth;
-        if limit == 0 {
-            return Ok(());
-        }
-        let now = Instant::now();
-        let oldest = now.checked_sub(CATCH_UP).unwrap_or(now);
-        let takes = Duration::from_secs_f64(bytes as f64 / limit as f64);
-        self.paid_until = self.paid_until.max(oldest) + takes;
-        if self.paid_until > now {
-            let cancelled = state.outgoing.stop.sleep_until(self.paid_until);
-            if cancelled.map_err(|source| self.broken(source))? {
+        self.ahead += bytes as f64;
+        loop {
+            let limit = state.parameters().max_bandwidth as f64;
+            let now = Instant::now();
+            let allowed = now.duration_since(self.counted).as_secs_f64() * limit;
+            self.ahead = (self.ahead - allowed).max(-limit * WINDOW.as_secs_f64());
+            self.counted = now;
+            if limit == 0.0 || self.ahead <= 0.0 {
+                self.ahead = self.ahead.min(0.0);
+                return Ok(());
+            }
+            let pause = Duration::try_from_secs_f64(self.ahead / limit).unwrap_or(WINDOW);
+            let stopped = state.outgoing.stop.sleep_until(now + pause.min(WINDOW));
+            if stopped.map_err(|source| self.broken(source))? {
                 return Err(MigrationError::Cancelled);
             }
         }
-        Ok(())
     }
 
     /// Ends the channel after everything went well.

@@ -24,6 +24,7 @@ use super::stream::Stream;
 
 /// The machine is stopped and its devices are saved.
 #[derive(Debug)]
+#[must_use = "it has to move on"]
 pub struct Switchover {
     stopped: VmStopped,
     stream: Stream,

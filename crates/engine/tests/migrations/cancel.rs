@@ -317,3 +317,25 @@ fn cancel_without_a_migration_does_not_reach_the_next_one() {
     peer::say(&peer, &ReturnMessage::Shut(0)).expect("a source that listens");
     assert_eq!(source.end(&mut thread, Direction::Outgoing), MigrationStatus::Completed);
 }
+
+#[test]
+fn a_peer_that_floods_the_return_path_does_not_keep_a_migration_from_being_cancelled() {
+    let mut thread = attach();
+    let (endpoint, mut peer) = peer::pair();
+    let source = Site::source(1, Script::default());
+    source.migrate(&mut thread, endpoint).expect("an idle object");
+    peer::read_stream(&peer).expect("a whole stream");
+    let (flooding, floods) = std::sync::mpsc::channel();
+    let flooder = std::thread::spawn(move || {
+        let flood = peer::encoded(&ReturnMessage::Pong(1)).repeat(50_000);
+        while peer.write_all(&flood).is_ok() {
+            // The test has heard enough after the first.
+            let _ = flooding.send(());
+        }
+    });
+    floods.recv().expect("a first flood");
+    source.cancel(&mut thread, Direction::Outgoing);
+    let status = source.end(&mut thread, Direction::Outgoing);
+    assert_cancelled(&source, status, Direction::Outgoing);
+    flooder.join().expect("a peer that finds the connection closed");
+}

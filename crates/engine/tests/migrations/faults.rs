@@ -2,13 +2,18 @@
 
 use std::io;
 use std::io::Write;
+use std::sync::Arc;
 
-use engine::{Direction, MigrationError, MigrationStatus, RestoreError, RunState, Uri};
+use bql::BqlGuard;
+use engine::{
+    Direction, DirtyBitmap, MigrationError, MigrationEvent, MigrationParameters, MigrationStatus,
+    RestoreError, RunState, Uri,
+};
 use tempfile::TempDir;
 use wire::ReturnMessage;
 
 use crate::peer;
-use crate::rig::{DEADLINE, MANY_PAGES, Script, Site, attach};
+use crate::rig::{DEADLINE, MANY_PAGES, Machine, Script, Site, attach};
 
 fn full() -> io::Error {
     io::Error::other("the log is full")
@@ -287,4 +292,77 @@ fn a_machine_that_moves_does_not_move_twice() {
     let error = source.observer(Direction::Outgoing).error().expect("an error");
     assert!(matches!(*error, MigrationError::PeerClosed { .. }), "{error:?}");
     source.assert_runs_on();
+}
+
+#[test]
+fn a_machine_that_panics_whenever_it_is_stopped_fails_the_migration() {
+    let mut thread = attach();
+    let (endpoint, _peer) = peer::pair();
+    let stop = |_: &Machine, _: &mut BqlGuard<'_>| panic!("cannot stop");
+    let source = Site::source(1, Script { stop: Some(Box::new(stop)), ..Script::default() });
+    source.migrate(&mut thread, endpoint).expect("an idle object");
+    let status = source.end(&mut thread, Direction::Outgoing);
+    assert_eq!(status, MigrationStatus::Failed);
+    let error = source.error(Direction::Outgoing).expect("an error");
+    assert_eq!(error, "the migration thread panicked: cannot stop");
+}
+
+#[test]
+fn a_cancel_during_cleanup_does_not_hide_the_first_error() {
+    let mut thread = attach();
+    let (endpoint, _peer) = peer::pair();
+    let fails = |_: &Machine, _: &mut DirtyBitmap| Err(full());
+    let source = Site::source(1, Script { sync: Some(Box::new(fails)), ..Script::default() });
+    let machine = Arc::clone(&source.machine);
+    let cancels =
+        source.object.registrations_mut(&mut thread.lock()).add_notifier(move |bql, event| {
+            if event == MigrationEvent::PrecopyFailed {
+                machine.cancel(bql);
+            }
+            Ok(())
+        });
+    source.migrate(&mut thread, endpoint).expect("an idle object");
+    let status = source.end(&mut thread, Direction::Outgoing);
+    let error = source.observer(Direction::Outgoing).error().expect("an error");
+    assert!(matches!(*error, MigrationError::DirtyLog { .. }), "{status}: {error:?}");
+    drop(cancels);
+}
+
+#[test]
+fn a_bandwidth_limit_that_is_raised_is_heard_while_the_old_one_is_kept() {
+    let mut thread = attach();
+    let (endpoint, peer) = peer::pair();
+    let source = Site::source(MANY_PAGES, Script::default());
+    // At this rate one batch of pages would take four minutes.
+    let slow = MigrationParameters { max_bandwidth: 4096, ..Default::default() };
+    source.object.set_parameters(&thread.lock(), slow).expect("in its range");
+    source.migrate(&mut thread, endpoint).expect("an idle object");
+    source.wait_until_active(&mut thread);
+    let reader = std::thread::spawn(move || {
+        peer::read_stream(&peer).expect("a whole stream");
+        peer::say(&peer, &ReturnMessage::Shut(0)).expect("a source that listens");
+    });
+    let observer = source.observer(Direction::Outgoing);
+    while observer.info().transferred == 0 {
+        std::thread::yield_now();
+    }
+    let fast = MigrationParameters { max_bandwidth: 0, ..Default::default() };
+    source.object.set_parameters(&thread.lock(), fast).expect("in its range");
+    assert_eq!(source.end(&mut thread, Direction::Outgoing), MigrationStatus::Completed);
+    reader.join().expect("a peer that does not panic");
+}
+
+#[test]
+fn an_observer_may_be_asked_while_it_is_waited_for() {
+    let mut thread = attach();
+    let (endpoint, peer) = peer::pair();
+    let source = Site::source(1, Script::default());
+    let observer = source.observer(Direction::Outgoing);
+    source.migrate(&mut thread, endpoint).expect("an idle object");
+    drop(peer);
+    let status = observer.wait(&mut thread, DEADLINE, |status, info| {
+        assert!(observer.info().transferred >= info.transferred);
+        status.is_terminal()
+    });
+    assert_eq!(status, MigrationStatus::Failed);
 }
