@@ -1,6 +1,7 @@
 //! One attempt to migrate, whichever way: how it begins, the thread it runs on, and how its
 //! end becomes known.
 
+use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread;
@@ -73,14 +74,17 @@ pub(crate) fn begin(
 
 /// Starts the thread of a migration that has begun. The thread owns its count from before it
 /// exists; if it cannot be started the migration has failed.
-pub(crate) fn spawn(
+///
+/// `run` goes through the phases without the lock. What it ends with is cleaned up and
+/// published with the lock held all the time (a call-out may release it in between): who gets
+/// the lock sees the migration run or over. After a panic there is no end to hand on.
+pub(crate) fn spawn<End: 'static>(
     state: Arc<MigrationState>,
     bql: &mut BqlGuard<'_>,
     direction: Direction,
     name: &str,
-    begun: Begun,
-    run: impl FnOnce(&MigrationState, &mut BqlUnlocked, Begun) -> Cleaned + Send + 'static,
-    clean_up_after_panic: fn(&MigrationState, &mut BqlGuard<'_>) -> Cleaned,
+    run: impl FnOnce(&MigrationState, &mut BqlUnlocked) -> End + Send + 'static,
+    clean_up: fn(&MigrationState, &mut BqlGuard<'_>, Option<End>) -> Cleaned,
 ) -> Result<(), MigrationError> {
     let owned = state.counted();
     let body = move || {
@@ -89,16 +93,19 @@ pub(crate) fn spawn(
             unreachable!("a thread that has just begun has no lock token");
         };
         state.side(direction).set_thread(Some(thread::current().id()));
-        let cleaned = catch_unwind(AssertUnwindSafe(|| run(&state, &mut thread, begun)));
+        let end = catch_unwind(AssertUnwindSafe(|| run(&state, &mut thread)));
         let mut guard = thread.lock();
-        let cleaned = cleaned.unwrap_or_else(|panic| {
-            let message = words(&*panic);
-            keep_error(&state, direction, MigrationError::Panicked { message });
-            // What is cleaned up may panic again. Then it is left as it is, and the end
+        let mut try_to_clean_up = |end| {
+            let cleaned = catch_unwind(AssertUnwindSafe(|| clean_up(&state, &mut guard, end)));
+            cleaned.map_err(|panic| keep_panic(&state, direction, &*panic))
+        };
+        let cleaned = end
+            .map_err(|panic| keep_panic(&state, direction, &*panic))
+            .and_then(|end| try_to_clean_up(Some(end)))
+            .or_else(|()| try_to_clean_up(None))
+            // What is cleaned up panics again and again. It is left as it is, and the end
             // becomes known all the same.
-            catch_unwind(AssertUnwindSafe(|| clean_up_after_panic(&state, &mut guard)))
-                .unwrap_or_else(|_| Cleaned::failed(&state, direction))
-        });
+            .unwrap_or_else(|()| Cleaned::failed(&state, direction));
         cleaned.publish(&state, &mut guard);
     };
     match thread::Builder::new().name(name.to_owned()).spawn(body) {
@@ -110,4 +117,8 @@ pub(crate) fn spawn(
             Err(MigrationError::Resources { what, source: kind.into() })
         }
     }
+}
+
+fn keep_panic(state: &MigrationState, direction: Direction, panic: &(dyn Any + Send)) {
+    keep_error(state, direction, MigrationError::Panicked { message: words(panic) });
 }

@@ -78,7 +78,7 @@ impl MigrationState {
         }))
     }
 
-    /// A count for somebody who outlives the call.
+    /// A count for somebody who outlives the call, and noted as such.
     pub fn counted(self: &Arc<Self>) -> Arc<Self> {
         self.life.record(LifeEventKind::Counted);
         Arc::clone(self)

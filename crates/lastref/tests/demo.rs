@@ -32,8 +32,10 @@ impl Demo {
         let site = Site::new(0);
         let folder = site.scratch().join("temporary");
         fs::create_dir(&folder).expect("a folder");
-        let mut command = lastref(["demo", "--memory", "64M"], None);
-        command.args(arguments).env("TMPDIR", &folder);
+        let memory: &[&str] =
+            if arguments.contains(&"--memory") { &[] } else { &["--memory", "64M"] };
+        let mut command = lastref(["demo"], None);
+        command.args(memory).args(arguments).env("TMPDIR", &folder);
         Demo { program: Program::start("demo", command, site.scratch()), folder, _site: site }
     }
 
@@ -203,7 +205,7 @@ fn a_destination_that_is_told_to_stop_says_so_and_the_machine_runs_on() {
 
 #[test]
 fn a_signal_while_the_demo_fills_memory_leaves_no_folder() {
-    let mut demo = Demo::start(&["--memory=1G"]);
+    let mut demo = Demo::start(&["--memory", "1G"]);
     wait::until(
         &mut demo.program,
         |program| program.stderr().contains("filling").then_some(()),

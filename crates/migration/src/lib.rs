@@ -120,7 +120,7 @@ pub fn shutdown(object: MigrationObject, bql: &mut BqlGuard<'_>) -> Retired {
 
 /// A count of the current object, for a command during which the BQL may be released.
 fn counted(bql: &BqlGuard<'_>) -> Option<Arc<MigrationState>> {
-    CURRENT.object.share(bql).inspect(|state| state.record(LifeEventKind::Counted))
+    CURRENT.object.share(bql)
 }
 
 /// What may be watched without the BQL and for ever, if there is a migration object.

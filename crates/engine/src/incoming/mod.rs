@@ -39,19 +39,21 @@ pub fn migrate_incoming(
         bql,
         Direction::Incoming,
         "mig/dst/main",
-        begun,
-        move |state, thread, begun| match through_the_phases(state, thread, begun, endpoint) {
-            Ok(arrived) => arrived.clean_up(state, &mut thread.lock()),
-            Err(error) => {
-                keep_error(state, Direction::Incoming, error);
-                failed(state, &mut thread.lock())
-            }
-        },
-        failed,
+        move |state, thread| through_the_phases(state, thread, begun, endpoint),
+        clean_up,
     )
 }
 
-fn failed(state: &MigrationState, _bql: &mut BqlGuard<'_>) -> Cleaned {
+fn clean_up(
+    state: &MigrationState,
+    bql: &mut BqlGuard<'_>,
+    end: Option<Result<Arrived, MigrationError>>,
+) -> Cleaned {
+    match end {
+        Some(Ok(arrived)) => return arrived.clean_up(state, bql),
+        Some(Err(error)) => keep_error(state, Direction::Incoming, error),
+        None => {}
+    }
     Cleaned::failed(state, Direction::Incoming)
 }
 

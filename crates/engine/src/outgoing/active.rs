@@ -56,6 +56,10 @@ impl Active {
     fn passes(&mut self, state: &MigrationState) -> Result<(), MigrationError> {
         let (mut before, mut bandwidth) = (None, 0);
         loop {
+            // A pass over no dirty page sends nothing, and would not notice.
+            if state.outgoing.stop.is_requested() {
+                return Err(MigrationError::Cancelled);
+            }
             let (sent, began) = (self.stream.sent(), Instant::now());
             self.ram.send_dirty(state, &mut self.stream, true)?;
             let (sent, took) = (self.stream.sent() - sent, began.elapsed());

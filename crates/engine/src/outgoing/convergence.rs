@@ -20,6 +20,9 @@ pub(super) struct Rest {
 impl Rest {
     /// How long the machine would stand still for the rest.
     pub(super) fn expected_downtime(self) -> Duration {
+        if self.remaining == 0 {
+            return Duration::ZERO;
+        }
         if self.bandwidth == 0 {
             return Duration::MAX;
         }
@@ -64,5 +67,6 @@ mod tests {
     fn a_small_rest_is_good_enough_at_once() {
         assert!(rest(1 << 20, 1000 << 20).is_good_enough(LIMIT, Some(512 << 20)));
         assert!(rest(0, 1000 << 20).is_good_enough(LIMIT, None));
+        assert!(rest(0, 0).is_good_enough(Duration::ZERO, None), "no memory at all");
     }
 }

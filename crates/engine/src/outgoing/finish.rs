@@ -5,6 +5,7 @@ use bql::BqlGuard;
 use crate::attempt::{Cleaned, keep_error};
 use crate::error::MigrationError;
 use crate::host::VmStopped;
+use crate::parameters::MigMode;
 use crate::registrations::MigrationEvent;
 use crate::state::MigrationState;
 use crate::status::Direction;
@@ -67,7 +68,8 @@ impl Failed {
         if let Some(error) = self.error {
             keep_error(state, Direction::Outgoing, *error);
         }
-        drop(self.stream);
+        // Ending the channel may wait: for a shell command to be gone, for a file.
+        bql.unlocked(|_| drop(self.stream));
         if let Some(stopped) = self.stopped {
             state.host.vm.resume_after_failure(bql, stopped);
         }
@@ -80,7 +82,7 @@ fn clean_up(state: &MigrationState, bql: &mut BqlGuard<'_>, event: MigrationEven
     for block in &state.host.ram {
         block.log().stop();
     }
-    let notifiers = state.registrations(bql).notifiers(state.parameters().mode);
+    let notifiers = state.registrations(bql).notifiers(MigMode::Normal);
     // Only at setup can a notifier refuse.
     let _ = notifiers.call(bql, event);
 }

@@ -55,28 +55,25 @@ pub fn migrate(
         bql,
         Direction::Outgoing,
         "mig/src/main",
-        begun,
-        move |state, thread, begun| run(state, thread, begun, endpoint),
-        clean_up_after_panic,
+        move |state, thread| through_the_phases(state, thread, begun, endpoint),
+        clean_up,
     )
 }
 
-/// Nothing is known of the phase that panicked, so the machine is stopped, if it was not,
-/// and then made to go on.
-fn clean_up_after_panic(state: &MigrationState, bql: &mut BqlGuard<'_>) -> Cleaned {
-    let stopped = VmStopped::stop(&*state.host.vm, bql);
-    Failed::after_panic().after_stop(stopped).clean_up(state, bql)
-}
-
-fn run(
+fn clean_up(
     state: &MigrationState,
-    thread: &mut BqlUnlocked,
-    begun: Begun,
-    endpoint: Endpoint,
+    bql: &mut BqlGuard<'_>,
+    end: Option<Result<Completed, Failed>>,
 ) -> Cleaned {
-    match through_the_phases(state, thread, begun, endpoint) {
-        Ok(completed) => completed.clean_up(state, &mut thread.lock()),
-        Err(failed) => failed.clean_up(state, &mut thread.lock()),
+    match end {
+        Some(Ok(completed)) => completed.clean_up(state, bql),
+        Some(Err(failed)) => failed.clean_up(state, bql),
+        // Nothing is known of the phase that panicked, so the machine is stopped, if it was
+        // not, and then made to go on.
+        None => {
+            let stopped = VmStopped::stop(&*state.host.vm, bql);
+            Failed::after_panic().after_stop(stopped).clean_up(state, bql)
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use wire::{Command, Configuration, FileHeader, Record, Wire};
 
 use crate::attempt::Begun;
 use crate::error::MigrationError;
+use crate::parameters::MigMode;
 use crate::registrations::MigrationEvent;
 use crate::state::MigrationState;
 use crate::status::MigrationStatus;
@@ -69,7 +70,7 @@ impl Setup {
         thread: &mut BqlUnlocked,
     ) -> Result<RamSave, MigrationError> {
         let mut guard = thread.lock();
-        let notifiers = state.registrations(&guard).notifiers(state.parameters().mode);
+        let notifiers = state.registrations(&guard).notifiers(MigMode::Normal);
         notifiers
             .call(&mut guard, MigrationEvent::PrecopySetup)
             .map_err(|reason| MigrationError::Refused { reason })?;
