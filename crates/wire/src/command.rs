@@ -7,7 +7,7 @@ use std::io::Read;
 use crate::frame::{self, Family, Head};
 use crate::{DecodeError, Decoder, IdStr, Put, ValueError, Wire};
 
-static FAMILY: Family = Family {
+const FAMILY: Family = Family {
     name: "command",
     max_len: u16::MAX,
     kinds: &[

@@ -11,7 +11,7 @@ use crate::{DecodeError, Decoder, IdStr, Put, Wire};
 /// The longest payload of a return-path message, in bytes.
 pub const MAX_RETURN_MESSAGE: u16 = 512;
 
-static FAMILY: Family = Family {
+const FAMILY: Family = Family {
     name: "return-path message",
     max_len: MAX_RETURN_MESSAGE,
     kinds: &[

@@ -1,1 +1,1 @@
-//! outside
+//! What code outside of migration must not be able to write: see `fail/` and `pass/`.

@@ -1,0 +1,11 @@
+//! claim: inside.registrations-need-the-lock
+//! Looks at blockers on a thread that shows that it does not hold the BQL.
+use bql::BqlUnlocked;
+use engine::{MigrationState, Registrations};
+
+fn blockers(state: &MigrationState, thread: &mut BqlUnlocked) -> String {
+    let all: &Registrations = state.registrations(thread); //~ E0308
+    format!("{all:?}")
+}
+
+fn main() {}

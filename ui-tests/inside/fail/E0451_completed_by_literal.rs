@@ -1,0 +1,11 @@
+//! claim: phase.made-by-the-phase-before
+//! Writes the good end down as a literal.
+use engine::VmStopped;
+use engine::outgoing::Completed;
+
+fn end(stopped: VmStopped, real: Completed) -> Completed {
+    let _ = &real;
+    Completed { stopped } //~ E0451 stopped
+}
+
+fn main() {}

@@ -1,0 +1,21 @@
+//! claim: inside.saving-keeps-the-lock
+//! Lets the BQL go in the hook that saves, between two halves of one state.
+use bql::BqlGuard;
+use engine::{Device, RestoreError, VmStopped};
+use wire::vmstate::CpuTimers;
+
+struct Timer;
+
+impl Device for Timer {
+    type State = CpuTimers;
+    fn save(&self, bql: &BqlGuard<'_>, _: &VmStopped) -> CpuTimers {
+        bql.unlocked(|_| ()); //~ E0596
+        CpuTimers::default()
+    }
+    fn restore(&self, bql: &mut BqlGuard<'_>, _: CpuTimers) -> Result<(), RestoreError> {
+        let _ = bql;
+        Ok(())
+    }
+}
+
+fn main() {}

@@ -1,0 +1,11 @@
+//! claim: inside.handles-come-from-a-registry
+//! Copies a blocker's handle: dropping it would no longer lift the blocker.
+use engine::{Blocker, Registrations};
+
+fn two(registrations: &mut Registrations, first: Blocker) -> [Blocker; 2] {
+    let second = first.clone(); //~ E0599 clone Blocker
+    let _ = registrations;
+    [first, second]
+}
+
+fn main() {}

@@ -1,0 +1,10 @@
+//! claim: inside.status-is-read-only
+//! Sets the status by hand, as migrate_set_state does.
+use engine::{Direction, MigrationState, MigrationStatus};
+
+fn give_up(state: &MigrationState) -> MigrationStatus {
+    state.set_status(Direction::Outgoing, MigrationStatus::Failed); //~ E0599 set_status
+    state.status(Direction::Outgoing)
+}
+
+fn main() {}

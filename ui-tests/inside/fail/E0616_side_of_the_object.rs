@@ -1,0 +1,10 @@
+//! claim: inside.status-is-read-only
+//! Reaches for the progress behind a status, to change it.
+use engine::{Direction, MigrationState};
+
+fn look(state: &MigrationState) -> bool {
+    let _progress = &state.outgoing.progress; //~ E0616 outgoing
+    state.status(Direction::Outgoing).is_running()
+}
+
+fn main() {}

@@ -1,0 +1,12 @@
+//! claim: phase.going-on-spends-the-proof
+//! Drops the proof, and with it the only way to let the machine go on.
+#![deny(unused_must_use)]
+use bql::BqlGuard;
+use engine::{Vm, VmStopped};
+
+fn forget(vm: &dyn Vm, bql: &mut BqlGuard<'_>, stopped: fn() -> VmStopped) {
+    let _ = (vm, bql);
+    stopped(); //~ nocode
+}
+
+fn main() {}

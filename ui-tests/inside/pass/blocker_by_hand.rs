@@ -1,0 +1,11 @@
+//! claim: inside.handles-come-from-a-registry
+//! Makes a blocker that nobody registered and that blocks nothing.
+use std::sync::Arc;
+
+use engine::{Blocker, Registrations};
+
+fn block(registrations: &mut Registrations, reason: Arc<str>) -> Blocker {
+    registrations.add_blocker(&reason)
+}
+
+fn main() {}

@@ -1,0 +1,16 @@
+//! claim: inside.count-comes-first
+//! QEMU's 7fc8beb16e: the thread takes its reference itself, when the object may be gone.
+use std::sync::Arc;
+
+use engine::{Direction, MigrationState};
+
+fn spawn<F: FnOnce() + Send + 'static>(_: F) {}
+
+fn start(state: &Arc<MigrationState>) {
+    let owned = state.counted();
+    spawn(move || {
+        assert!(!owned.status(Direction::Outgoing).is_terminal());
+    });
+}
+
+fn main() {}

@@ -1,0 +1,11 @@
+//! claim: inside.no-second-lock
+//! Locks the migration object itself, as the third repair of 2024 would.
+use bql::BqlGuard;
+use engine::{MigrationState, Registrations};
+
+fn registrations<'g>(state: &'g MigrationState, bql: &'g BqlGuard<'_>) -> &'g Registrations {
+    let _object = state.life();
+    state.registrations(bql)
+}
+
+fn main() {}

@@ -1,0 +1,10 @@
+//! claim: inside.handles-are-kept
+//! Registers a notifier and loses the handle, so that it is never called.
+#![deny(unused_must_use)]
+use engine::{Notifier, Registrations};
+
+fn add(registrations: &mut Registrations, keep: fn(Notifier)) {
+    keep(registrations.add_notifier(|_, _| Ok(())));
+}
+
+fn main() {}

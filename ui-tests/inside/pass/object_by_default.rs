@@ -1,0 +1,11 @@
+//! claim: inside.one-object-one-identity
+//! Makes an object that belongs to no machine.
+use std::sync::Arc;
+
+use engine::{Host, MigrationError, MigrationState};
+
+fn make(host: Host) -> Result<Arc<MigrationState>, MigrationError> {
+    MigrationState::new(host)
+}
+
+fn main() {}

@@ -1,0 +1,11 @@
+//! claim: phase.only-the-engine-stops
+//! Says that the machine is stopped without stopping it.
+use bql::BqlGuard;
+use engine::{Device, RunState, VmStopped};
+
+fn save<D: Device>(device: &D, bql: &BqlGuard<'_>, stopped: &VmStopped) -> (RunState, D::State) {
+    let was = stopped.was();
+    (was, device.save(bql, stopped))
+}
+
+fn main() {}

@@ -1,0 +1,10 @@
+//! claim: phase.only-the-engine-stops
+//! Takes the proof out of the phase that owns it.
+use engine::VmStopped;
+use engine::outgoing::Switchover;
+
+fn steal(last: Switchover, real: VmStopped) -> (Option<Switchover>, VmStopped) {
+    (Some(last), real)
+}
+
+fn main() {}

@@ -1,0 +1,13 @@
+//! claim: inside.read-ends-at-a-release
+//! Drops the guard early and goes on reading.
+use bql::BqlUnlocked;
+use engine::MigrationState;
+
+fn describe(state: &MigrationState, thread: &mut BqlUnlocked) -> String {
+    let guard = thread.lock();
+    let all = state.registrations(&guard).clone();
+    drop(guard);
+    format!("{all:?}")
+}
+
+fn main() {}

@@ -1,0 +1,11 @@
+//! claim: phase.no-skip
+//! Stops the machine before any memory was sent.
+use bql::BqlUnlocked;
+use engine::MigrationState;
+use engine::outgoing::{Failed, Setup, Switchover};
+
+fn go(setup: Setup, state: &MigrationState, thread: &mut BqlUnlocked) -> Result<Switchover, Failed> {
+    setup.activate(state, thread)?.iterate(state, thread)?.switch_over(state, thread)
+}
+
+fn main() {}

@@ -1,0 +1,13 @@
+//! claim: phase.no-second-copy
+//! Takes a phase out of its place and leaves an empty one that can be moved on from again.
+use engine::outgoing::Switchover;
+
+fn take<T: Default>(place: &mut T) -> T {
+    std::mem::take(place)
+}
+
+fn steal(place: &mut Option<Switchover>) -> Option<Switchover> {
+    take(place)
+}
+
+fn main() {}

@@ -1,0 +1,16 @@
+//! claim: lock.backend-is-unsafe
+//! Writes a lock that never excludes, without taking the duties on.
+
+use biglock::{AttachError, Backend, FromTokens};
+
+struct Nothing;
+impl Backend for Nothing { //~ E0200
+    type Held = ();
+    fn lock(&'static self, _: FromTokens) {}
+    fn attach(&'static self, _: FromTokens) -> Result<(), AttachError> {
+        Ok(())
+    }
+    fn detach(&'static self, _: FromTokens) {}
+}
+
+fn main() {}

@@ -1,0 +1,16 @@
+//! claim: lock.blocking-needs-the-lock-let-go
+//! Asks the guard for its token through `BorrowMut`.
+
+use std::borrow::BorrowMut;
+
+use bql::{BqlGuard, BqlUnlocked};
+
+fn send(mut thread: impl BorrowMut<BqlUnlocked>) {
+    drop(thread.borrow_mut().lock());
+}
+
+fn save(bql: &mut BqlGuard<'_>) {
+    send(bql); //~ E0277 BorrowMut
+}
+
+fn main() {}

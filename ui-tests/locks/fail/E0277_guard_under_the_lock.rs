@@ -1,0 +1,14 @@
+//! claim: lock.data-is-send
+//! Hides a guard of the standard library under the lock, to unlock it elsewhere.
+
+use std::sync::MutexGuard;
+
+use bql::BqlGuarded;
+
+fn require_sync<T: Sync>(_: T) {}
+
+fn hide(guard: MutexGuard<'_, ()>) {
+    require_sync(BqlGuarded::new(guard)); //~ E0277 sent
+}
+
+fn main() {}

@@ -1,0 +1,21 @@
+//! claim: lock.marker-is-invariant
+//! Uses data of one marker as data of its subtype, by way of contravariance.
+
+use biglock::{Guarded, Lock, StdMutex};
+
+struct Named<T>(fn(T));
+type General = for<'a> fn(&'a ());
+type Special = fn(&'static ());
+impl<T: 'static> Lock for Named<T> {
+    type Backend = StdMutex;
+    const LOCK: &'static StdMutex = {
+        static MUTEX: StdMutex = StdMutex::new();
+        &MUTEX
+    };
+}
+
+fn coerce(it: &'static Guarded<u32, Named<Special>>) -> &'static Guarded<u32, Named<General>> {
+    it //~ E0308
+}
+
+fn main() {}

@@ -1,0 +1,22 @@
+//! claim: export.marker-names-the-lock
+//! Looks the object up with the guard of another lock.
+
+use biglock::{Guard, Lock, StdMutex};
+use bql::Bql;
+use exported::Exported;
+
+enum Other {}
+impl Lock for Other {
+    type Backend = StdMutex;
+    const LOCK: &'static StdMutex = {
+        static MUTEX: StdMutex = StdMutex::new();
+        &MUTEX
+    };
+}
+static PLACE: Exported<String, Bql> = Exported::new();
+
+fn attempt(held: &Guard<'_, Other>) -> bool {
+    PLACE.get(held).is_some() //~ E0308
+}
+
+fn main() {}

@@ -1,0 +1,14 @@
+//! claim: lock.read-ends-with-the-lock
+//! Keeps what it read across `wait`, which releases the lock.
+
+use bql::{BqlCondvar, BqlGuard, BqlGuarded};
+
+static RUNS: BqlGuarded<u32> = BqlGuarded::new(0);
+
+fn next(changed: &BqlCondvar, bql: &mut BqlGuard<'_>) -> u32 {
+    let runs = RUNS.borrow(bql);
+    changed.wait(bql); //~ E0502
+    *runs
+}
+
+fn main() {}

@@ -1,0 +1,11 @@
+//! claim: lock.guard-borrows-the-token
+//! Declares the guard before the token, so that it would be dropped after it.
+
+use bql::{AttachError, BqlGuard, BqlUnlocked};
+
+fn main() -> Result<(), AttachError> {
+    let mut held: Option<BqlGuard<'_>> = None;
+    let mut thread = BqlUnlocked::attach()?;
+    held.replace(thread.lock()); //~ E0597
+    Ok(())
+}

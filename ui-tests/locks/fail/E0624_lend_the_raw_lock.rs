@@ -1,0 +1,11 @@
+//! claim: lock.tokens-are-not-forged
+//! Calls the crate-private wait of the guard, which lends the raw lock out.
+
+use bql::{BqlCondvar, BqlGuard};
+
+fn steal(changed: &BqlCondvar, bql: &mut BqlGuard<'_>) {
+    changed.notify_all();
+    bql.wait(|held| (held, ())); //~ E0624 wait
+}
+
+fn main() {}

@@ -1,0 +1,12 @@
+//! claim: lock.no-guard-leaves-the-closure
+//! Returns a future from `unlocked` that goes on using the token.
+
+use bql::{BqlGuard, BqlUnlocked};
+
+async fn send(_thread: &mut BqlUnlocked) {}
+
+fn escape(bql: &mut BqlGuard<'_>) {
+    drop(bql.unlocked(|thread| send(thread))); //~ nocode
+}
+
+fn main() {}

@@ -1,0 +1,16 @@
+//! claim: lock.tokens-stay-on-their-thread
+//! Offers guards to other threads through a channel.
+
+use std::sync::mpsc;
+
+use biglock::{Backend, Guard, Lock};
+
+fn require_send<T: Send>(_: T) {}
+
+fn offer<L: Lock<Backend: Backend<Held: Send>>>(guard: Guard<'_, L>) {
+    let (sender, receiver) = mpsc::channel();
+    sender.send(drop(guard)).ok();
+    require_send(receiver);
+}
+
+fn main() {}

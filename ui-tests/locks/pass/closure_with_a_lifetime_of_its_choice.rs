@@ -1,0 +1,10 @@
+//! claim: lock.no-guard-leaves-the-closure
+//! Passes on a closure that wants the token for a lifetime of its caller, not for any.
+
+use bql::{BqlGuard, BqlUnlocked};
+
+fn around<R>(bql: &mut BqlGuard<'_>, f: impl for<'u> FnOnce(&'u mut BqlUnlocked) -> R) -> R {
+    bql.unlocked(f)
+}
+
+fn main() {}

@@ -1,0 +1,21 @@
+//! claim: lock.marker-is-invariant
+//! Uses a condition of one marker as a condition of its supertype.
+
+use biglock::{Condvar, Lock, StdMutex};
+
+struct Named<T>(T);
+type General = for<'a> fn(&'a ());
+type Special = fn(&'static ());
+impl<T: 'static> Lock for Named<T> {
+    type Backend = StdMutex;
+    const LOCK: &'static StdMutex = {
+        static MUTEX: StdMutex = StdMutex::new();
+        &MUTEX
+    };
+}
+
+fn coerce<T: 'static>(it: &'static Condvar<Named<T>>) -> &'static Condvar<Named<T>> {
+    it
+}
+
+fn main() {}

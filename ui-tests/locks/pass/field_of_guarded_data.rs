@@ -1,0 +1,13 @@
+//! claim: lock.data-needs-a-guard
+//! Goes to the private field of the cell.
+
+use bql::{BqlGuard, BqlGuarded};
+
+static RUNS: BqlGuarded<u32> = BqlGuarded::new(0);
+
+fn peek(bql: &BqlGuard<'_>) -> *const u32 {
+    let _ = &RUNS;
+    RUNS.borrow(bql)
+}
+
+fn main() {}

@@ -1,0 +1,10 @@
+//! claim: lock.tokens-are-not-forged
+//! Takes the raw lock out of the token, which then believes that it is not held.
+
+use bql::BqlUnlocked;
+
+fn steal(thread: &mut BqlUnlocked) {
+    drop(Some(thread.lock()).take());
+}
+
+fn main() {}

@@ -1,0 +1,11 @@
+//! claim: lock.data-needs-a-guard
+//! Moves the value out of a cell that others see.
+
+use bql::BqlGuarded;
+
+static NAME: BqlGuarded<String> = BqlGuarded::new(String::new());
+
+fn main() {
+    let name = BqlGuarded::new(String::new()).into_inner();
+    drop(name);
+}

@@ -1,0 +1,17 @@
+//! claim: export.read-ends-with-the-lock
+//! Publishes while it looks at what was published before.
+
+use std::sync::Arc;
+
+use bql::{Bql, BqlGuard};
+use exported::Exported;
+
+static PLACE: Exported<String, Bql> = Exported::new();
+
+fn replace(object: Arc<String>, bql: &mut BqlGuard<'_>) -> Option<usize> {
+    drop(PLACE.publish(bql, object));
+    let old = PLACE.get(bql)?;
+    Some(old.len())
+}
+
+fn main() {}

@@ -1,0 +1,16 @@
+//! claim: export.read-ends-with-the-lock
+//! Retires the object while a reader still looks at it.
+
+use bql::{Bql, BqlGuard};
+use exported::{Exported, Publication};
+
+static PLACE: Exported<String, Bql> = Exported::new();
+
+fn end(publication: Publication<String, Bql>, bql: &mut BqlGuard<'_>) -> usize {
+    let object = PLACE.get(bql);
+    let len = object.map_or(0, |object| object.len());
+    drop(publication.retire(bql));
+    len
+}
+
+fn main() {}

@@ -1,0 +1,15 @@
+//! claim: export.place-is-static
+//! Declares the place as a `const`, so that each use would have its own.
+
+use std::sync::Arc;
+
+use bql::{Bql, BqlGuard};
+use exported::Exported;
+
+static PLACE: Exported<String, Bql> = Exported::new();
+
+fn begin(bql: &mut BqlGuard<'_>) -> bool {
+    PLACE.publish(bql, Arc::new(String::new())).is_ok()
+}
+
+fn main() {}

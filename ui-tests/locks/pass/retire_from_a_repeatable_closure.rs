@@ -1,0 +1,12 @@
+//! claim: export.retire-is-once
+//! Registers the retirement as a handler that may run many times.
+
+use bql::{Bql, BqlGuard};
+use exported::Publication;
+
+fn handler(publication: Publication<String, Bql>) -> impl FnMut(&mut BqlGuard<'_>) {
+    let mut publication = Some(publication);
+    move |bql| drop(publication.take().map(|mine| mine.retire(bql)))
+}
+
+fn main() {}

@@ -1,0 +1,14 @@
+//! claim: export.read-ends-with-the-lock
+//! Writes the `migrate_get_current()` of old: no token, and a reference comes back.
+
+use bql::{Bql, BqlUnlocked};
+use exported::Exported;
+
+static PLACE: Exported<String, Bql> = Exported::new();
+
+fn current(thread: &mut BqlUnlocked) -> Option<String> {
+    let guard = thread.lock();
+    PLACE.get(&guard).map(|object| object.as_str().to_owned())
+}
+
+fn main() {}

@@ -1,0 +1,13 @@
+//! claim: lock.tokens-stay-on-their-thread
+//! Moves a guard to another thread, which would hold the lock there.
+
+use biglock::{Backend, Guard, Lock};
+
+fn require_send<T: Send>(_: T) {}
+
+fn give<L: Lock<Backend: Backend<Held: Send>>>(guard: Guard<'_, L>) {
+    require_send(|guard: Guard<'_, L>| drop(guard));
+    drop(guard);
+}
+
+fn main() {}

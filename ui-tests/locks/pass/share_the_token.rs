@@ -1,0 +1,13 @@
+//! claim: lock.tokens-stay-on-their-thread
+//! Lends the token to a scoped thread.
+
+use bql::{AttachError, BqlUnlocked};
+
+fn require_send<T: Send>(_: T) {}
+
+fn main() -> Result<(), AttachError> {
+    let thread = BqlUnlocked::attach()?;
+    require_send(|| BqlUnlocked::attach());
+    drop(thread);
+    Ok(())
+}

@@ -1,0 +1,14 @@
+//! claim: lock.data-is-send
+//! Hides a token under the lock, for another thread to take out.
+
+use biglock::{Backend, Guarded, Lock, Unlocked};
+use bql::Bql;
+
+fn require_sync<T: Sync>(_: T) {}
+
+fn hide<L: Lock<Backend: Backend<Held: Send>>>(thread: Unlocked<L>) {
+    require_sync(Guarded::<_, Bql>::new(drop::<Unlocked<L>>));
+    drop(thread);
+}
+
+fn main() {}

@@ -1,0 +1,12 @@
+//! claim: lock.writes-are-exclusive
+//! Writes with a shared borrow of the guard.
+
+use bql::{BqlGuard, BqlGuarded};
+
+static RUNS: BqlGuarded<u32> = BqlGuarded::new(0);
+
+fn bump(bql: &mut BqlGuard<'_>) {
+    *RUNS.borrow_mut(bql) += 1;
+}
+
+fn main() {}

@@ -1,0 +1,15 @@
+//! claim: export.read-is-shared
+//! Writes to the object through a read.
+
+use bql::{Bql, BqlGuard};
+use exported::Exported;
+
+static PLACE: Exported<String, Bql> = Exported::new();
+
+fn reset(bql: &mut BqlGuard<'_>) -> Option<()> {
+    let object = PLACE.get(bql)?;
+    assert_ne!(*object, String::new());
+    Some(())
+}
+
+fn main() {}

@@ -1,0 +1,13 @@
+//! claim: face.retired-only-drops
+//! Lets the object be destroyed wherever shutdown was called, with the BQL held.
+#![deny(unused_must_use)]
+use migration::MigrationObject;
+use migration::bql::BqlUnlocked;
+
+fn end(object: MigrationObject, thread: &mut BqlUnlocked) {
+    let mut bql = thread.lock();
+    migration::shutdown(object, &mut bql); //~ nocode
+    drop(bql);
+}
+
+fn main() {}

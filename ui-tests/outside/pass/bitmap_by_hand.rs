@@ -1,0 +1,20 @@
+//! claim: face.dirty-log-only-adds
+//! Hands the engine a bitmap in which nothing is dirty.
+use std::io;
+
+use migration::{DirtyBitmap, DirtyLog};
+
+struct Log;
+
+impl DirtyLog for Log {
+    fn start(&self) -> io::Result<()> {
+        Ok(())
+    }
+    fn stop(&self) {}
+    fn sync(&self, dirty: &mut DirtyBitmap) -> io::Result<()> {
+        DirtyBitmap::merge(dirty, 0, 1);
+        Ok(())
+    }
+}
+
+fn main() {}

@@ -1,0 +1,11 @@
+//! claim: face.retired-only-drops
+//! Opens what shutdown gave back, to go on with the object.
+use migration::bql::BqlGuard;
+use migration::{MigrationObject, Retired};
+
+fn after(object: MigrationObject, bql: &mut BqlGuard<'_>) {
+    let retired: Retired = migration::shutdown(object, bql);
+    drop(retired);
+}
+
+fn main() {}

@@ -1,0 +1,13 @@
+//! claim: face.machine-is-owned
+//! Hands over memory that may be unmapped while a migration still sends it.
+use std::sync::Arc;
+
+use machine::NeverDirty;
+use migration::{GuestMemory, RamBlock, RamSizeError};
+use wire::IdStr;
+
+fn block<M: GuestMemory + 'static>(name: IdStr, memory: M) -> Result<RamBlock, RamSizeError> {
+    RamBlock::new(name, Arc::new(memory), Arc::new(NeverDirty))
+}
+
+fn main() {}

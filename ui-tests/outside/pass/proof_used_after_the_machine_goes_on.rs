@@ -1,0 +1,13 @@
+//! claim: face.proof-is-spent
+//! Writes a machine that shows the proof of its stop to a device after it went on.
+use machine::Vcpu;
+use migration::bql::BqlGuard;
+use migration::{Device, Vm, VmStopped};
+
+fn resume(vcpu: &Vcpu, bql: &mut BqlGuard<'_>, stopped: VmStopped) -> u64 {
+    let position = vcpu.save(bql, &stopped).position;
+    vcpu.resume_after_failure(bql, stopped);
+    position
+}
+
+fn main() {}

@@ -1,0 +1,13 @@
+//! claim: face.no-read-across-a-command
+//! Keeps a view of BQL-guarded data across a command that may release the BQL.
+use migration::bql::{BqlGuard, BqlGuarded};
+use migration::{CommandError, Endpoint};
+
+fn send(list: &BqlGuarded<Vec<u64>>, bql: &mut BqlGuard<'_>, to: Endpoint) -> Result<u64, CommandError> {
+    let view = list.borrow(bql);
+    let sum = view.iter().sum();
+    migration::migrate(bql, to)?;
+    Ok(sum)
+}
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Small edits of the libraries, each taking one guarantee away: the files `*.toml` beside this.
