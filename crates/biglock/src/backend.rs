@@ -31,6 +31,7 @@ pub trait Lock: Sized + 'static {
 /// 3. `lock`, [`detach`](Backend::detach) and the drop of `Held` do not unwind. Should `lock`
 ///    do so where the lock is taken again, the process aborts.
 /// 4. After `attach` succeeded on a thread it fails on that thread until `detach`.
+/// 5. A [`FromTokens`] is used for the call that brought it, and for nothing after.
 ///
 /// In return the functions that take [`FromTokens`] are called by this crate alone, on
 /// behalf of a thread's one token: `attach` before its first `lock`, `lock` only while the
@@ -54,7 +55,7 @@ pub unsafe trait Backend: Sync + 'static {
 }
 
 /// Shows that a call of a backend comes from a token. Only this crate makes one, so nobody
-/// can lock past the tokens; a backend that wraps another hands it on.
+/// can lock past the tokens; a backend that wraps another hands it on (duty 5 of [`Backend`]).
 #[derive(Debug, Clone, Copy)]
 pub struct FromTokens(());
 

@@ -26,7 +26,8 @@ pub struct Guarded<T: ?Sized, L: Lock> {
 unsafe impl<T: ?Sized + Send, L: Lock> Sync for Guarded<T, L> {}
 
 impl<T, L: Lock> Guarded<T, L> {
-    /// Puts `value` under the lock.
+    /// Puts `value` under the lock. What is global is declared as a `static`: a `const` is
+    /// another value at each use.
     pub const fn new(value: T) -> Self {
         Guarded { _brand: Brand::NEW, value: UnsafeCell::new(value) }
     }

@@ -84,10 +84,13 @@ pub use thread::{Guard, Unlocked};
 use core::marker::PhantomData;
 
 /// Keeps a type on its thread. An array of ours and not a `PhantomData` of a pointer: the
-/// compiler's notes then stop in this crate.
+/// compiler's notes then stop in this crate, and its headline names the reason.
 struct NotSendSync {
-    _pointers: [*mut (); 0],
+    _pointers: [*const dyn TokenStaysOnItsThread; 0],
 }
+
+/// Says in the compiler's words why a token cannot be sent or shared.
+trait TokenStaysOnItsThread {}
 
 impl NotSendSync {
     const NEW: Self = NotSendSync { _pointers: [] };

@@ -5,7 +5,7 @@ use core::mem::{self, ManuallyDrop};
 
 use crate::{AttachError, Backend, Brand, Foreign, FromTokens, Lock, NotSendSync};
 
-/// This thread does not hold lock `L`.
+/// This thread does not hold lock `L`. (To have a guard of it: [`lock`](Unlocked::lock).)
 ///
 /// A thread gets its one token when it [attaches](Unlocked::attach) and gives it back by
 /// dropping it. `&mut Unlocked` in a signature says that the function may block: no guard
@@ -17,7 +17,7 @@ use crate::{AttachError, Backend, Brand, Foreign, FromTokens, Lock, NotSendSync}
 ///   leaves the thread.
 /// * `held` is `Some` exactly while this thread holds the lock through this token: a
 ///   [`Guard`] lives, or one was leaked.
-#[must_use = "dropping the token detaches the thread from the lock"]
+#[must_use = "bind it to a name: dropped, as by `let _ = …`, it detaches the thread at once"]
 pub struct Unlocked<L: Lock> {
     held: Option<<L::Backend as Backend>::Held>,
     _brand: Brand<L>,
@@ -67,7 +67,8 @@ impl<L: Lock> fmt::Debug for Unlocked<L> {
     }
 }
 
-/// This thread holds lock `L`. Dropping it releases the lock.
+/// This thread holds lock `L`. Dropping it releases the lock. (To have the token without the
+/// lock for a while: [`unlocked`](Guard::unlocked).)
 ///
 /// It stays on its thread, cannot be copied, and cannot be made except by
 /// [`Unlocked::lock`] (or, for a thread that took the lock outside Rust, lent by the unsafe
@@ -76,13 +77,14 @@ impl<L: Lock> fmt::Debug for Unlocked<L> {
 /// # Invariants
 ///
 /// `thread.held` is `Some` whenever code outside this module can see the guard.
-#[must_use = "the lock is released when the guard is dropped"]
+#[must_use = "bind it to a name: dropped, as by `let _ = …`, it releases the lock at once"]
 pub struct Guard<'t, L: Lock> {
     thread: &'t mut Unlocked<L>,
 }
 
 impl<L: Lock> Guard<'_, L> {
-    /// Releases the lock, runs `f`, takes the lock again.
+    /// Releases the lock, runs `f`, takes the lock again. What is made from the lent token,
+    /// such as another guard, ends with `f`; return owned data.
     ///
     /// Nothing read through the guard is alive in between, since that would borrow the
     /// guard. On unwinding the lock is taken again first. If `f` locks and leaks that

@@ -36,7 +36,8 @@ impl Lock for Bql {
     const LOCK: &'static Backend = &BQL;
 }
 
-/// This thread holds the BQL.
+/// This thread holds the BQL. A function that takes `&mut BqlGuard` may release it in
+/// between; one that takes `&BqlGuard` does not.
 pub type BqlGuard<'t> = Guard<'t, Bql>;
 
 /// This thread does not hold the BQL and may block.

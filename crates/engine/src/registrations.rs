@@ -26,7 +26,7 @@ pub enum MigrationEvent {
 type Notify = dyn Fn(&mut BqlGuard<'_>, MigrationEvent) -> Result<(), String> + Send + Sync;
 
 /// A registered notifier (`migration_add_notifier`). Dropping it removes it.
-#[must_use = "dropping it removes the notifier"]
+#[must_use = "bind it to a name: dropped, as by `let _ = …`, it removes the notifier at once"]
 pub struct Notifier {
     /// Keeps the registry's weak reference alive.
     _notify: Arc<Notify>,
@@ -40,7 +40,7 @@ impl fmt::Debug for Notifier {
 
 /// A reason not to migrate (`migrate_add_blocker`). Dropping it removes it.
 #[derive(Debug)]
-#[must_use = "dropping it removes the blocker"]
+#[must_use = "bind it to a name: dropped, as by `let _ = …`, it removes the blocker at once"]
 pub struct Blocker(Arc<str>);
 
 impl Blocker {

@@ -75,7 +75,8 @@ struct Slot<T>(*const T);
 unsafe impl<T: Send + Sync> Send for Slot<T> {}
 
 impl<T, L: Lock> Exported<T, L> {
-    /// A place with nothing in it.
+    /// A place with nothing in it. Declare it as a `static`: a `const` is another place at
+    /// each use.
     pub const fn new() -> Self {
         Exported { slot: Guarded::new(Slot(ptr::null())) }
     }
@@ -99,7 +100,9 @@ impl<T, L: Lock> Exported<T, L> {
         Ok(Publication { place: self, _thread: NotSend { _pointers: [] } })
     }
 
-    /// The object, if one is published, for as long as the guard is borrowed.
+    /// The object, if one is published, for as long as the guard is borrowed. Whoever hands
+    /// `&mut Guard` on, to code that may release the lock, takes a [`share`](Exported::share)
+    /// first.
     #[inline]
     pub fn get<'g>(&self, held: &'g Guard<'_, L>) -> Option<&'g T> {
         // SAFETY: if not null the slot owns a count of the object, and giving it back
@@ -138,17 +141,20 @@ impl<T, L: Lock> fmt::Debug for Exported<T, L> {
 ///
 /// It cannot be copied and stays on the thread that published. Losing it leaves the object
 /// exported for ever.
-#[must_use = "without it the object stays exported for ever"]
+#[must_use = "bind it to a name: without it, as after `let _ = …`, the object stays exported for ever"]
 pub struct Publication<T: 'static, L: Lock> {
     place: &'static Exported<T, L>,
     _thread: NotSend,
 }
 
 /// An array of ours and not a `PhantomData` of a pointer: the compiler's notes then stop in
-/// this crate.
+/// this crate, and its headline names the reason.
 struct NotSend {
-    _pointers: [*mut (); 0],
+    _pointers: [*const dyn PublicationStaysOnItsThread; 0],
 }
+
+/// Says in the compiler's words why a publication cannot be sent.
+trait PublicationStaysOnItsThread {}
 
 impl<T, L: Lock> Publication<T, L> {
     /// Empties the place and hands the owner's count back.

@@ -63,7 +63,7 @@ struct Current {
 }
 
 /// The right to shut the migration object down. It stays on the thread that made it.
-#[must_use = "without it the migration object is never shut down"]
+#[must_use = "bind it to a name: without it the migration object is never shut down"]
 #[derive(Debug)]
 pub struct MigrationObject(Publication<MigrationState, Bql>);
 

@@ -169,7 +169,7 @@ impl Declared {
                 about(&weakening.name, format!("there is no claim {}", weakening.claim));
             }
             if let Err(what) = weakening.edited(&suite.workspace()) {
-                about(&weakening.name, what);
+                about(&weakening.name, void(&what));
             }
         }
         let cases: Vec<Case> = suite.rooms().iter().flat_map(|room| room.cases().0).collect();
@@ -183,6 +183,11 @@ impl Declared {
         }
         complaints
     }
+}
+
+/// The complaint about a weakening that proves nothing.
+pub fn void(why: &str) -> String {
+    format!("it is void: {why}")
 }
 
 impl Weakening {

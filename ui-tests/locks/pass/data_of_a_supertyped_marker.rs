@@ -1,9 +1,9 @@
 //! claim: lock.marker-is-invariant
-//! Uses data of one marker as data of its subtype, by way of contravariance.
+//! Uses data of one marker as data of its subtype, the other way round.
 
 use biglock::{Guarded, Lock, StdMutex};
 
-struct Named<T>(fn(T));
+struct Named<T>(T);
 type General = for<'a> fn(&'a ());
 type Special = fn(&'static ());
 impl<T: 'static> Lock for Named<T> {

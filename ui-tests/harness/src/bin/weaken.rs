@@ -15,7 +15,7 @@ use std::time::Instant;
 
 use ui_harness::compiler::require_pinned;
 use ui_harness::scratch::{Outcome, Scratch};
-use ui_harness::weakening::{Declared, Weakening};
+use ui_harness::weakening::{Declared, Weakening, void};
 use ui_harness::{Case, Complaint, Suite};
 
 const USAGE: &str = "usage: weaken [--suite FILE] [--room FOLDER] [--only NAME] [--claim PREFIX]";
@@ -130,6 +130,9 @@ fn run(suite: &Suite, selection: &Selection) -> Result<Vec<Complaint>, String> {
     if selection.is_all() {
         complaints.extend(unproven(suite, &declared, &proven));
     }
+    // An edit that does not apply was complained of before it was tried.
+    complaints.sort();
+    complaints.dedup();
     println!("\n{} weakenings, {:.0?}", selected.len(), begun.elapsed());
     Ok(complaints)
 }
@@ -137,7 +140,7 @@ fn run(suite: &Suite, selection: &Selection) -> Result<Vec<Complaint>, String> {
 /// The table's last column, and what is wrong with the weakening.
 fn judge(weakening: &Weakening, outcome: &Outcome) -> (String, Option<String>) {
     match outcome {
-        Outcome::Void(words) => ("VOID".to_owned(), Some(format!("it is void: {words}"))),
+        Outcome::Void(words) => ("VOID".to_owned(), Some(void(words))),
         Outcome::BreaksTwins(twins) => {
             let twins: Vec<_> = twins.iter().map(ToString::to_string).collect();
             let what = format!("it breaks what is lawful:\n{}", twins.join("\n"));
