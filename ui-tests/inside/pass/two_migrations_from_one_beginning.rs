@@ -1,0 +1,16 @@
+//! claim: phase.starts-when-it-has-begun
+//! Connects twice with the proof of one beginning.
+use bql::BqlUnlocked;
+use engine::outgoing::{Failed, Setup};
+use engine::{Begun, Endpoint, MigrationState};
+
+fn connect(state: &MigrationState, thread: &mut BqlUnlocked, begun: Begun, to: [Endpoint; 2]) -> Result<Setup, Failed> {
+    let [first, second] = to;
+    let setup = Setup::connect(state, thread, begun, first)?;
+    drop(second);
+    Ok(setup)
+}
+
+fn main() {
+    let _ = connect;
+}

@@ -1,0 +1,13 @@
+//! claim: face.machine-is-owned
+//! Hands one machine to two migration objects, which stop it and let it go on past each other.
+use migration::Host;
+use migration::bql::BqlGuard;
+
+fn twice(bql: &mut BqlGuard<'_>, host: Host, copy: Host) -> bool {
+    let first = migration::object_init(bql, host);
+    first.is_ok() && migration::object_init(bql, copy).is_ok()
+}
+
+fn main() {
+    let _ = twice;
+}
