@@ -209,10 +209,8 @@ impl ObjectLife {
 
     fn sentence(&self) -> String {
         format!(
-            "object exported for {:.1} ms, {} counted references, the last dropped by {}",
-            self.retired - self.published,
-            self.counted_references,
-            self.last_dropped_by
+            "object exported from {:.1} to {:.1} ms, {} counted references, the last dropped by {}",
+            self.published, self.retired, self.counted_references, self.last_dropped_by
         )
     }
 }
