@@ -209,7 +209,7 @@ impl ObjectLife {
 
     fn sentence(&self) -> String {
         format!(
-            "object exported from {:.1} to {:.1} ms, {} counted references, the last dropped by {}",
+            "object exported from {:.1} to {:.1} ms, counted references: {}, the last dropped by {}",
             self.published, self.retired, self.counted_references, self.last_dropped_by
         )
     }
