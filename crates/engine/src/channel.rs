@@ -15,7 +15,7 @@ use rustix::net::Shutdown;
 use tempfile::{NamedTempFile, TempPath};
 
 use crate::guest_io::{Piece, write_pieces};
-use crate::stop::{StopRequest, Woken};
+use crate::stop::{StopRequest, stopped};
 
 /// A connected channel. Dropping it breaks it off.
 #[derive(Debug)]
@@ -64,11 +64,6 @@ enum End {
     File(TempPath, PathBuf),
 }
 
-/// The reason inside the `io::Error` of a wait that was cancelled.
-#[derive(Debug, thiserror::Error)]
-#[error("cancelled")]
-struct CancelRequested;
-
 impl Channel {
     pub(crate) fn new(fd: OwnedFd, two_way: bool) -> io::Result<Self> {
         Ok(Channel { fd: NonBlocking::new(fd)?, two_way, end: End::Nothing })
@@ -114,7 +109,7 @@ impl Channel {
                 return Ok(());
             }
             if stop.is_requested() {
-                return Err(io::Error::other(CancelRequested));
+                return Err(stopped());
             }
             match write_pieces(self.fd.as_fd(), pieces) {
                 Ok(mut written) => {
@@ -129,17 +124,10 @@ impl Channel {
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.wait(stop, PollFlags::OUT)?;
+                    stop.wait_until_ready(self.fd.as_fd(), PollFlags::OUT)?;
                 }
                 Err(error) => return Err(error),
             }
-        }
-    }
-
-    fn wait(&self, stop: &StopRequest, what: PollFlags) -> io::Result<()> {
-        match stop.wait_for(self.fd.as_fd(), what, None)? {
-            Woken::Stopped => Err(io::Error::other(CancelRequested)),
-            Woken::Ready | Woken::TimedOut => Ok(()),
         }
     }
 
@@ -166,12 +154,14 @@ impl io::Read for ChannelReader<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
             if self.stop.is_requested() {
-                return Err(io::Error::other(CancelRequested));
+                return Err(stopped());
             }
             match rustix::io::read(&self.channel.fd, &mut *buffer) {
                 Ok(n) => return Ok(n),
                 Err(rustix::io::Errno::INTR) => {}
-                Err(rustix::io::Errno::AGAIN) => self.channel.wait(self.stop, PollFlags::IN)?,
+                Err(rustix::io::Errno::AGAIN) => {
+                    self.stop.wait_until_ready(self.channel.fd.as_fd(), PollFlags::IN)?;
+                }
                 Err(error) => return Err(error.into()),
             }
         }
@@ -210,7 +200,7 @@ impl io::Read for VerdictReader<'_> {
             let most = self.left.map_or(usize::MAX, |left| left.try_into().unwrap_or(usize::MAX));
             let most = most.min(buffer.len());
             if most == 0 {
-                return Err(io::Error::other(CancelRequested));
+                return Err(stopped());
             }
             match rustix::io::read(&self.channel.fd, &mut buffer[..most]) {
                 Ok(n) => {
@@ -236,9 +226,7 @@ impl Command {
     fn wait(mut self, stop: &StopRequest) -> io::Result<()> {
         let pid = rustix::process::Pid::from_child(&self.0);
         let pidfd = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty())?;
-        if stop.wait_for(pidfd.as_fd(), PollFlags::IN, None)? == Woken::Stopped {
-            return Err(io::Error::other(CancelRequested));
-        }
+        stop.wait_until_ready(pidfd.as_fd(), PollFlags::IN)?;
         let status = self.0.wait()?;
         if status.success() {
             Ok(())

@@ -2,9 +2,9 @@
 //! object.
 //!
 //! [`MigrationState`] is the object. Each function that works on a migration takes
-//! `&MigrationState` as its first argument; there is no `static`, no thread-local and no lazily made cell in
-//! this crate, and it cannot name the global that the outside uses. Two objects in one
-//! process do not see each other.
+//! `&MigrationState` as its first argument; there is no `static`, no thread-local and no
+//! lazily made cell in this crate, and it cannot name the global that the outside uses. Two
+//! objects in one process do not see each other.
 //!
 //! What a function may do with the big lock stands in its signature, see [`bql`]: hooks that
 //! save device state get `&BqlGuard`, call-outs get `&mut BqlGuard`, whatever waits for a

@@ -34,6 +34,16 @@ impl AsFd for Event {
     }
 }
 
+/// The reason inside the `io::Error` of what the request ended.
+#[derive(Debug, thiserror::Error)]
+#[error("cancelled")]
+struct Stopped;
+
+/// The error of what the request ended.
+pub(crate) fn stopped() -> io::Error {
+    io::Error::other(Stopped)
+}
+
 /// Why a migration shall stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
@@ -107,6 +117,18 @@ impl StopRequest {
         } else {
             Woken::Ready
         })
+    }
+
+    /// Waits until `fd` is ready for `what`.
+    ///
+    /// # Errors
+    ///
+    /// If the request is made first.
+    pub(crate) fn wait_until_ready(&self, fd: BorrowedFd<'_>, what: PollFlags) -> io::Result<()> {
+        match self.wait_for(fd, what, None)? {
+            Woken::Stopped => Err(stopped()),
+            Woken::Ready | Woken::TimedOut => Ok(()),
+        }
     }
 
     /// Waits until `deadline` or the request; `true` says that the request was made.

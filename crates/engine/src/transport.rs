@@ -16,7 +16,7 @@ use rustix::fs::{FileType, OFlags};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
 use crate::channel::Channel;
-use crate::stop::{StopRequest, Woken};
+use crate::stop::{StopRequest, stopped};
 use crate::uri::Uri;
 
 /// How long to wait for a place in the queue of a listener.
@@ -166,18 +166,11 @@ fn accept<T>(
     loop {
         match take() {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                wait(listener, stop, PollFlags::IN)?;
+                stop.wait_until_ready(listener.as_fd(), PollFlags::IN)?;
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             taken => return taken,
         }
-    }
-}
-
-fn wait(fd: &impl AsFd, stop: &StopRequest, what: PollFlags) -> io::Result<()> {
-    match stop.wait_for(fd.as_fd(), what, None)? {
-        Woken::Stopped => Err(io::Error::other("cancelled")),
-        Woken::Ready | Woken::TimedOut => Ok(()),
     }
 }
 
@@ -197,7 +190,7 @@ fn connect_unix(path: &Path, stop: &StopRequest) -> io::Result<Channel> {
             // The listener's queue is full, and there is nothing to poll for a place in it.
             Err(rustix::io::Errno::AGAIN) => {
                 if stop.sleep_until(Instant::now() + QUEUE_FULL)? {
-                    return Err(io::Error::other("cancelled"));
+                    return Err(stopped());
                 }
             }
             connected => {
@@ -229,7 +222,7 @@ fn connect_address(address: SocketAddr, stop: &StopRequest) -> io::Result<Channe
     let socket = rustix::net::socket_with(family, SocketType::STREAM, flags, None)?;
     match rustix::net::connect(&socket, &address) {
         Err(rustix::io::Errno::INPROGRESS) => {
-            wait(&socket, stop, PollFlags::OUT)?;
+            stop.wait_until_ready(socket.as_fd(), PollFlags::OUT)?;
             rustix::net::sockopt::socket_error(&socket)??;
         }
         connected => connected?,

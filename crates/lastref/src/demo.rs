@@ -71,6 +71,11 @@ pub(crate) fn run(args: &DemoArgs) -> Result<(), Failure> {
         drop(bql);
         match destination.arrived() {
             Ok(arrived) => {
+                say!(
+                    "the machine goes on at the destination: {} writes here, then {} there",
+                    sent,
+                    arrived.checked.saturating_sub(arrived.arrived)
+                );
                 report.set_downtime(arrived.started_at.saturating_sub(stopped_at));
                 let faults = arrived.faults_at(sent);
                 report.verified = Some(faults.is_none());
@@ -101,6 +106,9 @@ impl Arrived {
     /// What is wrong with the machine that arrived, if anything is; the source had done
     /// `sent` writes.
     fn faults_at(&self, sent: u64) -> Option<String> {
+        if self.started_at.is_zero() {
+            return Some("the machine did not start at the destination".into());
+        }
         if let Err(mismatch) = &self.memory {
             return Some(mismatch.clone());
         }

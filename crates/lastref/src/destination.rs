@@ -36,7 +36,7 @@ pub(crate) enum Message {
 /// What the destination found.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Arrived {
-    /// When the vCPU started here, on the monotonic clock.
+    /// When the vCPU started here, on the monotonic clock; zero if it did not.
     pub(crate) started_at: Duration,
     /// The writes that were done when it arrived, and when it was checked.
     pub(crate) arrived: u64,

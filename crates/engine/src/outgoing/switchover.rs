@@ -15,7 +15,6 @@ use crate::error::MigrationError;
 use crate::host::VmStopped;
 use crate::state::MigrationState;
 use crate::status::MigrationStatus;
-use crate::stop::Woken;
 
 use super::finish::{Completed, Failed};
 use super::ram::{RAM_SECTION_ID, RamSave};
@@ -99,11 +98,8 @@ fn pause(
     _thread: &mut BqlUnlocked,
     stream: &Stream,
 ) -> Result<(), MigrationError> {
-    let woken = state.outgoing.stop.wait_for(state.go_on.as_fd(), PollFlags::IN, None);
-    match woken.map_err(|source| stream.broken(source))? {
-        Woken::Stopped => Err(MigrationError::Cancelled),
-        Woken::Ready | Woken::TimedOut => Ok(()),
-    }
+    let waited = state.outgoing.stop.wait_until_ready(state.go_on.as_fd(), PollFlags::IN);
+    waited.map_err(|source| stream.broken(source))
 }
 
 /// Appends END of `ram`, every device, EOF and the description
