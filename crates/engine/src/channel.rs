@@ -14,7 +14,7 @@ use rustix::fs::OFlags;
 use rustix::net::Shutdown;
 use tempfile::{NamedTempFile, TempPath};
 
-use crate::guest_io::{Piece, write_pieces};
+use crate::guest_io::{Piece, Room, read_rooms, write_pieces};
 use crate::stop::{StopRequest, stopped};
 
 /// A connected channel. Dropping it breaks it off.
@@ -150,21 +150,34 @@ pub(crate) struct ChannelReader<'a> {
     pub(crate) stop: &'a StopRequest,
 }
 
-impl io::Read for ChannelReader<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+impl ChannelReader<'_> {
+    /// Reads straight into `rooms`, in their order.
+    pub(crate) fn read_rooms(&mut self, rooms: &mut [Room<'_>]) -> io::Result<usize> {
+        self.when_readable(|fd| read_rooms(fd, rooms))
+    }
+
+    fn when_readable(
+        &self,
+        mut read: impl FnMut(BorrowedFd<'_>) -> io::Result<usize>,
+    ) -> io::Result<usize> {
         loop {
             if self.stop.is_requested() {
                 return Err(stopped());
             }
-            match rustix::io::read(&self.channel.fd, &mut *buffer) {
-                Ok(n) => return Ok(n),
-                Err(rustix::io::Errno::INTR) => {}
-                Err(rustix::io::Errno::AGAIN) => {
+            match read(self.channel.fd.as_fd()) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.stop.wait_until_ready(self.channel.fd.as_fd(), PollFlags::IN)?;
                 }
-                Err(error) => return Err(error.into()),
+                result => return result,
             }
         }
+    }
+}
+
+impl io::Read for ChannelReader<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.when_readable(|fd| Ok(rustix::io::read(fd, &mut *buffer)?))
     }
 }
 

@@ -1,8 +1,9 @@
-//! Writing guest memory to a file descriptor while the guest may be writing to it.
+//! Moving guest memory to and from a file descriptor while the guest may be writing to it.
 //!
 //! Guest RAM is shared, mutable memory: in Rust a slice of atomics. The kernel reads it
-//! during `writev`; a page torn by a store at that moment is dirty and goes again. No
-//! `&[u8]` of guest memory is ever made, since that would promise that it does not change.
+//! during `writev`; a page torn by a store at that moment is dirty and goes again. The kernel
+//! stores to it during `readv`, as any other writer may. No reference to bytes of guest memory
+//! is ever made, since that would promise that nobody else changes them.
 
 use std::io;
 use std::marker::PhantomData;
@@ -32,13 +33,7 @@ impl<'a> Piece<'a> {
     }
 
     pub(crate) fn words(words: &'a [AtomicU64]) -> Self {
-        Piece {
-            iovec: libc::iovec {
-                iov_base: words.as_ptr().cast_mut().cast(),
-                iov_len: size_of_val(words),
-            },
-            _memory: PhantomData,
-        }
+        Piece { iovec: iovec_of(words), _memory: PhantomData }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -48,22 +43,67 @@ impl<'a> Piece<'a> {
     /// Leaves out the first `n` bytes, or all if it has fewer.
     pub(crate) fn advance(&mut self, n: usize) {
         let n = n.min(self.len());
-        self.iovec.iov_base = self.iovec.iov_base.wrapping_byte_add(n);
-        self.iovec.iov_len -= n;
+        advance(&mut self.iovec, n);
     }
+}
+
+/// Room for `readv`: bytes of ours, or words of the guest.
+///
+/// # Invariants
+///
+/// The `iovec` lies within the slice it was made from: bytes that are borrowed exclusively for
+/// `'a`, or words that are borrowed for `'a` and may be stored to by anybody.
+#[repr(transparent)]
+pub(crate) struct Room<'a> {
+    iovec: libc::iovec,
+    _memory: PhantomData<(&'a mut [u8], &'a [AtomicU64])>,
+}
+
+impl<'a> Room<'a> {
+    pub(crate) fn bytes(bytes: &'a mut [u8]) -> Self {
+        Room {
+            iovec: libc::iovec { iov_base: bytes.as_mut_ptr().cast(), iov_len: bytes.len() },
+            _memory: PhantomData,
+        }
+    }
+
+    pub(crate) fn words(words: &'a [AtomicU64]) -> Self {
+        Room { iovec: iovec_of(words), _memory: PhantomData }
+    }
+
+    /// The same without its first `n` bytes; empty if it has fewer.
+    pub(crate) fn after(mut self, n: usize) -> Self {
+        let n = n.min(self.iovec.iov_len);
+        advance(&mut self.iovec, n);
+        self
+    }
+}
+
+fn iovec_of(words: &[AtomicU64]) -> libc::iovec {
+    // The pointer may be stored through: atomics are changed through shared references.
+    libc::iovec { iov_base: words.as_ptr().cast_mut().cast(), iov_len: size_of_val(words) }
+}
+
+/// Leaves out the first `n` bytes, of which there are so many.
+fn advance(iovec: &mut libc::iovec, n: usize) {
+    iovec.iov_base = iovec.iov_base.wrapping_byte_add(n);
+    iovec.iov_len -= n;
 }
 
 /// One `writev` of at most [`MAX_PIECES`] pieces; returns how many bytes went.
 pub(crate) fn write_pieces(fd: BorrowedFd<'_>, pieces: &[Piece<'_>]) -> io::Result<usize> {
-    let count = pieces.len().min(MAX_PIECES);
+    let count = pieces.len().min(MAX_PIECES) as libc::c_int;
     // SAFETY: `Piece` is a transparent `iovec`, and each lies within memory that is borrowed
     // for the call. The kernel only reads that memory.
-    let written = unsafe {
-        libc::writev(
-            fd.as_raw_fd(),
-            pieces.as_ptr().cast(),
-            libc::c_int::try_from(count).unwrap_or(libc::c_int::MAX),
-        )
-    };
+    let written = unsafe { libc::writev(fd.as_raw_fd(), pieces.as_ptr().cast(), count) };
     usize::try_from(written).map_err(|_| io::Error::last_os_error())
+}
+
+/// One `readv` into at most [`MAX_PIECES`] rooms; returns how many bytes came, 0 at the end.
+pub(crate) fn read_rooms(fd: BorrowedFd<'_>, rooms: &mut [Room<'_>]) -> io::Result<usize> {
+    let count = rooms.len().min(MAX_PIECES) as libc::c_int;
+    // SAFETY: `Room` is a transparent `iovec`, and each lies within memory that is borrowed for
+    // the call: exclusively, or as atomics, to which the kernel may store as any thread may.
+    let read = unsafe { libc::readv(fd.as_raw_fd(), rooms.as_ptr().cast(), count) };
+    usize::try_from(read).map_err(|_| io::Error::last_os_error())
 }

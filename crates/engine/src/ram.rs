@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -16,6 +17,12 @@ pub const PAGE_WORDS: usize = TARGET_PAGE_SIZE / size_of::<u64>();
 pub trait GuestMemory: Send + Sync {
     /// All of it, in words of the host's byte order. The slice is the same at each call.
     fn words(&self) -> &[AtomicU64];
+
+    /// Reports ranges of pages, ascending, that hold zeros and have no memory behind them now,
+    /// so that nobody needs to look at them. What is not known is not reported.
+    fn each_untouched(&self, report: &mut dyn FnMut(Range<usize>)) {
+        let _ = report;
+    }
 }
 
 /// Finds the pages that were written since they were last asked for.
@@ -100,6 +107,13 @@ impl RamBlock {
         &self.memory.words()[page * PAGE_WORDS..][..PAGE_WORDS]
     }
 
+    /// The pages that are untouched now.
+    pub(crate) fn untouched(&self) -> PageSet {
+        let mut set = PageSet::none(self.pages());
+        self.memory.each_untouched(&mut |pages| set.insert_range(pages));
+        set
+    }
+
     pub(crate) fn log(&self) -> &dyn DirtyLog {
         &*self.log
     }
@@ -115,26 +129,114 @@ impl fmt::Debug for RamBlock {
 }
 
 /// Whether a page is all zero now.
+///
+/// Eight words at a time: the loads of one step do not wait for each other's test.
 pub(crate) fn is_zero(page: &[AtomicU64]) -> bool {
-    page.iter().all(|word| word.load(Ordering::Relaxed) == 0)
+    let (steps, rest) = page.as_chunks::<8>();
+    let bits = |words: &[AtomicU64]| {
+        words.iter().fold(0, |bits, word| bits | word.load(Ordering::Relaxed))
+    };
+    steps.iter().all(|step| bits(step) == 0) && bits(rest) == 0
 }
 
-/// Stores `bytes`, a page of the stream, to a page of the guest.
+/// Stores `bytes` of the stream from the beginning of a page of the guest on. If they end within
+/// a word, the rest of it is zero.
 pub(crate) fn store(page: &[AtomicU64], bytes: &[u8]) {
-    let (words, _) = bytes.as_chunks::<8>();
-    for (word, bytes) in page.iter().zip(words) {
-        word.store(u64::from_ne_bytes(*bytes), Ordering::Relaxed);
+    let (words, rest) = bytes.as_chunks::<8>();
+    for (place, bytes) in page.iter().zip(words) {
+        place.store(u64::from_ne_bytes(*bytes), Ordering::Relaxed);
+    }
+    if let Some(place) = page.get(words.len())
+        && !rest.is_empty()
+    {
+        let mut bytes = [0; 8];
+        bytes[..rest.len()].copy_from_slice(rest);
+        place.store(u64::from_ne_bytes(bytes), Ordering::Relaxed);
     }
 }
 
-/// Makes a page all zero, without touching it if it is: a page that was never written needs
-/// no memory.
+/// Appends the first `len` bytes of a page of the guest to `out`.
+pub(crate) fn load(page: &[AtomicU64], len: usize, out: &mut Vec<u8>) {
+    let end = out.len() + len;
+    for word in &page[..len.div_ceil(size_of::<u64>())] {
+        out.extend_from_slice(&word.load(Ordering::Relaxed).to_ne_bytes());
+    }
+    out.truncate(end);
+}
+
+/// Makes a page all zero, without writing to it if it is.
 pub(crate) fn store_zero(page: &[AtomicU64]) {
+    if is_zero(page) {
+        return;
+    }
     for word in page {
-        if word.load(Ordering::Relaxed) != 0 {
-            word.store(0, Ordering::Relaxed);
+        word.store(0, Ordering::Relaxed);
+    }
+}
+
+/// A set of pages of one block: a bit a page.
+#[derive(Debug)]
+pub(crate) struct PageSet {
+    words: Vec<u64>,
+}
+
+impl PageSet {
+    /// The empty set, of a block with `pages` pages.
+    pub(crate) fn none(pages: usize) -> Self {
+        PageSet { words: vec![0; pages.div_ceil(64)] }
+    }
+
+    pub(crate) fn contains(&self, page: usize) -> bool {
+        self.words[page / 64] >> (page % 64) & 1 != 0
+    }
+
+    /// Adds the pages of `range`; those beyond the block are ignored.
+    pub(crate) fn insert_range(&mut self, range: Range<usize>) {
+        for (index, bits) in words_of(range) {
+            if let Some(word) = self.words.get_mut(index) {
+                *word |= bits;
+            }
         }
     }
+
+    pub(crate) fn remove_range(&mut self, range: Range<usize>) {
+        for (index, bits) in words_of(range) {
+            if let Some(word) = self.words.get_mut(index) {
+                *word &= !bits;
+            }
+        }
+    }
+
+    pub(crate) fn insert(&mut self, page: usize) {
+        self.words[page / 64] |= 1 << (page % 64);
+    }
+
+    /// How many pages from `page` on and before `end` are outside the set, one after the other.
+    pub(crate) fn gap(&self, page: usize, end: usize) -> usize {
+        (page..end).take_while(|page| !self.contains(*page)).count()
+    }
+
+    /// The pages of the set.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = usize> {
+        self.words.iter().enumerate().flat_map(|(index, word)| {
+            let mut bits = *word;
+            std::iter::from_fn(move || {
+                let bit = bits.trailing_zeros() as usize;
+                bits &= bits.checked_sub(1)?;
+                Some(index * 64 + bit)
+            })
+        })
+    }
+}
+
+/// The words of a bitmap that `range` touches, with the bits of it in each.
+fn words_of(range: Range<usize>) -> impl Iterator<Item = (usize, u64)> {
+    let indices = if range.is_empty() { 0..0 } else { range.start / 64..range.end.div_ceil(64) };
+    indices.map(move |index| {
+        let from = range.start.saturating_sub(index * 64);
+        let to = (range.end - index * 64).min(64);
+        (index, u64::MAX << from & u64::MAX >> (64 - to))
+    })
 }
 
 /// The pages of a block that still have to go. It cannot be copied, so a log cannot put an

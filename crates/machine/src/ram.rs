@@ -57,8 +57,8 @@ impl Ram {
             if self.only_read {
                 word.load(Ordering::Relaxed);
             } else {
-                // Adds nothing; but it is a store, so the page is there.
-                word.fetch_add(0, Ordering::Relaxed);
+                let value = word.load(Ordering::Relaxed);
+                let _ = word.compare_exchange(value, value, Ordering::SeqCst, Ordering::SeqCst);
             }
         }
     }

@@ -176,6 +176,52 @@ impl<R: Read> Decoder<R> {
         Ok(&self.buffer[self.start..self.start + n])
     }
 
+    /// Bytes that are buffered and not consumed.
+    pub fn buffered(&self) -> usize {
+        self.end - self.start
+    }
+
+    /// Lets `read` take what comes next from the reader, past the buffer: straight to where the
+    /// bytes belong. Returns how many it took, 0 at the end of the stream, and counts them as
+    /// consumed.
+    ///
+    /// # Errors
+    ///
+    /// If the reader fails.
+    ///
+    /// # Panics
+    ///
+    /// If bytes are buffered: those come first.
+    pub fn read_past_buffer(
+        &mut self,
+        expected: &'static str,
+        read: impl FnOnce(&mut R) -> io::Result<usize>,
+    ) -> Result<usize, DecodeError> {
+        assert_eq!(self.buffered(), 0, "buffered bytes come before those of the reader");
+        match read(&mut self.reader) {
+            Ok(n) => {
+                self.offset += n as u64;
+                Ok(n)
+            }
+            Err(source) => Err(self.reader_error(expected, source)),
+        }
+    }
+
+    /// Gives back `bytes`, the last that [`Decoder::read_past_buffer`] took: they are read again.
+    ///
+    /// # Panics
+    ///
+    /// If bytes are buffered, if there are more than [`CAPACITY`], or than were ever taken.
+    pub fn unread(&mut self, bytes: &[u8]) {
+        assert_eq!(self.buffered(), 0, "buffered bytes come after those that are given back");
+        self.buffer[..bytes.len()].copy_from_slice(bytes);
+        (self.start, self.end) = (0, bytes.len());
+        self.offset = match self.offset.checked_sub(bytes.len() as u64) {
+            Some(offset) => offset,
+            None => panic!("more bytes are given back than were taken"),
+        };
+    }
+
     /// An error of the caller's own check, where the decoder stands.
     pub fn error(&self, expected: impl Into<String>, found: impl Into<String>) -> DecodeError {
         self.error_at(self.offset, expected, found)
@@ -335,6 +381,20 @@ mod tests {
             input.bytes(6, 5, "name").unwrap_err().to_string(),
             "at byte 0: expected name of at most 5 bytes, found 6 bytes"
         );
+    }
+
+    #[test]
+    fn what_is_read_past_the_buffer_counts_and_can_be_given_back() {
+        let mut input = Decoder::new(Parts(vec![vec![1; 4], vec![2; 6], vec![]]));
+        input.be32("head").unwrap();
+        let mut place = [0; 8];
+        let read = |reader: &mut Parts, place: &mut [u8]| reader.read(place);
+        assert_eq!(input.read_past_buffer("body", |reader| read(reader, &mut place)).unwrap(), 6);
+        assert_eq!((place, input.offset()), ([2, 2, 2, 2, 2, 2, 0, 0], 10));
+        input.unread(&place[2..6]);
+        assert_eq!((input.buffered(), input.offset()), (4, 6));
+        assert_eq!(input.be32("the same again").unwrap(), 0x0202_0202);
+        assert_eq!(input.read_past_buffer("tail", |reader| read(reader, &mut place)).unwrap(), 0);
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 mod load;
 mod ram;
+mod run;
 
 use std::sync::Arc;
 

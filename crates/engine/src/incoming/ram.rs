@@ -4,11 +4,56 @@ use wire::ram::{BlockList, BlockRef, PageOffset, RamRecord};
 use wire::{DecodeError, Decoder, TARGET_PAGE_SIZE, Wire};
 
 use crate::channel::ChannelReader;
-use crate::ram::{RamBlock, store, store_zero};
+use crate::ram::{PageSet, RamBlock, store_zero};
 use crate::state::MigrationState;
+
+use super::run::{self, Run, RunReader};
 
 /// How often the counters are brought up to date, in pages.
 const COUNTED: u64 = 4096;
+
+/// What is known of one block's pages.
+struct Pages {
+    /// A record has brought them.
+    brought: PageSet,
+    /// They hold zeros and have no memory behind them: to look at one would give it some.
+    untouched: PageSet,
+    /// A wrong guess has stored to them.
+    spoiled: PageSet,
+}
+
+impl Pages {
+    fn of(block: &RamBlock) -> Self {
+        Pages {
+            brought: PageSet::none(block.pages()),
+            untouched: block.untouched(),
+            spoiled: PageSet::none(block.pages()),
+        }
+    }
+
+    /// A record has brought a page of zeros.
+    fn store_zero(&mut self, block: &RamBlock, page: usize) {
+        self.brought.insert(page);
+        if !self.untouched.contains(page) {
+            store_zero(block.page(page));
+        }
+    }
+
+    /// A run of records from page `first` on has brought pages.
+    fn note(&mut self, first: usize, run: Run) {
+        let guessed = first + run.received..first + run.received + run.spoiled;
+        self.brought.insert_range(first..guessed.start);
+        self.untouched.remove_range(first..guessed.end);
+        self.spoiled.insert_range(guessed);
+    }
+
+    /// Pages that were spoiled and that nothing came for hold what fresh memory holds.
+    fn make_good(&self, block: &RamBlock) {
+        for page in self.spoiled.iter().filter(|page| !self.brought.contains(*page)) {
+            store_zero(block.page(page));
+        }
+    }
+}
 
 /// Where the loading of memory stands. It lives as long as the stream: a page record may
 /// refer to the block of one in the section before.
@@ -17,8 +62,12 @@ pub(super) struct RamLoad {
     ended: bool,
     /// The block of the last page record, by its place in the host's list.
     last_block: Option<usize>,
+    pages: Vec<Pages>,
+    runs: RunReader,
     normal: u64,
     duplicate: u64,
+    /// The pages of which the counters know.
+    counted: u64,
 }
 
 impl RamLoad {
@@ -28,8 +77,11 @@ impl RamLoad {
             announced: state.host.ram.is_empty(),
             ended: state.host.ram.is_empty(),
             last_block: None,
+            pages: state.host.ram.iter().map(Pages::of).collect(),
+            runs: RunReader::new(),
             normal: 0,
             duplicate: 0,
+            counted: 0,
         }
     }
 
@@ -45,21 +97,20 @@ impl RamLoad {
                 RamRecord::EndOfSection => break,
                 RamRecord::BlockList(list) => self.announce(state, input, at, &list)?,
                 RamRecord::Zero { offset, block } => {
-                    let (block, page) = self.page(state, input, at, block, offset)?;
-                    store_zero(block.page(page));
+                    let (index, page) = self.page(state, input, at, block, offset)?;
+                    self.pages[index].store_zero(&state.host.ram[index], page);
                     self.duplicate += 1;
                 }
                 RamRecord::Page { offset, block } => {
-                    let (block, page) = self.page(state, input, at, block, offset)?;
-                    store(block.page(page), input.take(TARGET_PAGE_SIZE, "the bytes of a page")?);
-                    self.normal += 1;
+                    let (index, page) = self.page(state, input, at, block, offset)?;
+                    self.receive(state, input, index, page)?;
                 }
                 RamRecord::MultifdFlush => {
                     let found = "MULTIFD_FLUSH";
                     return Err(input.error_at(at, "a record of a stream without multifd", found));
                 }
             }
-            if (self.normal + self.duplicate).is_multiple_of(COUNTED) {
+            if self.normal + self.duplicate >= self.counted + COUNTED {
                 self.count(state, input.offset());
             }
         }
@@ -67,7 +118,30 @@ impl RamLoad {
         Ok(())
     }
 
-    fn count(&self, state: &MigrationState, transferred: u64) {
+    /// Receives page `page`, the head of which was read, and what follows it in a row.
+    fn receive(
+        &mut self,
+        state: &MigrationState,
+        input: &mut Decoder<ChannelReader<'_>>,
+        index: usize,
+        mut page: usize,
+    ) -> Result<(), DecodeError> {
+        let (block, pages) = (&state.host.ram[index], &mut self.pages[index]);
+        loop {
+            let end = block.pages().min(page + run::MOST);
+            let most = 1 + pages.brought.gap(page + 1, end);
+            let run = self.runs.receive(input, block, page, most)?;
+            pages.note(page, run);
+            self.normal += run.received as u64;
+            page += run.received;
+            if !run.next_head {
+                return Ok(());
+            }
+        }
+    }
+
+    fn count(&mut self, state: &MigrationState, transferred: u64) {
+        self.counted = self.normal + self.duplicate;
         state.incoming.progress.update(|info| {
             info.normal = self.normal;
             info.duplicate = self.duplicate;
@@ -75,15 +149,16 @@ impl RamLoad {
         });
     }
 
-    /// The page that a record is about, which must lie in one of our blocks.
-    fn page<'s>(
+    /// The page that a record is about, which must lie in one of our blocks: the block's place in
+    /// the host's list, and the page's in the block.
+    fn page(
         &mut self,
-        state: &'s MigrationState,
+        state: &MigrationState,
         input: &Decoder<ChannelReader<'_>>,
         at: u64,
         block: BlockRef,
         offset: PageOffset,
-    ) -> Result<(&'s RamBlock, usize), DecodeError> {
+    ) -> Result<(usize, usize), DecodeError> {
         if !self.announced {
             return Err(input.error_at(at, "the list of RAM blocks", "a page"));
         }
@@ -107,7 +182,7 @@ impl RamLoad {
             );
             return Err(input.error_at(at, expected, format!("{:#x}", offset.get())));
         }
-        Ok((block, (offset.get() / TARGET_PAGE_SIZE as u64) as usize))
+        Ok((index, (offset.get() / TARGET_PAGE_SIZE as u64) as usize))
     }
 
     /// The list of blocks: each of ours, and no other.
@@ -149,11 +224,14 @@ impl RamLoad {
     /// The last piece was loaded.
     pub(super) fn end(
         &mut self,
-        _state: &MigrationState,
+        state: &MigrationState,
         input: &Decoder<ChannelReader<'_>>,
     ) -> Result<(), DecodeError> {
         if self.ended {
             return Err(input.error("one END of section \"ram\"", "a second one"));
+        }
+        for (block, pages) in state.host.ram.iter().zip(&self.pages) {
+            pages.make_good(block);
         }
         self.ended = true;
         Ok(())

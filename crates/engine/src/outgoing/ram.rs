@@ -1,7 +1,8 @@
 //! Section `ram` on its way out: `migration/ram.c`, the saving half.
 //!
 //! Pages go in batches: one `writev` of page headers, which are ours, and pages, which the
-//! kernel takes from guest memory. Each batch is a PART of its own.
+//! kernel takes from guest memory. A PART has many batches, so that its head and end do not
+//! interrupt what the destination may receive in one go.
 
 use std::ops::Range;
 
@@ -25,6 +26,9 @@ const BATCH_PAGES: usize = 256;
 /// Most bytes of headers in a batch, so that zero pages are sent now and then as well.
 const BATCH_HEADERS: usize = 64 << 10;
 
+/// A PART ends with the batch in which it has so many pages: 32 MiB.
+const PART_PAGES: usize = 8192;
+
 /// The pages that still have to go, of every block.
 #[derive(Debug)]
 pub(super) struct RamSave {
@@ -36,6 +40,16 @@ pub(super) struct RamSave {
 struct BatchPiece {
     headers: Range<usize>,
     page: Option<usize>,
+}
+
+/// Pages that go with one `writev`.
+struct Batch {
+    pieces: Vec<BatchPiece>,
+    /// Where the headers begin that no piece has yet.
+    start: usize,
+    pages: usize,
+    /// The page to go on with, if there may be more dirty ones.
+    next: Option<usize>,
 }
 
 impl RamSave {
@@ -104,17 +118,17 @@ impl RamSave {
         limited: bool,
     ) -> Result<(), MigrationError> {
         for index in 0..state.host.ram.len() {
-            let mut from = 0;
-            while let Some(next) = self.send_batch(state, stream, index, from, limited)? {
-                from = next;
+            let mut from = Some(0);
+            while let Some(page) = from {
+                from = self.send_part(state, stream, index, page, limited)?;
             }
         }
         Ok(())
     }
 
-    /// Sends dirty pages of one block from page `from` on, as one PART; returns the page to
-    /// go on with.
-    fn send_batch(
+    /// Sends dirty pages of one block from page `from` on, as one PART; returns the page to go
+    /// on with, if there may be more.
+    fn send_part(
         &mut self,
         state: &MigrationState,
         stream: &mut Stream,
@@ -122,51 +136,91 @@ impl RamSave {
         mut from: usize,
         limited: bool,
     ) -> Result<Option<usize>, MigrationError> {
+        let mut in_part = 0;
+        loop {
+            let mut batch = self.fill(state, index, from, in_part == 0);
+            if in_part == 0 && batch.pages == 0 {
+                return Ok(None);
+            }
+            in_part += batch.pages;
+            let ends = batch.next.is_none() || in_part >= PART_PAGES;
+            if ends {
+                end_of_section(&mut self.headers);
+            }
+            batch.pieces.push(BatchPiece { headers: batch.start..self.headers.len(), page: None });
+            self.send_batch(state, stream, index, &batch, limited)?;
+            match batch.next {
+                Some(next) if !ends => from = next,
+                next => return Ok(next),
+            }
+        }
+    }
+
+    /// Takes dirty pages of a block from page `from` on out of the bitmap, and makes their
+    /// headers; the first batch of a PART begins with its head.
+    fn fill(
+        &mut self,
+        state: &MigrationState,
+        index: usize,
+        mut from: usize,
+        first: bool,
+    ) -> Batch {
         let (block, bitmap) = (&state.host.ram[index], &mut self.bitmaps[index]);
         let headers = &mut self.headers;
         headers.clear();
-        Record::Part { section_id: RAM_SECTION_ID }.encode(headers);
-
-        let mut pieces = Vec::with_capacity(BATCH_PAGES + 1);
-        let (mut start, mut normal, mut duplicate) = (0, 0, 0);
-        // The name goes with the first page of each PART.
-        let mut name = Some(block.idstr());
-        while pieces.len() < BATCH_PAGES && headers.len() < BATCH_HEADERS {
+        let mut name = None;
+        if first {
+            Record::Part { section_id: RAM_SECTION_ID }.encode(headers);
+            // The name goes with the first page of each PART.
+            name = Some(block.idstr());
+        }
+        let mut batch =
+            Batch { pieces: Vec::with_capacity(BATCH_PAGES + 1), start: 0, pages: 0, next: None };
+        while batch.pieces.len() < BATCH_PAGES && headers.len() < BATCH_HEADERS {
             let Some(page) = bitmap.take_next(from) else {
-                break;
+                return batch;
             };
             from = page + 1;
+            batch.pages += 1;
             let offset = PageOffset::containing((page * TARGET_PAGE_SIZE) as u64);
             if is_zero(block.page(page)) {
                 encode_page_header(headers, offset, RamFlags::ZERO, name.take());
-                duplicate += 1;
             } else {
                 encode_page_header(headers, offset, RamFlags::PAGE, name.take());
-                pieces.push(BatchPiece { headers: start..headers.len(), page: Some(page) });
-                start = headers.len();
-                normal += 1;
+                batch
+                    .pieces
+                    .push(BatchPiece { headers: batch.start..headers.len(), page: Some(page) });
+                batch.start = headers.len();
             }
         }
-        if normal + duplicate == 0 {
-            return Ok(None);
-        }
-        end_of_section(headers);
-        pieces.push(BatchPiece { headers: start..headers.len(), page: None });
+        batch.next = Some(from);
+        batch
+    }
 
+    fn send_batch(
+        &mut self,
+        state: &MigrationState,
+        stream: &mut Stream,
+        index: usize,
+        batch: &Batch,
+        limited: bool,
+    ) -> Result<(), MigrationError> {
         let before = stream.sent();
-        stream.send_pieces(state, &mut io_pieces(headers, block, &pieces))?;
+        let mut pieces = io_pieces(&self.headers, &state.host.ram[index], &batch.pieces);
+        stream.send_pieces(state, &mut pieces)?;
         let sent = stream.sent();
         let remaining = self.remaining();
+        let normal = batch.pieces.iter().filter(|piece| piece.page.is_some()).count();
         state.outgoing.progress.update(|info| {
-            info.normal += normal;
-            info.duplicate += duplicate;
+            info.normal += normal as u64;
+            info.duplicate += (batch.pages - normal) as u64;
             info.transferred = sent;
             info.remaining = remaining;
         });
         if limited {
             stream.keep_to_bandwidth(state, sent - before)?;
         }
-        Ok(Some(from))
+        Ok(())
     }
 
     /// Appends END.
