@@ -7,5 +7,6 @@ mod faults;
 mod notifiers;
 mod peer;
 mod rig;
+mod runs;
 mod statuses;
 mod transfer;

@@ -1,0 +1,176 @@
+//! Pages arrive where they belong, in whatever order they come and wherever the stream is cut.
+
+use std::io::Write;
+
+use engine::{Direction, MigrationStatus, PAGE_WORDS};
+use wire::ram::{BlockEntry, BlockList, BlockRef, PageOffset, RAM_VERSION, RamRecord};
+use wire::vmstate::{self, GlobalState, VmState as _};
+use wire::{Footer, IdStr, Record, SectionHeader, TARGET_PAGE_SIZE};
+
+use crate::peer::{self, encoded};
+use crate::rig::{Script, Site, attach};
+
+const PAGES: usize = 400;
+const SECTION: u32 = 2;
+
+/// SplitMix64.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let value = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let value = (value ^ (value >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        value ^ (value >> 31)
+    }
+
+    fn below(&mut self, end: usize) -> usize {
+        (self.next() % end as u64) as usize
+    }
+}
+
+/// A stream of page records, and what it has to leave of each page: `None` where it brings nothing.
+struct Received {
+    bytes: Vec<u8>,
+    memory: Vec<Option<u64>>,
+}
+
+fn name() -> IdStr {
+    IdStr::new("memory").expect("a short name")
+}
+
+fn section_header(section_id: u32, idstr: IdStr, version_id: u32) -> SectionHeader {
+    SectionHeader { section_id, idstr, instance_id: 0, version_id }
+}
+
+fn end_of_section(out: &mut Vec<u8>) {
+    out.extend(encoded(&RamRecord::EndOfSection));
+    out.extend(encoded(&Footer { section_id: SECTION }));
+}
+
+impl Received {
+    fn new(random: &mut Random) -> Self {
+        let mut bytes = peer::head();
+        let ram = IdStr::new("ram").expect("a short name");
+        bytes.extend(encoded(&Record::Start(section_header(SECTION, ram, RAM_VERSION))));
+        let used_length = (PAGES * TARGET_PAGE_SIZE) as u64;
+        let list = BlockList::new([BlockEntry { idstr: name(), used_length }]);
+        bytes.extend(encoded(&RamRecord::BlockList(list.expect("one block"))));
+        end_of_section(&mut bytes);
+        let mut stream = Received { bytes, memory: vec![None; PAGES] };
+        for _ in 0..1 + random.below(6) {
+            stream.part(random);
+        }
+        let bytes = &mut stream.bytes;
+        bytes.extend(encoded(&Record::End { section_id: SECTION }));
+        end_of_section(bytes);
+        for (section_id, name) in [(3, "counter"), (4, GlobalState::NAME)] {
+            let idstr = IdStr::new(name).expect("a short name");
+            bytes.extend(encoded(&Record::Full(section_header(section_id, idstr, 1))));
+            if section_id == 3 {
+                bytes.extend(4711_u64.to_be_bytes());
+            } else {
+                vmstate::save(&GlobalState::new("paused").expect("a run state"), bytes);
+            }
+            bytes.extend(encoded(&Footer { section_id }));
+        }
+        bytes.extend(encoded(&Record::Eof));
+        stream
+    }
+
+    /// Runs of pages, here and there, some of them of zeros.
+    fn part(&mut self, random: &mut Random) {
+        self.bytes.extend(encoded(&Record::Part { section_id: SECTION }));
+        let mut block = BlockRef::Named(name());
+        for _ in 0..random.below(8) {
+            let first = random.below(PAGES);
+            let most = if random.below(3) == 0 { PAGES } else { 5 };
+            let pages = (1 + random.below(most)).min(PAGES - first);
+            let zero = random.below(4) == 0;
+            for page in first..first + pages {
+                let offset = PageOffset::containing((page * TARGET_PAGE_SIZE) as u64);
+                let block = std::mem::replace(&mut block, BlockRef::Same);
+                // Some senders name the block again where they need not.
+                let block = if random.below(50) == 0 { BlockRef::Named(name()) } else { block };
+                let value = if zero { 0 } else { random.next() };
+                if zero {
+                    self.bytes.extend(encoded(&RamRecord::Zero { offset, block }));
+                } else {
+                    self.bytes.extend(encoded(&RamRecord::Page { offset, block }));
+                    for word in 0..PAGE_WORDS {
+                        self.bytes.extend(word_of(value, word).to_ne_bytes());
+                    }
+                }
+                self.memory[page] = Some(value);
+            }
+        }
+        end_of_section(&mut self.bytes);
+    }
+}
+
+/// What word `word` of a page holds that was sent for `value`.
+fn word_of(value: u64, word: usize) -> u64 {
+    value.wrapping_mul(word as u64 | 1)
+}
+
+#[test]
+fn pages_in_any_order_and_cut_anywhere_arrive_where_they_belong() {
+    const BEFORE: u64 = 0xdead;
+    let mut thread = attach();
+    for seed in 0..60 {
+        let random = &mut Random(seed);
+        let stream = Received::new(random);
+        let site = Site::destination(PAGES, Script::default());
+        for page in 0..PAGES {
+            site.machine.write(page, BEFORE);
+        }
+        let (endpoint, mut source) = peer::pair();
+        site.migrate_incoming(&mut thread, endpoint).expect("an idle object");
+        let mut rest = stream.bytes.as_slice();
+        while !rest.is_empty() {
+            let most = [9, 5000, 1 << 20][random.below(3)];
+            let (piece, later) = rest.split_at(rest.len().min(1 + random.below(most)));
+            source.write_all(piece).expect("a destination that reads");
+            rest = later;
+        }
+        drop(source);
+        let status = site.end(&mut thread, Direction::Incoming);
+        let error = site.error(Direction::Incoming);
+        assert_eq!(status, MigrationStatus::Completed, "seed {seed}: {error:?}");
+
+        let contents = site.machine.contents();
+        for (page, (words, sent)) in contents.chunks(PAGE_WORDS).zip(&stream.memory).enumerate() {
+            let holds = |value: u64| {
+                words.iter().enumerate().all(|(word, found)| *found == word_of(value, word))
+            };
+            let untouched = words[0] == BEFORE && words[1..].iter().all(|word| *word == 0);
+            let right = match sent {
+                Some(value) => holds(*value),
+                // A wrong guess leaves zeros.
+                None => untouched || holds(0),
+            };
+            assert!(right, "seed {seed}, page {page}: {sent:x?}, {:x?}", &words[..4]);
+        }
+    }
+}
+
+#[test]
+fn a_stream_that_ends_within_a_run_says_where() {
+    let mut thread = attach();
+    let random = &mut Random(1);
+    let stream = Received::new(random);
+    for _ in 0..100 {
+        let cut = random.below(stream.bytes.len() - 1);
+        let site = Site::destination(PAGES, Script::default());
+        let (endpoint, mut source) = peer::pair();
+        site.migrate_incoming(&mut thread, endpoint).expect("an idle object");
+        source.write_all(&stream.bytes[..cut]).expect("a destination that reads");
+        drop(source);
+        assert_eq!(site.end(&mut thread, Direction::Incoming), MigrationStatus::Failed, "{cut}");
+        let error = site.error(Direction::Incoming).expect("an error");
+        assert!(error.contains("found end of stream after"), "cut at {cut}: {error}");
+        let at = error.split("at byte ").nth(1).and_then(|rest| rest.split([',', ':']).next());
+        let at: usize = at.and_then(|at| at.parse().ok()).expect("an offset");
+        assert!(at <= cut && cut - at < TARGET_PAGE_SIZE, "cut at {cut}: {error}");
+    }
+}
