@@ -11,13 +11,14 @@ use std::io::{self, Read};
 
 use crate::DecodeError;
 
-/// Bytes a [`Decoder`] buffers, and so the most that [`Decoder::take`] can lend at once.
+/// Bytes a [`Decoder`] buffers unless it is told otherwise, and so the most that
+/// [`Decoder::take`] can lend at once.
 pub const CAPACITY: usize = 1 << 20;
 
 /// Reads the pieces of a stream from `R`.
 ///
 /// # Invariants
-/// `start <= end <= CAPACITY == buffer.len()`; `buffer[start..end]` has been read and not yet
+/// `start <= end <= buffer.len()`; `buffer[start..end]` has been read and not yet
 /// consumed.
 pub struct Decoder<R> {
     reader: R,
@@ -32,9 +33,16 @@ pub struct Decoder<R> {
 impl<R: Read> Decoder<R> {
     /// A decoder that stands at byte 0 of what `reader` gives.
     pub fn new(reader: R) -> Self {
+        Self::with_capacity(reader, CAPACITY)
+    }
+
+    /// The same with a buffer of `capacity` bytes. If no more bytes are taken between two moments at
+    /// which nothing is buffered, the reader is never ahead at such a moment: pieces of a fixed
+    /// length can be read and the bytes between them left to others.
+    pub fn with_capacity(reader: R, capacity: usize) -> Self {
         Decoder {
             reader,
-            buffer: vec![0; CAPACITY].into_boxed_slice(),
+            buffer: vec![0; capacity].into_boxed_slice(),
             start: 0,
             end: 0,
             offset: 0,
@@ -111,7 +119,8 @@ impl<R: Read> Decoder<R> {
     /// Consumes `n` bytes and lends them out of the buffer.
     ///
     /// # Errors
-    /// As [`Decoder::u8`], and if `n` is more than [`CAPACITY`]. Nothing is consumed then.
+    /// As [`Decoder::u8`], and if `n` is more than the buffer holds ([`CAPACITY`]). Nothing is
+    /// consumed then.
     pub fn take(&mut self, n: usize, expected: &'static str) -> Result<&[u8], DecodeError> {
         if self.end - self.start < n {
             self.require(n, expected)?;
@@ -139,7 +148,7 @@ impl<R: Read> Decoder<R> {
         }
         let mut bytes = Vec::new();
         while bytes.len() < len {
-            let piece = (len - bytes.len()).min(CAPACITY);
+            let piece = (len - bytes.len()).min(self.buffer.len());
             bytes.extend_from_slice(self.take(piece, expected)?);
         }
         Ok(bytes)
@@ -152,7 +161,7 @@ impl<R: Read> Decoder<R> {
     pub fn skip(&mut self, n: u64, expected: &'static str) -> Result<(), DecodeError> {
         let mut left = n;
         while left > 0 {
-            let piece = left.min(CAPACITY as u64);
+            let piece = left.min(self.buffer.len() as u64);
             self.take(piece as usize, expected)?;
             left -= piece;
         }
@@ -167,7 +176,7 @@ impl<R: Read> Decoder<R> {
         Ok(self.peek(1)?.first().copied())
     }
 
-    /// The next `n <= CAPACITY` bytes, not consumed; fewer at the end of the stream.
+    /// The next `n` bytes, no more than the buffer holds, not consumed; fewer at the end of the stream.
     pub(crate) fn peek(&mut self, n: usize) -> Result<&[u8], DecodeError> {
         if let Err(source) = self.pull(n) {
             return Err(self.reader_error("more of the stream", source));
@@ -211,7 +220,7 @@ impl<R: Read> Decoder<R> {
     ///
     /// # Panics
     ///
-    /// If bytes are buffered, if there are more than [`CAPACITY`], or than were ever taken.
+    /// If bytes are buffered, if there are more than the buffer holds, or than were ever taken.
     pub fn unread(&mut self, bytes: &[u8]) {
         assert_eq!(self.buffered(), 0, "buffered bytes come after those that are given back");
         self.buffer[..bytes.len()].copy_from_slice(bytes);
@@ -251,9 +260,10 @@ impl<R: Read> Decoder<R> {
     /// Makes `n` bytes available to [`Decoder::take`].
     #[cold]
     fn require(&mut self, n: usize, expected: &'static str) -> Result<(), DecodeError> {
-        if n > CAPACITY {
+        let capacity = self.buffer.len();
+        if n > capacity {
             return Err(
-                self.error(format!("{expected} of at most {CAPACITY} bytes"), format!("{n} bytes"))
+                self.error(format!("{expected} of at most {capacity} bytes"), format!("{n} bytes"))
             );
         }
         if let Err(source) = self.pull(n) {
@@ -267,12 +277,12 @@ impl<R: Read> Decoder<R> {
         Ok(())
     }
 
-    /// Reads until `n <= CAPACITY` bytes are buffered or the stream ends. Bytes move only when the
+    /// Reads until `n` bytes, no more than the buffer holds, are buffered or the stream ends. Bytes move only when the
     /// room behind them is too small.
     fn pull(&mut self, n: usize) -> io::Result<()> {
         if self.start == self.end {
             (self.start, self.end) = (0, 0);
-        } else if self.start + n > CAPACITY {
+        } else if self.start + n > self.buffer.len() {
             self.buffer.copy_within(self.start..self.end, 0);
             (self.start, self.end) = (0, self.end - self.start);
         }
@@ -280,7 +290,7 @@ impl<R: Read> Decoder<R> {
             match self.reader.read(&mut self.buffer[self.end..]) {
                 Ok(0) => break,
                 // A reader that claims more than it was given room for is wrong, but must not break the invariant.
-                Ok(read) => self.end = self.end.saturating_add(read).min(CAPACITY),
+                Ok(read) => self.end = self.end.saturating_add(read).min(self.buffer.len()),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }

@@ -36,8 +36,7 @@
 //!   the same bytes again.
 //! * No I/O policy: [`Decoder`] works over any [`Read`], and asks it for more only when it must.
 //!
-//! All integers are big-endian. Postcopy's embedded stream, multifd packets, XBZRLE and mapped-ram
-//! are not decoded.
+//! All integers are big-endian. Postcopy's embedded stream, XBZRLE and mapped-ram are not decoded.
 
 #![forbid(unsafe_code)]
 
@@ -47,6 +46,7 @@ mod decoder;
 mod error;
 mod frame;
 mod idstr;
+pub mod multifd;
 pub mod ram;
 mod record;
 mod return_path;
