@@ -12,6 +12,7 @@ use crate::error::MigrationError;
 use crate::registrations::words;
 use crate::state::MigrationState;
 use crate::status::{Direction, MigrationStatus};
+use crate::stop::StopReason;
 
 /// What cleaning up returns. Only it can publish the end of a migration, so nobody sees one
 /// that ended and is still being cleaned up.
@@ -54,14 +55,21 @@ pub(crate) fn keep_error(state: &MigrationState, direction: Direction, error: Mi
 }
 
 /// A migration has begun, and no other runs. The first phase takes it, so that nobody starts
-/// one beside a migration that runs.
+/// one beside a migration that runs. The threads of its channels get their counts from it.
 #[must_use = "a migration that has begun has to come to an end"]
 #[derive(Debug)]
-pub struct Begun(());
+pub struct Begun(Arc<MigrationState>);
+
+impl Begun {
+    /// A count for a thread that works on this migration.
+    pub(crate) fn counted(&self) -> Arc<MigrationState> {
+        self.0.counted()
+    }
+}
 
 /// Begins a migration: none may run, either way.
 pub(crate) fn begin(
-    state: &MigrationState,
+    state: &Arc<MigrationState>,
     _bql: &mut BqlGuard<'_>,
     direction: Direction,
 ) -> Result<Begun, MigrationError> {
@@ -69,7 +77,7 @@ pub(crate) fn begin(
     let side = state.side(direction);
     side.stop.reset();
     side.progress.begin();
-    Ok(Begun(()))
+    Ok(Begun(Arc::clone(state)))
 }
 
 /// Starts the thread of a migration that has begun. The thread owns its count from before it
@@ -117,6 +125,21 @@ pub(crate) fn spawn<End: 'static>(
             Err(MigrationError::Resources { what, source: kind.into() })
         }
     }
+}
+
+/// Lets a migration fail for what happened on a thread of one of its channels: the first error
+/// is kept, and every wait of its other threads ends. What came of a request to stop, or of the end
+/// of the migration, is no error of its own.
+pub(crate) fn fail_from_channel(
+    state: &MigrationState,
+    direction: Direction,
+    error: MigrationError,
+) {
+    let side = state.side(direction);
+    if !side.stop.is_requested() {
+        side.progress.set_error(error);
+    }
+    let _first = side.stop.request(StopReason::Fail);
 }
 
 fn keep_panic(state: &MigrationState, direction: Direction, panic: &(dyn Any + Send)) {

@@ -11,7 +11,7 @@ use std::process::Child;
 
 use rustix::event::PollFlags;
 use rustix::fs::OFlags;
-use rustix::net::Shutdown;
+use rustix::net::{RecvFlags, Shutdown};
 use tempfile::{NamedTempFile, TempPath};
 
 use crate::guest_io::{Piece, Room, read_rooms, write_pieces};
@@ -131,6 +131,28 @@ impl Channel {
         }
     }
 
+    /// Lets nothing more go over it, either way: whoever waits for the peer is woken.
+    pub(crate) fn shut_down(&self) {
+        // It fails if the peer has done so already.
+        let _ = rustix::net::shutdown(&self.fd, Shutdown::Both);
+    }
+
+    /// Writes `bytes` if there is room for them just now, whatever was requested.
+    pub(crate) fn write_now(&self, bytes: &[u8]) {
+        // The peer of a migration that has failed is told if that can be done.
+        let _ = rustix::io::write(&self.fd, bytes);
+    }
+
+    /// Waits for the first byte of what the peer sends, and leaves it there; `None` at the end.
+    pub(crate) fn first_byte(&self, stop: &StopRequest) -> io::Result<Option<u8>> {
+        let mut byte = [0];
+        let read = when_readable(self, stop, |fd| {
+            let (read, _) = rustix::net::recv(fd, byte.as_mut_slice(), RecvFlags::PEEK)?;
+            Ok(read)
+        })?;
+        Ok((read != 0).then_some(byte[0]))
+    }
+
     /// Closes the channel after everything went well: waits for a shell command to end,
     /// gives a new file its name.
     pub(crate) fn close(self, stop: &StopRequest) -> io::Result<()> {
@@ -153,31 +175,33 @@ pub(crate) struct ChannelReader<'a> {
 impl ChannelReader<'_> {
     /// Reads straight into `rooms`, in their order.
     pub(crate) fn read_rooms(&mut self, rooms: &mut [Room<'_>]) -> io::Result<usize> {
-        self.when_readable(|fd| read_rooms(fd, rooms))
+        when_readable(self.channel, self.stop, |fd| read_rooms(fd, rooms))
     }
+}
 
-    fn when_readable(
-        &self,
-        mut read: impl FnMut(BorrowedFd<'_>) -> io::Result<usize>,
-    ) -> io::Result<usize> {
-        loop {
-            if self.stop.is_requested() {
-                return Err(stopped());
+/// Repeats `read` until it has something to tell, waiting for the peer in between.
+fn when_readable(
+    channel: &Channel,
+    stop: &StopRequest,
+    mut read: impl FnMut(BorrowedFd<'_>) -> io::Result<usize>,
+) -> io::Result<usize> {
+    loop {
+        if stop.is_requested() {
+            return Err(stopped());
+        }
+        match read(channel.fd.as_fd()) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                stop.wait_until_ready(channel.fd.as_fd(), PollFlags::IN)?;
             }
-            match read(self.channel.fd.as_fd()) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.stop.wait_until_ready(self.channel.fd.as_fd(), PollFlags::IN)?;
-                }
-                result => return result,
-            }
+            result => return result,
         }
     }
 }
 
 impl io::Read for ChannelReader<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.when_readable(|fd| Ok(rustix::io::read(fd, &mut *buffer)?))
+        when_readable(self.channel, self.stop, |fd| Ok(rustix::io::read(fd, &mut *buffer)?))
     }
 }
 

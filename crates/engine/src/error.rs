@@ -56,6 +56,40 @@ pub enum MigrationError {
         /// Why.
         source: io::Error,
     },
+    /// There is one channel where multifd needs more.
+    #[error("multifd needs a URI that can be connected to more than once, and {uri} is not one")]
+    OneChannel {
+        /// The destination, or the place of waiting.
+        uri: Uri,
+    },
+    /// Not every multifd channel has come.
+    #[error(
+        "the source connected {found} multifd channels, and {expected} are expected here \
+         (multifd-channels)"
+    )]
+    ChannelsMissing {
+        /// How many there are.
+        found: usize,
+        /// How many there have to be.
+        expected: usize,
+    },
+    /// A connection is none of those that are waited for.
+    #[error("a connection of the source is not a channel that is waited for")]
+    Channel(#[source] DecodeError),
+    /// A multifd channel ended too early.
+    #[error("the source closed multifd channel {id} before the end of the migration")]
+    ChannelClosed {
+        /// The channel's number.
+        id: u8,
+    },
+    /// A multifd channel brought something that is no page of this machine.
+    #[error("multifd channel {id} cannot be loaded")]
+    LoadChannel {
+        /// The channel's number.
+        id: u8,
+        /// Why.
+        source: DecodeError,
+    },
     /// Sending failed.
     #[error("the peer took {sent} bytes of the stream and then closed the connection")]
     PeerClosed {

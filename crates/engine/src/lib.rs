@@ -46,7 +46,7 @@ pub use life::{Life, LifeEvent, LifeEventKind};
 pub use outgoing::migrate;
 pub use parameters::{
     AnnounceParameters, MigMode, MigModes, MigrationCapabilities, MigrationParameters,
-    ParameterError,
+    ParameterError, ZeroPageDetection,
 };
 pub use progress::{MigrationInfo, Observer, error_chain};
 pub use ram::{DirtyBitmap, DirtyLog, GuestMemory, PAGE_WORDS, RamBlock, RamSizeError};

@@ -15,6 +15,14 @@ pub struct MigrationParameters {
     pub downtime_limit: Duration,
     /// `mode`: what kind of migration the next one is.
     pub mode: MigMode,
+    /// `multifd-channels`: how many channels bring pages beside the main one, with capability
+    /// `multifd`; 1 to 255, the same at both ends.
+    pub multifd_channels: u8,
+    /// `zero-page-detection`: who looks for pages of zeros.
+    pub zero_page_detection: ZeroPageDetection,
+    /// QEMU's property `multifd-flush-after-each-section`: what a destination before QEMU 8.1
+    /// expects. One that receives sees what the source does.
+    pub multifd_flush_after_each_section: bool,
     /// `announce-*`: how a machine that has arrived tells the network.
     pub announce: AnnounceParameters,
 }
@@ -25,9 +33,22 @@ impl Default for MigrationParameters {
             max_bandwidth: 128 << 20,
             downtime_limit: Duration::from_millis(300),
             mode: MigMode::Normal,
+            multifd_channels: 2,
+            zero_page_detection: ZeroPageDetection::Multifd,
+            multifd_flush_after_each_section: false,
             announce: AnnounceParameters::default(),
         }
     }
+}
+
+/// Who looks for pages of zeros (`ZeroPageDetection` of QAPI).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ZeroPageDetection {
+    /// The migration thread, which sends them on the main channel: what a destination before
+    /// QEMU 9.0 needs.
+    Legacy,
+    /// The threads of the channels, with capability `multifd`; else as [`Self::Legacy`].
+    Multifd,
 }
 
 /// How a machine that has arrived tells the network (`AnnounceParameters` of QAPI).
@@ -79,6 +100,7 @@ impl MigrationParameters {
                 "downtime-limit",
                 "milliseconds from 0 to 2000000",
             ),
+            (self.multifd_channels != 0, "multifd-channels", "a number from 1 to 255"),
             (initial <= ANNOUNCE, "announce-initial", "milliseconds from 0 to 100000"),
             (max <= ANNOUNCE, "announce-max", "milliseconds from 0 to 100000"),
             (rounds <= 1000, "announce-rounds", "a number from 0 to 1000"),
@@ -152,6 +174,8 @@ impl std::ops::BitOr for MigModes {
 pub struct MigrationCapabilities {
     /// `pause-before-switchover`: with the machine stopped, wait for `migrate-continue`.
     pub pause_before_switchover: bool,
+    /// `multifd`: pages go over channels of their own, each with its thread.
+    pub multifd: bool,
 }
 
 #[derive(Debug, Clone, Copy, Default)]

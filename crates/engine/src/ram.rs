@@ -107,6 +107,17 @@ impl RamBlock {
         &self.memory.words()[page * PAGE_WORDS..][..PAGE_WORDS]
     }
 
+    /// The words of `pages`, those of neighbours as one piece.
+    ///
+    /// # Panics
+    ///
+    /// If the block has not all of them.
+    pub(crate) fn runs(&self, pages: &[usize]) -> Vec<&[AtomicU64]> {
+        let words = self.memory.words();
+        let runs = pages.chunk_by(|page, next| page + 1 == *next);
+        runs.map(|run| &words[run[0] * PAGE_WORDS..][..run.len() * PAGE_WORDS]).collect()
+    }
+
     /// The pages that are untouched now.
     pub(crate) fn untouched(&self) -> PageSet {
         let mut set = PageSet::none(self.pages());
@@ -174,41 +185,41 @@ pub(crate) fn store_zero(page: &[AtomicU64]) {
     }
 }
 
-/// A set of pages of one block: a bit a page.
+/// A set of pages of one block: a bit a page. Several threads may take pages out of it.
 #[derive(Debug)]
 pub(crate) struct PageSet {
-    words: Vec<u64>,
+    words: Vec<AtomicU64>,
 }
 
 impl PageSet {
     /// The empty set, of a block with `pages` pages.
     pub(crate) fn none(pages: usize) -> Self {
-        PageSet { words: vec![0; pages.div_ceil(64)] }
+        PageSet { words: (0..pages.div_ceil(64)).map(|_| AtomicU64::new(0)).collect() }
     }
 
     pub(crate) fn contains(&self, page: usize) -> bool {
-        self.words[page / 64] >> (page % 64) & 1 != 0
+        self.words[page / 64].load(Ordering::Relaxed) >> (page % 64) & 1 != 0
+    }
+
+    pub(crate) fn insert(&mut self, page: usize) {
+        *self.words[page / 64].get_mut() |= 1 << (page % 64);
     }
 
     /// Adds the pages of `range`; those beyond the block are ignored.
     pub(crate) fn insert_range(&mut self, range: Range<usize>) {
         for (index, bits) in words_of(range) {
             if let Some(word) = self.words.get_mut(index) {
-                *word |= bits;
+                *word.get_mut() |= bits;
             }
         }
     }
 
-    pub(crate) fn remove_range(&mut self, range: Range<usize>) {
+    pub(crate) fn remove_range(&self, range: Range<usize>) {
         for (index, bits) in words_of(range) {
-            if let Some(word) = self.words.get_mut(index) {
-                *word &= !bits;
+            if self.words[index].load(Ordering::Relaxed) & bits != 0 {
+                self.words[index].fetch_and(!bits, Ordering::Relaxed);
             }
         }
-    }
-
-    pub(crate) fn insert(&mut self, page: usize) {
-        self.words[page / 64] |= 1 << (page % 64);
     }
 
     /// How many pages from `page` on and before `end` are outside the set, one after the other.
@@ -219,7 +230,7 @@ impl PageSet {
     /// The pages of the set.
     pub(crate) fn iter(&self) -> impl Iterator<Item = usize> {
         self.words.iter().enumerate().flat_map(|(index, word)| {
-            let mut bits = *word;
+            let mut bits = word.load(Ordering::Relaxed);
             std::iter::from_fn(move || {
                 let bit = bits.trailing_zeros() as usize;
                 bits &= bits.checked_sub(1)?;
@@ -331,6 +342,22 @@ mod tests {
         bitmap.merge(2, u64::MAX);
         assert_eq!(bitmap.count(), 2 + 6);
         assert_eq!(drain(&mut bitmap), [0, 2, 64, 65, 66, 67, 68, 69]);
+    }
+
+    #[test]
+    fn a_set_of_pages_knows_its_ranges() {
+        for (range, gap) in [(0..0, 0), (3..4, 3), (60..70, 60), (0..200, 0), (64..128, 64)] {
+            let mut set = PageSet::none(200);
+            set.insert_range(range.clone());
+            assert!(set.iter().eq(range.clone()), "{range:?}");
+            assert!(range.is_empty() || set.gap(0, 200) == gap, "{range:?}");
+            set.remove_range(1..199);
+            assert!(set.iter().all(|page| page == 0 || page == 199), "{range:?}");
+        }
+        let mut set = PageSet::none(65);
+        set.insert(64);
+        assert!(set.contains(64) && !set.contains(63));
+        assert_eq!(set.gap(0, 65), 64);
     }
 
     #[test]

@@ -16,11 +16,15 @@ use rustix::fs::{FileType, OFlags};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
 use crate::channel::Channel;
-use crate::stop::{StopRequest, stopped};
+use crate::stop::{StopRequest, Woken, stopped};
 use crate::uri::Uri;
 
 /// How long to wait for a place in the queue of a listener.
 const QUEUE_FULL: Duration = Duration::from_millis(20);
+
+/// How long a connection over a network may be on its way. Those of one source are made before
+/// it sends what they are waited for at.
+const ON_ITS_WAY: Duration = Duration::from_secs(5);
 
 /// A URI and, for `fd:N`, the descriptor it stands for.
 #[derive(Debug)]
@@ -40,6 +44,11 @@ impl Endpoint {
     /// by its number: only who started the process knows that nobody else owns it.
     pub fn with_fd(uri: Uri, fd: OwnedFd) -> Self {
         Endpoint { uri, fd: Some(fd) }
+    }
+
+    /// Whether it can be connected to more than once.
+    pub(crate) fn has_many_channels(&self) -> bool {
+        matches!(self.uri, Uri::Unix(_) | Uri::Tcp(_))
     }
 
     /// The URI.
@@ -93,29 +102,31 @@ impl Endpoint {
                 listener.set_nonblocking(true)?;
                 Listener::Tcp(listener)
             }
-            Uri::Fd(number) => Listener::Ready(inherited(number, self.fd)?),
+            Uri::Fd(number) => Listener::Ready(Some(inherited(number, self.fd)?)),
             Uri::Exec(command) => {
                 let mut child =
                     shell(&command).stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
                 let stdout = child.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
-                Listener::Ready(Channel::of_command(stdout.into(), child)?)
+                Listener::Ready(Some(Channel::of_command(stdout.into(), child)?))
             }
             Uri::File { path, offset } => {
                 let mut file = without_waiting().read(true).open(path)?;
                 if offset != 0 {
                     file.seek(SeekFrom::Start(offset))?;
                 }
-                Listener::Ready(Channel::new(file.into(), false)?)
+                Listener::Ready(Some(Channel::new(file.into(), false)?))
             }
         })
     }
 }
 
 /// Where the source is waited for.
+#[derive(Debug)]
 pub(crate) enum Listener {
     Unix(UnixListener, RemovedOnDrop),
     Tcp(TcpListener),
-    Ready(Channel),
+    /// A channel that is open already, until it is taken.
+    Ready(Option<Channel>),
 }
 
 impl Listener {
@@ -130,24 +141,51 @@ impl Listener {
         }
     }
 
-    /// Waits for the source; one connection is taken.
-    pub(crate) fn accept(self, stop: &StopRequest) -> io::Result<Channel> {
+    /// How long a connection may be on its way that the source has made: none over a unix socket.
+    pub(crate) fn delay(&self) -> Duration {
         match self {
-            Listener::Ready(channel) => Ok(channel),
+            Listener::Tcp(_) => ON_ITS_WAY,
+            Listener::Unix(..) | Listener::Ready(_) => Duration::ZERO,
+        }
+    }
+
+    /// Waits for the source to connect.
+    pub(crate) fn accept(&mut self, stop: &StopRequest) -> io::Result<Channel> {
+        match self.accept_until(stop, None)? {
+            Some(channel) => Ok(channel),
+            None => Err(io::Error::new(io::ErrorKind::NotFound, "the one channel is taken")),
+        }
+    }
+
+    /// The same until `deadline`, if there is one: `None` if nobody connected.
+    pub(crate) fn accept_until(
+        &mut self,
+        stop: &StopRequest,
+        deadline: Option<Instant>,
+    ) -> io::Result<Option<Channel>> {
+        match self {
+            Listener::Ready(channel) => Ok(channel.take()),
             Listener::Unix(listener, _path) => {
-                let stream = accept(&listener, stop, || listener.accept())?.0;
-                Channel::new(stream.into(), true)
+                match accept(&*listener, stop, deadline, || listener.accept())? {
+                    Some((stream, _)) => Channel::new(stream.into(), true).map(Some),
+                    None => Ok(None),
+                }
             }
             Listener::Tcp(listener) => {
-                let stream = accept(&listener, stop, || listener.accept())?.0;
-                stream.set_nodelay(true)?;
-                Channel::new(stream.into(), true)
+                match accept(&*listener, stop, deadline, || listener.accept())? {
+                    Some((stream, _)) => {
+                        stream.set_nodelay(true)?;
+                        Channel::new(stream.into(), true).map(Some)
+                    }
+                    None => Ok(None),
+                }
             }
         }
     }
 }
 
 /// A path that goes with the listener.
+#[derive(Debug)]
 pub(crate) struct RemovedOnDrop(PathBuf);
 
 impl Drop for RemovedOnDrop {
@@ -161,15 +199,20 @@ impl Drop for RemovedOnDrop {
 fn accept<T>(
     listener: &impl AsFd,
     stop: &StopRequest,
+    deadline: Option<Instant>,
     take: impl Fn() -> io::Result<T>,
-) -> io::Result<T> {
+) -> io::Result<Option<T>> {
     loop {
         match take() {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                stop.wait_until_ready(listener.as_fd(), PollFlags::IN)?;
+                match stop.wait_for(listener.as_fd(), PollFlags::IN, deadline)? {
+                    Woken::Ready => {}
+                    Woken::Stopped => return Err(stopped()),
+                    Woken::TimedOut => return Ok(None),
+                }
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            taken => return taken,
+            taken => return taken.map(Some),
         }
     }
 }

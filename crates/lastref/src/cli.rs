@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use migration::{MigrationParameters, Uri};
+use migration::{MigrationParameters, Uri, ZeroPageDetection};
 
 use crate::size::{memory, rate};
 
@@ -77,6 +77,9 @@ pub(crate) struct DemoArgs {
     /// The kind of socket between the two processes.
     #[arg(long, value_enum, default_value = "unix")]
     pub(crate) transport: Transport,
+    /// Send pages over this many channels beside the main one, as QEMU's multifd does.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=16))]
+    pub(crate) channels: Option<u8>,
     /// Print the result as one JSON object on standard output.
     #[arg(long)]
     pub(crate) json: bool,
@@ -93,9 +96,35 @@ pub(crate) struct SendArgs {
     /// Touch all RAM first.
     #[arg(long)]
     pub(crate) prealloc: bool,
+    /// Send pages over this many channels beside the main one, as QEMU's multifd does.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=16))]
+    pub(crate) channels: Option<u8>,
+    /// With --channels, who looks for pages of zeros: the channels, or the main thread for a
+    /// destination before QEMU 9.0.
+    #[arg(long, value_enum, default_value = "multifd", requires = "channels")]
+    pub(crate) zero_page_detection: ZeroPages,
+    /// With --channels, end a round of pages as a destination before QEMU 8.1 expects it.
+    #[arg(long, requires = "channels")]
+    pub(crate) multifd_flush_after_each_section: bool,
     /// Print the result as one JSON object on standard output.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// QEMU's parameter `zero-page-detection`.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum ZeroPages {
+    Legacy,
+    Multifd,
+}
+
+impl From<ZeroPages> for ZeroPageDetection {
+    fn from(who: ZeroPages) -> Self {
+        match who {
+            ZeroPages::Legacy => ZeroPageDetection::Legacy,
+            ZeroPages::Multifd => ZeroPageDetection::Multifd,
+        }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -112,6 +141,10 @@ pub(crate) struct ReceiveArgs {
     /// Touch all RAM first.
     #[arg(long)]
     pub(crate) prealloc: bool,
+    /// Take pages over this many channels beside the main one, as the source sends them: QEMU's
+    /// multifd.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=16))]
+    pub(crate) channels: Option<u8>,
     /// Print the result as one JSON object on standard output.
     #[arg(long)]
     pub(crate) json: bool,
@@ -121,6 +154,8 @@ pub(crate) struct ReceiveArgs {
 pub(crate) struct DemoDestinationArgs {
     #[arg(long, value_parser = memory)]
     pub(crate) memory: usize,
+    #[arg(long, value_name = "N")]
+    pub(crate) channels: Option<u8>,
     #[arg(value_name = "URI")]
     pub(crate) uri: Uri,
 }

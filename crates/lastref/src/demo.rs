@@ -58,7 +58,7 @@ pub(crate) fn run(args: &DemoArgs) -> Result<(), Failure> {
         downtime_limit: args.downtime_limit,
         ..MigrationParameters::default()
     };
-    session.begin(uri.into(), parameters)?;
+    session.begin(uri.into(), args.channels, parameters)?;
     watch(&mut session);
     let mut report = Report::new(&session.observer);
     let (mut thread, events) = session.end();
@@ -159,6 +159,7 @@ impl Destination {
                 .arg("demo-destination")
                 .arg("--memory")
                 .arg(args.memory.to_string())
+                .args(args.channels.map(|channels| format!("--channels={channels}")))
                 .arg(uri.to_string())
                 .stdin(Stdio::null())
                 .stdout(Stdio::piped())

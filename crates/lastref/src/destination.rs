@@ -76,7 +76,7 @@ pub(crate) fn run(args: &DemoDestinationArgs) -> Result<(), Failure> {
     let host = machine::running_machine(&vcpu, ram, log)?;
     let mut session =
         Session::new(BqlUnlocked::attach()?, host, Direction::Incoming, Interrupt::catch()?)?;
-    session.begin(args.uri.clone().into(), MigrationParameters::default())?;
+    session.begin(args.uri.clone().into(), args.channels, MigrationParameters::default())?;
 
     let wait = |session: &mut Session, waits: bool| loop {
         let done = |status: MigrationStatus, info: &MigrationInfo| {

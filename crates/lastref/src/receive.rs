@@ -31,7 +31,7 @@ pub(crate) fn run(args: &ReceiveArgs) -> Result<(), Failure> {
     }
     let host = machine::machine_none(NoVm::new(RunState::InMigrate), Arc::new(ram))?;
     let mut session = Session::new(BqlUnlocked::attach()?, host, Direction::Incoming, interrupt)?;
-    session.begin(endpoint, MigrationParameters::default())?;
+    session.begin(endpoint, args.channels, MigrationParameters::default())?;
     watch(&mut session);
     let report = Report::new(&session.observer);
     let (_thread, _life) = session.end();

@@ -27,7 +27,13 @@ pub(crate) fn run(args: &SendArgs) -> Result<(), Failure> {
     }
     let host = machine::machine_none(NoVm::new(RunState::Prelaunch), Arc::new(ram))?;
     let mut session = Session::new(BqlUnlocked::attach()?, host, Direction::Outgoing, interrupt)?;
-    session.begin(endpoint, MigrationParameters { max_bandwidth: 0, ..Default::default() })?;
+    let parameters = MigrationParameters {
+        max_bandwidth: 0,
+        zero_page_detection: args.zero_page_detection.into(),
+        multifd_flush_after_each_section: args.multifd_flush_after_each_section,
+        ..Default::default()
+    };
+    session.begin(endpoint, args.channels, parameters)?;
     watch(&mut session);
     let report = Report::new(&session.observer);
     let (_thread, _life) = session.end();

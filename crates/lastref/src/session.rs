@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use migration::bql::BqlUnlocked;
 use migration::{
-    CommandError, Direction, Endpoint, Host, Life, LifeEvent, MigrationInfo, MigrationObject,
-    MigrationParameters, MigrationStatus, Observer,
+    CommandError, Direction, Endpoint, Host, Life, LifeEvent, MigrationCapabilities, MigrationInfo,
+    MigrationObject, MigrationParameters, MigrationStatus, Observer,
 };
 
 use crate::failure::Failure;
@@ -46,12 +46,20 @@ impl Session {
         Ok(Session { thread, object, direction, observer, life, interrupt })
     }
 
+    /// Begins to migrate, over `channels` of multifd if there are to be any.
     pub(crate) fn begin(
         &mut self,
         endpoint: Endpoint,
-        parameters: MigrationParameters,
+        channels: Option<u8>,
+        mut parameters: MigrationParameters,
     ) -> Result<(), Failure> {
         let mut bql = self.thread.lock();
+        if let Some(channels) = channels {
+            parameters.multifd_channels = channels;
+            let capabilities =
+                MigrationCapabilities { multifd: true, ..migration::capabilities(&bql) };
+            migration::set_capabilities(&bql, capabilities)?;
+        }
         migration::set_parameters(&bql, parameters)?;
         match self.direction {
             Direction::Outgoing => migration::migrate(&mut bql, endpoint)?,

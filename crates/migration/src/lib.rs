@@ -48,7 +48,7 @@ pub use engine::{
     GuestMemory, Host, HostError, Life, LifeEvent, LifeEventKind, MigMode, MigModes,
     MigrationCapabilities, MigrationError, MigrationEvent, MigrationInfo, MigrationParameters,
     MigrationStatus, Notifier, Observer, PAGE_WORDS, ParameterError, RamBlock, RamSizeError,
-    RestoreError, RunState, Uri, UriError, Vm, VmStopped, error_chain,
+    RestoreError, RunState, Uri, UriError, Vm, VmStopped, ZeroPageDetection, error_chain,
 };
 
 /// The one global.

@@ -10,10 +10,12 @@ use wire::{
 };
 
 use crate::channel::ChannelReader;
+use crate::error::MigrationError;
 use crate::host::{Restore, RunState};
 use crate::state::MigrationState;
 
 use super::Answers;
+use super::multifd::Connections;
 use super::ram::RamLoad;
 
 /// What a stream brought besides memory: nothing of it is in place yet.
@@ -30,14 +32,15 @@ pub(super) fn load(
     state: &MigrationState,
     input: &mut Input<'_>,
     answers: &mut Answers<'_>,
-) -> Result<Contents, DecodeError> {
+    multifd: Option<Connections>,
+) -> Result<Contents, MigrationError> {
     FileHeader::decode(input)?;
     match Record::decode(input)? {
         Record::Configuration(configuration) => check_configuration(state, input, &configuration)?,
-        other => return Err(input.error("the configuration first", name(&other))),
+        other => return Err(input.error("the configuration first", name(&other)).into()),
     }
     let mut loading = Loading {
-        ram: RamLoad::new(state),
+        ram: RamLoad::new(state, multifd),
         numbers: HashMap::new(),
         // A stream without the section comes from a machine that runs.
         contents: Contents { devices: Vec::new(), at_source: RunState::Running },
@@ -51,18 +54,20 @@ pub(super) fn load(
             Record::End { section_id } => loading.go_on(state, input, section_id, true)?,
             Record::Command(command) => obey(state, input, answers, command)?,
             other @ (Record::Configuration(_) | Record::VmDescription(_)) => {
-                return Err(input.error("a section, a command or the end", name(&other)));
+                let expected = "a section, a command or the end";
+                return Err(input.error(expected, name(&other)).into());
             }
         }
-        let transferred = input.offset();
-        state.incoming.progress.update(|info| info.transferred = transferred);
+        loading.ram.count(state, input.offset());
     }
-    loading.ram.check_complete(state, input)?;
+    loading.ram.finish(state, input)?;
     // A source that sends no description closes the channel instead.
     if input.peek_u8()?.is_some() {
         match Record::decode(input)? {
             Record::VmDescription(_) => {}
-            other => return Err(input.error("the VM description or the end", name(&other))),
+            other => {
+                return Err(input.error("the VM description or the end", name(&other)).into());
+            }
         }
     }
     Ok(loading.contents)
@@ -83,17 +88,18 @@ impl Loading {
         input: &mut Input<'_>,
         header: SectionHeader,
         in_pieces: bool,
-    ) -> Result<(), DecodeError> {
+    ) -> Result<(), MigrationError> {
         if let Some(other) = self.numbers.get(&header.section_id) {
             let taken = format!("a section number other than that of {}", other.label());
-            return Err(input.error(taken, header.label()));
+            return Err(input.error(taken, header.label()).into());
         }
         let section_id = header.section_id;
         match (header.idstr.as_str(), header.instance_id, in_pieces) {
             ("ram", 0, true) => {
                 if header.version_id != RAM_VERSION {
                     let expected = format!("version {RAM_VERSION} of the section");
-                    return Err(input.error(expected, format!("version {}", header.version_id)));
+                    let found = format!("version {}", header.version_id);
+                    return Err(input.error(expected, found).into());
                 }
                 self.ram.load(state, input)?;
             }
@@ -107,12 +113,12 @@ impl Loading {
             }
             (idstr, instance_id, false) => {
                 let Some(entry) = state.host.find_device(idstr, instance_id) else {
-                    return Err(unknown(state, input, &header));
+                    return Err(unknown(state, input, &header).into());
                 };
                 let restore = entry.device.clone().load(input, header.version_id)?;
                 self.contents.devices.push((idstr.to_owned(), restore));
             }
-            _ => return Err(unknown(state, input, &header)),
+            _ => return Err(unknown(state, input, &header).into()),
         }
         Footer::expect(input, section_id)?;
         self.numbers.insert(section_id, header);
@@ -126,7 +132,7 @@ impl Loading {
         input: &mut Input<'_>,
         section_id: u32,
         last: bool,
-    ) -> Result<(), DecodeError> {
+    ) -> Result<(), MigrationError> {
         // Only `ram` is sent in pieces, and nothing else is let through its START.
         match self.numbers.get(&section_id) {
             Some(header) if header.idstr.as_str() == "ram" => {
@@ -134,7 +140,8 @@ impl Loading {
             }
             _ => {
                 let found = format!("section number {section_id}");
-                return Err(input.error("the number of a section that was begun", found));
+                let expected = "the number of a section that was begun";
+                return Err(input.error(expected, found).into());
             }
         }
         self.ram.load(state, input)?;

@@ -5,6 +5,7 @@
 //! word leaves the machine as it was: device state is put in place when all of it is here.
 
 mod load;
+mod multifd;
 mod ram;
 mod run;
 
@@ -22,6 +23,7 @@ use crate::status::{Direction, MigrationStatus};
 use crate::transport::Endpoint;
 
 use load::Contents;
+use multifd::Connections;
 
 /// Begins to wait for a migration at `endpoint` and returns (`qmp_migrate_incoming`). The
 /// rest happens on a thread of its own.
@@ -72,6 +74,7 @@ fn through_the_phases(
 #[must_use = "it has to move on"]
 pub struct Connected {
     channel: Channel,
+    multifd: Option<Connections>,
 }
 
 impl Connected {
@@ -83,21 +86,29 @@ impl Connected {
     pub fn wait(
         state: &MigrationState,
         _thread: &mut BqlUnlocked,
-        _begun: Begun,
+        begun: Begun,
         endpoint: Endpoint,
     ) -> Result<Self, MigrationError> {
         let uri = endpoint.uri().clone();
         let side = &state.incoming;
-        let accept = || {
-            let listener = endpoint.listen()?;
-            if let Some(address) = listener.address() {
-                side.progress.set_socket_address(address);
-            }
-            listener.accept(&side.stop)
+        let multifd = state.capabilities().multifd;
+        if multifd && !endpoint.has_many_channels() {
+            return Err(MigrationError::OneChannel { uri });
+        }
+        let cannot = |source| MigrationError::Listen { uri: uri.clone(), source };
+        let mut listener = endpoint.listen().map_err(cannot)?;
+        if let Some(address) = listener.address() {
+            side.progress.set_socket_address(address);
+        }
+        let connected = if multifd {
+            let (channel, others) = Connections::wait_for_main(state, begun, uri, listener)?;
+            Connected { channel, multifd: Some(others) }
+        } else {
+            let channel = listener.accept(&side.stop).map_err(cannot)?;
+            Connected { channel, multifd: None }
         };
-        let channel = accept().map_err(|source| MigrationError::Listen { uri, source })?;
         side.progress.advance(MigrationStatus::Active);
-        Ok(Connected { channel })
+        Ok(connected)
     }
 
     /// Loads the whole stream, and only then puts the devices' states in place.
@@ -112,16 +123,14 @@ impl Connected {
     ) -> Result<Loaded, MigrationError> {
         let mut answers = Answers { channel: &self.channel, open: false };
         let reader = ChannelReader { channel: &self.channel, stop: &state.incoming.stop };
-        let loaded = load::load(state, &mut Decoder::new(reader), &mut answers)
-            .map_err(MigrationError::Load)
+        let loaded = load::load(state, &mut Decoder::new(reader), &mut answers, self.multifd)
             .and_then(|contents| contents.restore(state, &mut thread.lock()));
         match loaded {
             Ok(at_source) => {
                 Ok(Loaded { return_path: answers.open, channel: self.channel, at_source })
             }
             Err(error) => {
-                // The connection may be what failed; the source then sees it closed.
-                let _ = answers.say(state, ReturnMessage::Shut(1));
+                answers.say_failed(state);
                 Err(error)
             }
         }
@@ -139,10 +148,22 @@ impl Answers<'_> {
         if !self.open {
             return Ok(());
         }
-        let mut out = Vec::new();
-        message.encode(&mut out);
-        self.channel.write_all(&state.incoming.stop, &out)
+        self.channel.write_all(&state.incoming.stop, &encoded(&message))
     }
+
+    /// Tells the source that this did not work, if there is a way to do so just now. The
+    /// connection may be what failed; the source then sees it closed.
+    fn say_failed(&self, _state: &MigrationState) {
+        if self.open {
+            self.channel.write_now(&encoded(&ReturnMessage::Shut(1)));
+        }
+    }
+}
+
+fn encoded(message: &ReturnMessage) -> Vec<u8> {
+    let mut out = Vec::new();
+    message.encode(&mut out);
+    out
 }
 
 /// Memory and devices have what the source had.

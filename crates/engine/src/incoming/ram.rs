@@ -1,12 +1,16 @@
 //! Section `ram` on its way in: `migration/ram.c`, the loading half.
 
+use std::sync::Arc;
+
 use wire::ram::{BlockList, BlockRef, PageOffset, RamRecord};
 use wire::{DecodeError, Decoder, TARGET_PAGE_SIZE, Wire};
 
 use crate::channel::ChannelReader;
+use crate::error::MigrationError;
 use crate::ram::{PageSet, RamBlock, store_zero};
 use crate::state::MigrationState;
 
+use super::multifd::{Connections, Receivers};
 use super::run::{self, Run, RunReader};
 
 /// How often the counters are brought up to date, in pages.
@@ -17,7 +21,7 @@ struct Pages {
     /// A record has brought them.
     brought: PageSet,
     /// They hold zeros and have no memory behind them: to look at one would give it some.
-    untouched: PageSet,
+    untouched: Arc<PageSet>,
     /// A wrong guess has stored to them.
     spoiled: PageSet,
 }
@@ -26,7 +30,7 @@ impl Pages {
     fn of(block: &RamBlock) -> Self {
         Pages {
             brought: PageSet::none(block.pages()),
-            untouched: block.untouched(),
+            untouched: Arc::new(block.untouched()),
             spoiled: PageSet::none(block.pages()),
         }
     }
@@ -55,6 +59,19 @@ impl Pages {
     }
 }
 
+/// The channels beside the main one.
+enum Multifd {
+    /// There are none.
+    Off,
+    /// They are taken at the end of the first section.
+    Waiting(Box<Connections>),
+    Running {
+        receivers: Receivers,
+        /// A section that ends is the end of a pass (before QEMU 8.1); else the source says so.
+        flush_after_each_section: bool,
+    },
+}
+
 /// Where the loading of memory stands. It lives as long as the stream: a page record may
 /// refer to the block of one in the section before.
 pub(super) struct RamLoad {
@@ -66,12 +83,13 @@ pub(super) struct RamLoad {
     runs: RunReader,
     normal: u64,
     duplicate: u64,
-    /// The pages of which the counters know.
-    counted: u64,
+    multifd: Multifd,
+    /// The pages and bytes of which the counters know.
+    counted: (u64, u64, u64),
 }
 
 impl RamLoad {
-    pub(super) fn new(state: &MigrationState) -> Self {
+    pub(super) fn new(state: &MigrationState, multifd: Option<Connections>) -> Self {
         RamLoad {
             // A machine without memory has nothing to announce.
             announced: state.host.ram.is_empty(),
@@ -81,7 +99,9 @@ impl RamLoad {
             runs: RunReader::new(),
             normal: 0,
             duplicate: 0,
-            counted: 0,
+            multifd: multifd
+                .map_or(Multifd::Off, |connections| Multifd::Waiting(Box::new(connections))),
+            counted: (0, 0, 0),
         }
     }
 
@@ -90,7 +110,8 @@ impl RamLoad {
         &mut self,
         state: &MigrationState,
         input: &mut Decoder<ChannelReader<'_>>,
-    ) -> Result<(), DecodeError> {
+    ) -> Result<(), MigrationError> {
+        let mut flushed = false;
         loop {
             let at = input.offset();
             match RamRecord::decode(input)? {
@@ -106,15 +127,59 @@ impl RamLoad {
                     self.receive(state, input, index, page)?;
                 }
                 RamRecord::MultifdFlush => {
-                    let found = "MULTIFD_FLUSH";
-                    return Err(input.error_at(at, "a record of a stream without multifd", found));
+                    self.flush(state, input, at)?;
+                    flushed = true;
                 }
             }
-            if self.normal + self.duplicate >= self.counted + COUNTED {
+            if self.normal + self.duplicate >= self.counted.0 + self.counted.1 + COUNTED {
                 self.count(state, input.offset());
             }
         }
+        self.end_of_section(state, flushed)?;
         self.count(state, input.offset());
+        Ok(())
+    }
+
+    /// The source says that a pass ends here.
+    fn flush(
+        &mut self,
+        state: &MigrationState,
+        input: &Decoder<ChannelReader<'_>>,
+        at: u64,
+    ) -> Result<(), MigrationError> {
+        match &self.multifd {
+            Multifd::Running { receivers, .. } => receivers.sync(state),
+            // The end of this section does it.
+            Multifd::Waiting(_) => Ok(()),
+            Multifd::Off => {
+                let found = "MULTIFD_FLUSH";
+                Err(input.error_at(at, "a record of a stream without multifd", found).into())
+            }
+        }
+    }
+
+    /// All channels are there when the first section ends, and whether that one said that the pass
+    /// ends tells what the others mean.
+    fn end_of_section(
+        &mut self,
+        state: &MigrationState,
+        flushed: bool,
+    ) -> Result<(), MigrationError> {
+        match std::mem::replace(&mut self.multifd, Multifd::Off) {
+            Multifd::Off => {}
+            Multifd::Waiting(connections) => {
+                let untouched = self.pages.iter().map(|pages| Arc::clone(&pages.untouched));
+                let receivers = Receivers::start(state, *connections, untouched.collect())?;
+                receivers.sync(state)?;
+                self.multifd = Multifd::Running { receivers, flush_after_each_section: !flushed };
+            }
+            Multifd::Running { receivers, flush_after_each_section } => {
+                if flush_after_each_section {
+                    receivers.sync(state)?;
+                }
+                self.multifd = Multifd::Running { receivers, flush_after_each_section };
+            }
+        }
         Ok(())
     }
 
@@ -128,9 +193,12 @@ impl RamLoad {
     ) -> Result<(), DecodeError> {
         let (block, pages) = (&state.host.ram[index], &mut self.pages[index]);
         loop {
-            let end = block.pages().min(page + run::MOST);
-            let most = 1 + pages.brought.gap(page + 1, end);
-            let run = self.runs.receive(input, block, page, most)?;
+            // With other threads that store to memory, nothing is guessed.
+            let most = match self.multifd {
+                Multifd::Off => pages.brought.gap(page + 1, block.pages().min(page + run::MOST)),
+                Multifd::Waiting(_) | Multifd::Running { .. } => 0,
+            };
+            let run = self.runs.receive(state, input, index, page, 1 + most)?;
             pages.note(page, run);
             self.normal += run.received as u64;
             page += run.received;
@@ -140,12 +208,14 @@ impl RamLoad {
         }
     }
 
-    fn count(&mut self, state: &MigrationState, transferred: u64) {
-        self.counted = self.normal + self.duplicate;
+    /// Brings the counters up to date, with `bytes` of the stream read.
+    pub(super) fn count(&mut self, state: &MigrationState, bytes: u64) {
+        let (normal, duplicate, transferred) = self.counted;
+        self.counted = (self.normal, self.duplicate, bytes);
         state.incoming.progress.update(|info| {
-            info.normal = self.normal;
-            info.duplicate = self.duplicate;
-            info.transferred = transferred;
+            info.normal += self.normal - normal;
+            info.duplicate += self.duplicate - duplicate;
+            info.transferred += bytes - transferred;
         });
     }
 
@@ -173,16 +243,7 @@ impl RamLoad {
             })?,
         };
         self.last_block = Some(index);
-        let block = &state.host.ram[index];
-        if offset.get() >= block.used_length() {
-            let expected = format!(
-                "an offset below {:#x} in RAM block {:?}",
-                block.used_length(),
-                block.idstr().as_str()
-            );
-            return Err(input.error_at(at, expected, format!("{:#x}", offset.get())));
-        }
-        Ok((index, (offset.get() / TARGET_PAGE_SIZE as u64) as usize))
+        Ok((index, page(state, input, at, &state.host.ram[index], offset)?))
     }
 
     /// The list of blocks: each of ours, and no other.
@@ -238,20 +299,42 @@ impl RamLoad {
     }
 
     /// The stream has ended; memory must have.
-    pub(super) fn check_complete(
-        &self,
-        _state: &MigrationState,
+    pub(super) fn finish(
+        self,
+        state: &MigrationState,
         input: &Decoder<ChannelReader<'_>>,
-    ) -> Result<(), DecodeError> {
-        if self.announced && self.ended {
-            Ok(())
-        } else {
-            Err(input.error("END of section \"ram\"", "the end of the stream"))
+    ) -> Result<(), MigrationError> {
+        if !self.announced || !self.ended {
+            return Err(input.error("END of section \"ram\"", "the end of the stream").into());
+        }
+        match self.multifd {
+            Multifd::Off | Multifd::Waiting(_) => Ok(()),
+            Multifd::Running { receivers, .. } => receivers.finish(state),
         }
     }
 }
 
-fn ours(state: &MigrationState) -> String {
+/// The page at `offset` of a block, if the block has it.
+pub(super) fn page(
+    _state: &MigrationState,
+    input: &Decoder<ChannelReader<'_>>,
+    at: u64,
+    block: &RamBlock,
+    offset: PageOffset,
+) -> Result<usize, DecodeError> {
+    if offset.get() >= block.used_length() {
+        let expected = format!(
+            "an offset below {:#x} in RAM block {:?}",
+            block.used_length(),
+            block.idstr().as_str()
+        );
+        return Err(input.error_at(at, expected, format!("{:#x}", offset.get())));
+    }
+    Ok((offset.get() / TARGET_PAGE_SIZE as u64) as usize)
+}
+
+/// The RAM blocks of this machine, for an error about another.
+pub(super) fn ours(state: &MigrationState) -> String {
     let names: Vec<String> = state
         .host
         .ram

@@ -18,6 +18,7 @@ use wire::{DecodeError, Decoder, TARGET_PAGE_SIZE};
 use crate::channel::ChannelReader;
 use crate::guest_io::{MAX_PIECES, Room};
 use crate::ram::{RamBlock, load, store};
+use crate::state::MigrationState;
 
 /// Most pages received at once; more than a socket's buffer holds.
 pub(super) const MOST: usize = 128;
@@ -55,15 +56,17 @@ impl RunReader {
         RunReader { heads: Box::new([[0; HEAD]; MOST]), guess: MOST, returned: Vec::new() }
     }
 
-    /// Receives page `first` of `block`, the head of which was read, and those which follow it
+    /// Receives page `first` of block number `index`, the head of which was read, and those which follow it
     /// in the stream as they do in the block. At most `most`, and at least 1, may be stored to.
     pub(super) fn receive(
         &mut self,
+        state: &MigrationState,
         input: &mut Decoder<ChannelReader<'_>>,
-        block: &RamBlock,
+        index: usize,
         first: usize,
         most: usize,
     ) -> Result<Run, DecodeError> {
+        let block = &state.host.ram[index];
         if input.buffered() >= TARGET_PAGE_SIZE {
             store(block.page(first), input.take(TARGET_PAGE_SIZE, EXPECTED)?);
             return Ok(Run { received: 1, spoiled: 0, next_head: false });
@@ -80,7 +83,7 @@ impl RunReader {
             let mut rooms = self.rooms(block, first, pages, heads, filled);
             let read = |reader: &mut ChannelReader<'_>| reader.read_rooms(&mut rooms);
             match input.read_past_buffer(EXPECTED, read)? {
-                0 => return self.cut_short(input, block, first, filled),
+                0 => return self.cut_short(state, input, block, first, filled),
                 n => filled += n,
             }
             // Heads that are whole now.
@@ -124,6 +127,7 @@ impl RunReader {
     /// The stream ended after `filled` bytes: lets the decoder come to its end and say so.
     fn cut_short(
         &mut self,
+        _state: &MigrationState,
         input: &mut Decoder<ChannelReader<'_>>,
         block: &RamBlock,
         first: usize,

@@ -7,6 +7,7 @@
 mod active;
 mod convergence;
 mod finish;
+mod multifd;
 mod ram;
 mod setup;
 mod stream;

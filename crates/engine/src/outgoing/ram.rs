@@ -6,6 +6,7 @@
 
 use std::ops::Range;
 
+use wire::multifd::MULTIFD_PAGES;
 use wire::ram::encode_page_header;
 use wire::ram::{BlockEntry, BlockList, PageOffset, RAM_VERSION, RamFlags, RamRecord};
 use wire::{Footer, IdStr, Record, SectionHeader, TARGET_PAGE_SIZE, Wire};
@@ -15,6 +16,7 @@ use crate::guest_io::Piece;
 use crate::ram::{DirtyBitmap, RamBlock, is_zero};
 use crate::state::MigrationState;
 
+use super::multifd::Job;
 use super::stream::Stream;
 
 /// The section's number; QEMU's is 2 as well, and any would do.
@@ -60,10 +62,11 @@ impl RamSave {
         }
     }
 
-    /// Begins to track writes, and sends START with the list of blocks.
+    /// Begins to track writes, and appends START with the list of blocks.
     pub(super) fn start(
         &mut self,
         state: &MigrationState,
+        stream: &Stream,
         out: &mut Vec<u8>,
     ) -> Result<(), MigrationError> {
         for block in &state.host.ram {
@@ -87,8 +90,7 @@ impl RamSave {
         })
         .encode(out);
         RamRecord::BlockList(list).encode(out);
-        end_of_section(out);
-        Ok(())
+        end_of_round(state, stream, out)
     }
 
     /// Bytes of guest RAM that still have to go.
@@ -117,6 +119,9 @@ impl RamSave {
         stream: &mut Stream,
         limited: bool,
     ) -> Result<(), MigrationError> {
+        if stream.senders().is_some() {
+            return self.hand_out_dirty(state, stream, limited);
+        }
         for index in 0..state.host.ram.len() {
             let mut from = Some(0);
             while let Some(page) = from {
@@ -208,26 +213,121 @@ impl RamSave {
         let before = stream.sent();
         let mut pieces = io_pieces(&self.headers, &state.host.ram[index], &batch.pieces);
         stream.send_pieces(state, &mut pieces)?;
-        let sent = stream.sent();
-        let remaining = self.remaining();
         let normal = batch.pieces.iter().filter(|piece| piece.page.is_some()).count();
         state.outgoing.progress.update(|info| {
             info.normal += normal as u64;
             info.duplicate += (batch.pages - normal) as u64;
+        });
+        self.count(state, stream, limited, before)
+    }
+
+    /// Hands every page that is dirty now to the channels of multifd, once, as one PART.
+    fn hand_out_dirty(
+        &mut self,
+        state: &MigrationState,
+        stream: &mut Stream,
+        limited: bool,
+    ) -> Result<(), MigrationError> {
+        if self.remaining() == 0 {
+            return Ok(());
+        }
+        self.headers.clear();
+        Record::Part { section_id: RAM_SECTION_ID }.encode(&mut self.headers);
+        for index in 0..state.host.ram.len() {
+            let mut name = Some(state.host.ram[index].idstr());
+            let mut from = 0;
+            loop {
+                let pages = self.take_for_channel(state, stream, index, &mut from, &mut name);
+                if pages.is_empty() && self.headers.len() < BATCH_HEADERS {
+                    break;
+                }
+                let before = stream.sent();
+                if self.headers.len() >= BATCH_HEADERS {
+                    stream.send(state, &self.headers)?;
+                    self.headers.clear();
+                }
+                if let Some(senders) = stream.senders().filter(|_| !pages.is_empty()) {
+                    senders.send(state, Job { block: index, pages })?;
+                }
+                self.count(state, stream, limited, before)?;
+            }
+        }
+        let before = stream.sent();
+        end_of_round(state, stream, &mut self.headers)?;
+        stream.send(state, &self.headers)?;
+        self.count(state, stream, limited, before)
+    }
+
+    /// Takes the next dirty pages of a block out of the bitmap. Those of zeros go on the main
+    /// channel, unless the channels look for them.
+    fn take_for_channel<'s>(
+        &mut self,
+        state: &'s MigrationState,
+        stream: &Stream,
+        index: usize,
+        from: &mut usize,
+        name: &mut Option<&'s IdStr>,
+    ) -> Vec<usize> {
+        let (block, bitmap) = (&state.host.ram[index], &mut self.bitmaps[index]);
+        let looks = stream.senders().is_none_or(|senders| !senders.find_zeros());
+        let (mut pages, mut duplicate) = (Vec::with_capacity(MULTIFD_PAGES), 0);
+        while pages.len() < MULTIFD_PAGES && self.headers.len() < BATCH_HEADERS {
+            let Some(page) = bitmap.take_next(*from) else { break };
+            *from = page + 1;
+            if looks && is_zero(block.page(page)) {
+                let offset = PageOffset::containing((page * TARGET_PAGE_SIZE) as u64);
+                encode_page_header(&mut self.headers, offset, RamFlags::ZERO, name.take());
+                duplicate += 1;
+            } else {
+                pages.push(page);
+            }
+        }
+        state.outgoing.progress.update(|info| info.duplicate += duplicate);
+        pages
+    }
+
+    /// Notes what was sent since `before`, and with `limited` keeps to `max-bandwidth`.
+    fn count(
+        &self,
+        state: &MigrationState,
+        stream: &mut Stream,
+        limited: bool,
+        before: u64,
+    ) -> Result<(), MigrationError> {
+        let (sent, remaining) = (stream.sent(), self.remaining());
+        state.outgoing.progress.update(|info| {
             info.transferred = sent;
             info.remaining = remaining;
         });
-        if limited {
-            stream.keep_to_bandwidth(state, sent - before)?;
-        }
-        Ok(())
+        if limited { stream.keep_to_bandwidth(state, sent - before) } else { Ok(()) }
     }
 
     /// Appends END.
-    pub(super) fn end(out: &mut Vec<u8>) {
+    pub(super) fn end(
+        state: &MigrationState,
+        stream: &Stream,
+        out: &mut Vec<u8>,
+    ) -> Result<(), MigrationError> {
         Record::End { section_id: RAM_SECTION_ID }.encode(out);
-        end_of_section(out);
+        end_of_round(state, stream, out)
     }
+}
+
+/// Appends the end of a section of memory, at which all channels have sent what belongs before
+/// it (`multifd_ram_flush_and_sync`).
+fn end_of_round(
+    state: &MigrationState,
+    stream: &Stream,
+    out: &mut Vec<u8>,
+) -> Result<(), MigrationError> {
+    if let Some(senders) = stream.senders() {
+        senders.sync(state)?;
+        if senders.tells_flush() {
+            RamRecord::MultifdFlush.encode(out);
+        }
+    }
+    end_of_section(out);
+    Ok(())
 }
 
 fn end_of_section(out: &mut Vec<u8>) {

@@ -13,6 +13,7 @@ use crate::transport::Endpoint;
 
 use super::active::Active;
 use super::finish::Failed;
+use super::multifd::Senders;
 use super::ram::RamSave;
 use super::stream::Stream;
 
@@ -32,14 +33,19 @@ impl Setup {
     pub fn connect(
         state: &MigrationState,
         _thread: &mut BqlUnlocked,
-        _begun: Begun,
+        begun: Begun,
         endpoint: Endpoint,
     ) -> Result<Self, Failed> {
         let uri = endpoint.uri().clone();
-        let channel = endpoint
-            .connect(&state.outgoing.stop)
-            .map_err(|source| Failed::without_stream(MigrationError::Connect { uri, source }))?;
-        Ok(Setup { stream: Stream::new(channel) })
+        let connect = || {
+            let channel = endpoint
+                .connect(&state.outgoing.stop)
+                .map_err(|source| MigrationError::Connect { uri: uri.clone(), source })?;
+            let multifd = state.capabilities().multifd;
+            let senders = multifd.then(|| Senders::connect(state, &begun, &uri)).transpose()?;
+            Ok(Stream::new(channel, senders))
+        };
+        Ok(Setup { stream: connect().map_err(Failed::without_stream)? })
     }
 
     /// Sends the head of the stream; from here on writes to memory are tracked.
@@ -83,7 +89,7 @@ impl Setup {
             Record::Command(Command::OpenReturnPath).encode(&mut out);
         }
         let mut ram = RamSave::new(state);
-        ram.start(state, &mut out)?;
+        ram.start(state, &self.stream, &mut out)?;
         self.stream.send(state, &out)?;
         let (total, remaining) = (state.host.ram_bytes(), ram.remaining());
         state.outgoing.progress.update(|info| {

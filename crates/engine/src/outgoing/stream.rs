@@ -8,14 +8,18 @@ use crate::error::MigrationError;
 use crate::guest_io::Piece;
 use crate::state::MigrationState;
 
+use super::multifd::Senders;
+
 /// How far the limit may be caught up after a pause, and how soon a change of it is heard
 /// (QEMU's `BUFFER_DELAY`).
 const WINDOW: Duration = Duration::from_millis(100);
 
-/// A connected channel and what went over it.
+/// A connected channel, those beside it, and what went over them.
 #[derive(Debug)]
 pub(super) struct Stream {
     channel: Channel,
+    senders: Option<Senders>,
+    /// Bytes of the main channel.
     sent: u64,
     /// Bytes that were sent beyond the bandwidth limit, at the moment `counted`; less than 0
     /// if it was not used up.
@@ -24,16 +28,22 @@ pub(super) struct Stream {
 }
 
 impl Stream {
-    pub(super) fn new(channel: Channel) -> Self {
-        Stream { channel, sent: 0, ahead: 0.0, counted: Instant::now() }
+    pub(super) fn new(channel: Channel, senders: Option<Senders>) -> Self {
+        Stream { channel, senders, sent: 0, ahead: 0.0, counted: Instant::now() }
     }
 
     pub(super) fn channel(&self) -> &Channel {
         &self.channel
     }
 
+    /// The channels beside the main one, with capability `multifd`.
+    pub(super) fn senders(&self) -> Option<&Senders> {
+        self.senders.as_ref()
+    }
+
+    /// Bytes that went over all channels.
     pub(super) fn sent(&self) -> u64 {
-        self.sent
+        self.sent + self.senders.as_ref().map_or(0, Senders::sent)
     }
 
     pub(super) fn send(
@@ -58,7 +68,7 @@ impl Stream {
     }
 
     pub(super) fn broken(&self, source: io::Error) -> MigrationError {
-        MigrationError::of_write(self.sent, source)
+        MigrationError::of_write(self.sent(), source)
     }
 
     /// Waits until `bytes` more are within `max-bandwidth`.
@@ -86,9 +96,12 @@ impl Stream {
         }
     }
 
-    /// Ends the channel after everything went well.
+    /// Ends the channels after everything went well.
     pub(super) fn close(self, state: &MigrationState) -> Result<(), MigrationError> {
-        let sent = self.sent;
+        let sent = self.sent();
+        if let Some(senders) = self.senders {
+            senders.close(state)?;
+        }
         self.channel
             .close(&state.outgoing.stop)
             .map_err(|source| MigrationError::Send { sent, source })

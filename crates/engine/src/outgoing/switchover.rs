@@ -12,6 +12,7 @@ use wire::{Decoder, Footer, IdStr, Record, ReturnMessage, SectionHeader, Wire, v
 
 use crate::channel::VerdictReader;
 use crate::error::MigrationError;
+use crate::guest_io::Piece;
 use crate::host::VmStopped;
 use crate::state::MigrationState;
 use crate::status::MigrationStatus;
@@ -28,7 +29,7 @@ pub struct Switchover {
     stopped: VmStopped,
     stream: Stream,
     ram: RamSave,
-    /// Everything after memory, to the end of the stream.
+    /// Everything after memory's END, to the end of the stream.
     tail: Vec<u8>,
     began: Instant,
 }
@@ -82,7 +83,9 @@ impl Switchover {
 
     fn send_rest(&mut self, state: &MigrationState) -> Result<(), MigrationError> {
         self.ram.send_dirty(state, &mut self.stream, false)?;
-        self.stream.send(state, &self.tail)?;
+        let mut end = Vec::new();
+        RamSave::end(state, &self.stream, &mut end)?;
+        self.stream.send_pieces(state, &mut [Piece::bytes(&end), Piece::bytes(&self.tail)])?;
         let sent = self.stream.sent();
         state.outgoing.progress.update(|info| info.transferred = sent);
         if self.stream.channel().is_two_way() {
@@ -102,13 +105,11 @@ fn pause(
     waited.map_err(|source| stream.broken(source))
 }
 
-/// Appends END of `ram`, every device, EOF and the description
-/// (`qemu_savevm_state_complete_precopy`).
+/// Every device, EOF and the description (`qemu_savevm_state_complete_precopy`): what follows
+/// END of `ram`.
 fn save_devices(state: &MigrationState, bql: &BqlGuard<'_>, stopped: &VmStopped) -> Vec<u8> {
     let mut out = Vec::new();
     let mut description = vmdesc::Builder::new(&configuration(state));
-    RamSave::end(&mut out);
-
     let mut section_id = RAM_SECTION_ID;
     for entry in &state.host.devices {
         section_id += 1;

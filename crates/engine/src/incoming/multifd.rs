@@ -1,0 +1,371 @@
+//! The channels beside the main one on their way in: `migration/multifd.c`, the receiving half.
+//!
+//! The source connects all of its channels before it ends the first section of the main one. So
+//! they are taken there, with their threads. Each thread receives packets and puts the pages where
+//! they belong; at a SYNC packet it waits until the main channel has come to the same place.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Instant;
+
+use wire::multifd::{
+    MULTIFD_INIT_LEN, MULTIFD_MAGIC, MULTIFD_PACKET_LEN, MultifdInit, MultifdPacket,
+};
+use wire::ram::PageOffset;
+use wire::{DecodeError, Decoder, Wire};
+
+use crate::attempt::{Begun, fail_from_channel};
+use crate::channel::{Channel, ChannelReader};
+use crate::error::MigrationError;
+use crate::guest_io::Room;
+use crate::ram::{PageSet, store_zero};
+use crate::registrations::words;
+use crate::state::MigrationState;
+use crate::status::Direction;
+use crate::transport::Listener;
+use crate::uri::Uri;
+
+use super::ram::{ours, page};
+
+/// The connections of a source, of which the main one is known.
+#[derive(Debug)]
+pub(super) struct Connections {
+    listener: Listener,
+    uri: Uri,
+    /// Those that came before the main one.
+    early: Vec<Channel>,
+    begun: Begun,
+}
+
+impl Connections {
+    /// Waits for the main connection. Its first byte tells it from the others
+    /// (`migration_ioc_process_incoming`).
+    pub(super) fn wait_for_main(
+        state: &MigrationState,
+        begun: Begun,
+        uri: Uri,
+        listener: Listener,
+    ) -> Result<(Channel, Self), MigrationError> {
+        let [multifd, ..] = MULTIFD_MAGIC.to_be_bytes();
+        let stop = &state.incoming.stop;
+        let mut connections = Connections { listener, uri, early: Vec::new(), begun };
+        loop {
+            let next = connections.listener.accept(stop).and_then(|channel| {
+                let first = channel.first_byte(stop)?;
+                Ok((channel, first))
+            });
+            let (channel, first) = next.map_err(|source| MigrationError::Listen {
+                uri: connections.uri.clone(),
+                source,
+            })?;
+            if first != Some(multifd) {
+                return Ok((channel, connections));
+            }
+            if connections.early.len() == usize::from(state.parameters().multifd_channels) {
+                return Err(connections.missing(state, connections.early.len()));
+            }
+            connections.early.push(channel);
+        }
+    }
+
+    /// Takes every channel that the source has connected, in the order of their numbers.
+    fn complete(self, state: &MigrationState) -> Result<(Vec<Channel>, Begun), MigrationError> {
+        let expected = usize::from(state.parameters().multifd_channels);
+        let stop = &state.incoming.stop;
+        let Connections { mut listener, uri, early, begun } = self;
+        let deadline = Instant::now() + listener.delay();
+        let mut early = early.into_iter();
+        let mut places: Vec<Option<Channel>> = (0..expected).map(|_| None).collect();
+        loop {
+            let found = places.iter().flatten().count();
+            let next = match early.next() {
+                Some(channel) => Some(channel),
+                // One more than there is a place for would be an error, if it is there already.
+                None if found == expected => listener
+                    .accept_until(stop, Some(Instant::now()))
+                    .map_err(|source| MigrationError::Listen { uri: uri.clone(), source })?,
+                None => listener
+                    .accept_until(stop, Some(deadline))
+                    .map_err(|source| MigrationError::Listen { uri: uri.clone(), source })?,
+            };
+            let Some(channel) = next else { break };
+            let id = number(state, &channel, &places)?;
+            places[id] = Some(channel);
+        }
+        let channels: Vec<Channel> = places.into_iter().flatten().collect();
+        if channels.len() < expected {
+            return Err(MigrationError::ChannelsMissing { found: channels.len(), expected });
+        }
+        Ok((channels, begun))
+    }
+}
+
+impl Connections {
+    fn missing(&self, state: &MigrationState, found: usize) -> MigrationError {
+        let expected = usize::from(state.parameters().multifd_channels);
+        MigrationError::ChannelsMissing { found, expected }
+    }
+}
+
+/// Reads which channel this is: one that there is a place for, and that has not come yet.
+fn number(
+    state: &MigrationState,
+    channel: &Channel,
+    places: &[Option<Channel>],
+) -> Result<usize, MigrationError> {
+    let reader = ChannelReader { channel, stop: &state.incoming.stop };
+    let mut input = Decoder::with_capacity(reader, MULTIFD_INIT_LEN);
+    let init = MultifdInit::decode(&mut input).map_err(MigrationError::Channel)?;
+    if init.uuid != [0; 16] {
+        let found = format!("UUID {:032x}", u128::from_be_bytes(init.uuid));
+        let error = input.error_at(8, "no UUID, as this machine has none", found);
+        return Err(MigrationError::Channel(error));
+    }
+    match places.get(usize::from(init.id)) {
+        Some(None) => Ok(init.id.into()),
+        place => {
+            let (expected, found) = match place {
+                Some(_) => ("each channel id once".to_owned(), "a second time"),
+                None => (format!("a channel id below {} (multifd-channels)", places.len()), ""),
+            };
+            let found = format!("id {} {found}", init.id);
+            Err(MigrationError::Channel(input.error_at(24, expected, found.trim_end())))
+        }
+    }
+}
+
+/// The channels, each with its thread. Dropping them breaks them off.
+pub(super) struct Receivers {
+    shared: Arc<Shared>,
+    channels: Vec<Arc<Channel>>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+struct Shared {
+    /// Of each block, the pages that hold zeros and have no memory behind them.
+    untouched: Vec<Arc<PageSet>>,
+    /// Never held over I/O.
+    gate: Mutex<Gate>,
+    changed: Condvar,
+}
+
+/// Where the passes meet.
+#[derive(Default)]
+struct Gate {
+    /// Channels that wait at a SYNC packet.
+    waiting: usize,
+    /// How often they were let go on.
+    passes: u64,
+    /// A channel that the source has closed: an error if more is expected of it.
+    closed: Option<u8>,
+    /// A channel could not go on, and its error was kept.
+    broken: bool,
+    /// Nothing may come any more.
+    ended: bool,
+    /// What came all the same.
+    late: Option<MigrationError>,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Gate> {
+        self.gate.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Gate)) {
+        change(&mut self.lock());
+        self.changed.notify_all();
+    }
+
+    fn wait_while(&self, waiting: impl Fn(&Gate) -> bool) -> MutexGuard<'_, Gate> {
+        let gate = self.changed.wait_while(self.lock(), |gate| waiting(gate));
+        gate.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A channel has come to a SYNC packet, the next after `passes` others.
+    fn wait_for_main(&self, passes: u64) {
+        self.change(|gate| gate.waiting += 1);
+        drop(self.wait_while(|gate| gate.passes == passes && !gate.broken && !gate.ended));
+    }
+}
+
+impl Receivers {
+    /// Takes the channels of `connections`, and starts their threads.
+    pub(super) fn start(
+        state: &MigrationState,
+        connections: Connections,
+        untouched: Vec<Arc<PageSet>>,
+    ) -> Result<Self, MigrationError> {
+        let (channels, begun) = connections.complete(state)?;
+        let (gate, changed) = (Mutex::default(), Condvar::new());
+        let mut receivers = Receivers {
+            shared: Arc::new(Shared { untouched, gate, changed }),
+            channels: channels.into_iter().map(Arc::new).collect(),
+            threads: Vec::new(),
+        };
+        for (id, channel) in (0..).zip(&receivers.channels) {
+            let (owned, shared, channel) =
+                (begun.counted(), Arc::clone(&receivers.shared), Arc::clone(channel));
+            let thread = thread::Builder::new()
+                .name(format!("mig/dst/recv_{id}"))
+                .spawn(move || run(owned, &shared, &channel, id));
+            receivers.threads.push(
+                thread.map_err(|source| MigrationError::Resources { what: "thread", source })?,
+            );
+        }
+        Ok(receivers)
+    }
+
+    /// Waits until every channel has brought what belongs before this place of the main channel,
+    /// and lets them go on (`multifd_recv_sync_main`).
+    pub(super) fn sync(&self, _state: &MigrationState) -> Result<(), MigrationError> {
+        let all = self.channels.len();
+        let mut gate = self
+            .shared
+            .wait_while(|gate| gate.waiting < all && gate.closed.is_none() && !gate.broken);
+        if gate.broken {
+            return Err(MigrationError::Cancelled);
+        }
+        if let Some(id) = gate.closed.filter(|_| gate.waiting < all) {
+            return Err(MigrationError::ChannelClosed { id });
+        }
+        gate.waiting = 0;
+        gate.passes += 1;
+        drop(gate);
+        self.shared.changed.notify_all();
+        Ok(())
+    }
+
+    /// Ends the threads when everything is here; a channel that has more to bring is an error.
+    pub(super) fn finish(mut self, _state: &MigrationState) -> Result<(), MigrationError> {
+        self.end();
+        let mut gate = self.shared.lock();
+        if gate.broken {
+            return Err(MigrationError::Cancelled);
+        }
+        gate.late.take().map_or(Ok(()), Err)
+    }
+
+    fn end(&mut self) {
+        self.shared.change(|gate| gate.ended = true);
+        for channel in &self.channels {
+            channel.shut_down();
+        }
+        for thread in self.threads.drain(..) {
+            // What a thread does is caught there.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Receivers {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// A channel's thread.
+fn run(state: Arc<MigrationState>, shared: &Shared, channel: &Channel, id: u8) {
+    let error = match catch_unwind(AssertUnwindSafe(|| receive_all(&state, shared, channel))) {
+        Ok(Ok(())) => return shared.change(|gate| gate.closed = Some(id)),
+        Ok(Err(source)) => MigrationError::LoadChannel { id, source },
+        Err(panic) => MigrationError::Panicked { message: words(&*panic) },
+    };
+    if shared.lock().ended {
+        return shared.change(|gate| gate.late = Some(error));
+    }
+    fail_from_channel(&state, Direction::Incoming, error);
+    shared.change(|gate| gate.broken = true);
+}
+
+/// Receives packets until the source closes the channel.
+fn receive_all(
+    state: &MigrationState,
+    shared: &Shared,
+    channel: &Channel,
+) -> Result<(), DecodeError> {
+    let reader = ChannelReader { channel, stop: &state.incoming.stop };
+    // It buffers one packet and no more: what follows goes where it belongs.
+    let mut input = Decoder::with_capacity(reader, MULTIFD_PACKET_LEN);
+    let mut passes = 0;
+    while input.peek_u8()?.is_some() {
+        let at = input.offset();
+        let packet = MultifdPacket::decode(&mut input)?;
+        if shared.lock().ended {
+            return Err(input.error_at(at, "nothing after the last SYNC packet", "a packet"));
+        }
+        if packet.block().is_some() {
+            receive_pages(state, shared, &mut input, at, &packet)?;
+        }
+        let (normal, zero) = (packet.normal().len() as u64, packet.zero().len() as u64);
+        let transferred = input.offset() - at;
+        state.incoming.progress.update(|info| {
+            info.normal += normal;
+            info.duplicate += zero;
+            info.transferred += transferred;
+        });
+        if packet.is_sync() {
+            shared.wait_for_main(passes);
+            passes += 1;
+        }
+    }
+    Ok(())
+}
+
+/// Receives the pages of a packet straight into the block.
+fn receive_pages(
+    state: &MigrationState,
+    shared: &Shared,
+    input: &mut Decoder<ChannelReader<'_>>,
+    at: u64,
+    packet: &MultifdPacket,
+) -> Result<(), DecodeError> {
+    let name = packet.block().map_or("", |block| block.as_str());
+    let blocks = state.host.ram.iter().zip(&shared.untouched);
+    let Some((block, untouched)) = blocks.clone().find(|(block, _)| block.idstr().as_str() == name)
+    else {
+        return Err(input.error_at(at, ours(state), format!("RAM block {name:?}")));
+    };
+    let pages = |offsets: &[PageOffset]| -> Result<Vec<usize>, DecodeError> {
+        offsets.iter().map(|offset| page(state, input, at, block, *offset)).collect()
+    };
+    let (normal, zero) = (pages(packet.normal())?, pages(packet.zero())?);
+    for page in &normal {
+        untouched.remove_range(*page..*page + 1);
+    }
+    receive_runs(state, input, &block.runs(&normal))?;
+    for page in zero.into_iter().filter(|page| !untouched.contains(*page)) {
+        store_zero(block.page(page));
+    }
+    Ok(())
+}
+
+/// Fills `runs` of guest memory, one after the other.
+fn receive_runs(
+    _state: &MigrationState,
+    input: &mut Decoder<ChannelReader<'_>>,
+    runs: &[&[AtomicU64]],
+) -> Result<(), DecodeError> {
+    const EXPECTED: &str = "the bytes of a page";
+    let bytes: usize = runs.iter().map(|words| size_of_val(*words)).sum();
+    let mut filled = 0;
+    while filled < bytes {
+        let mut before = filled;
+        let mut rooms: Vec<Room<'_>> = Vec::with_capacity(runs.len());
+        for words in runs {
+            let bytes = size_of_val(*words);
+            if before < bytes {
+                rooms.push(Room::words(words).after(before));
+            }
+            before = before.saturating_sub(bytes);
+        }
+        let read = |reader: &mut ChannelReader<'_>| reader.read_rooms(&mut rooms);
+        match input.read_past_buffer(EXPECTED, read)? {
+            // It has ended, and says so again with all it knows.
+            0 => drop(input.take(1, EXPECTED)?),
+            n => filled += n,
+        }
+    }
+    Ok(())
+}

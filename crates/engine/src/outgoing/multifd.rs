@@ -1,0 +1,331 @@
+//! The channels beside the main one on their way out: `migration/multifd.c`, the sending half.
+//!
+//! The migration thread cuts the dirty pages into jobs; whichever channel is free takes the
+//! next, looks for zeros, and sends a packet and its pages with one `writev`. Before the next
+//! pass every channel has sent all of this one and says so with a SYNC packet: the destination
+//! then keeps a page of one pass from being overtaken by the same page of the next.
+
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+
+use wire::multifd::{MULTIFD_PACKET_LEN, MultifdInit, MultifdPacket};
+use wire::ram::PageOffset;
+use wire::{TARGET_PAGE_SIZE, Wire};
+
+use crate::attempt::{Begun, fail_from_channel};
+use crate::channel::Channel;
+use crate::error::MigrationError;
+use crate::guest_io::Piece;
+use crate::parameters::ZeroPageDetection;
+use crate::ram::is_zero;
+use crate::registrations::words;
+use crate::state::MigrationState;
+use crate::status::Direction;
+use crate::transport::Endpoint;
+use crate::uri::Uri;
+
+/// Most jobs that wait for a channel, a channel.
+const WAITING: usize = 2;
+
+/// Dirty pages of one block, at most as many as a packet takes, that go in one packet.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub(super) block: usize,
+    pub(super) pages: Vec<usize>,
+}
+
+/// What a channel has to do next.
+enum Work {
+    Send(Job),
+    Sync,
+}
+
+/// The connected channels, each with its thread. Dropping them breaks them off.
+#[derive(Debug)]
+pub(super) struct Senders {
+    shared: Arc<Shared>,
+    channels: Vec<Arc<Channel>>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+/// What the threads share.
+#[derive(Debug)]
+struct Shared {
+    /// What the destination expects, as it was set when the migration began.
+    flush_after_each_section: bool,
+    zero_page_detection: ZeroPageDetection,
+    /// Never held over I/O.
+    queue: Mutex<Queue>,
+    /// There is work, or there will be none.
+    work: Condvar,
+    /// A channel has done something.
+    done: Condvar,
+    /// Bytes of all channels.
+    sent: AtomicU64,
+    packets: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    jobs: VecDeque<Job>,
+    /// Channels that work on a job.
+    busy: usize,
+    /// How often the channels were told to synchronise.
+    syncs: u64,
+    /// Channels that have not done so yet.
+    to_sync: usize,
+    /// There will be no more work.
+    ended: bool,
+    /// A channel could not go on.
+    broken: bool,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until `ready`; a channel that broke ends the migration instead.
+    fn wait_until(
+        &self,
+        ready: impl Fn(&Queue) -> bool,
+    ) -> Result<MutexGuard<'_, Queue>, MigrationError> {
+        let waiting = |queue: &mut Queue| !queue.broken && !ready(queue);
+        let queue = self.done.wait_while(self.lock(), waiting);
+        let queue = queue.unwrap_or_else(PoisonError::into_inner);
+        // The channel has told why.
+        if queue.broken { Err(MigrationError::Cancelled) } else { Ok(queue) }
+    }
+
+    /// Waits for the next thing to do for a channel that has synchronised `syncs` times.
+    fn next(&self, syncs: u64) -> Option<Work> {
+        let idle = |queue: &mut Queue| {
+            !queue.ended && !queue.broken && queue.jobs.is_empty() && queue.syncs == syncs
+        };
+        let mut queue =
+            self.work.wait_while(self.lock(), idle).unwrap_or_else(PoisonError::into_inner);
+        if queue.ended || queue.broken {
+            return None;
+        }
+        let Some(job) = queue.jobs.pop_front() else {
+            return Some(Work::Sync);
+        };
+        queue.busy += 1;
+        self.done.notify_all();
+        Some(Work::Send(job))
+    }
+
+    fn has_done(&self, work: &Work) {
+        let mut queue = self.lock();
+        match work {
+            Work::Send(_) => queue.busy -= 1,
+            Work::Sync => queue.to_sync -= 1,
+        }
+        self.done.notify_all();
+    }
+
+    fn end(&self, broken: bool) {
+        let mut queue = self.lock();
+        queue.ended = true;
+        queue.broken |= broken;
+        self.work.notify_all();
+        self.done.notify_all();
+    }
+
+    fn count(&self, bytes: usize) {
+        self.sent.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+}
+
+impl Senders {
+    /// Connects `multifd-channels` channels to `uri`, after the main one.
+    pub(super) fn connect(
+        state: &MigrationState,
+        begun: &Begun,
+        uri: &Uri,
+    ) -> Result<Self, MigrationError> {
+        let parameters = state.parameters();
+        let mut senders = Senders {
+            shared: Arc::new(Shared {
+                flush_after_each_section: parameters.multifd_flush_after_each_section,
+                zero_page_detection: parameters.zero_page_detection,
+                queue: Mutex::default(),
+                work: Condvar::new(),
+                done: Condvar::new(),
+                sent: AtomicU64::new(0),
+                packets: AtomicU64::new(0),
+            }),
+            channels: Vec::new(),
+            threads: Vec::new(),
+        };
+        let stop = &state.outgoing.stop;
+        for id in 0..parameters.multifd_channels {
+            let endpoint = Endpoint::from(uri.clone());
+            if !endpoint.has_many_channels() {
+                return Err(MigrationError::OneChannel { uri: uri.clone() });
+            }
+            let connect = |source| MigrationError::Connect { uri: uri.clone(), source };
+            let channel = Arc::new(endpoint.connect(stop).map_err(connect)?);
+            let mut init = Vec::new();
+            MultifdInit { uuid: [0; 16], id }.encode(&mut init);
+            channel
+                .write_all(stop, &init)
+                .map_err(|source| MigrationError::of_write(senders.sent(), source))?;
+            senders.shared.count(init.len());
+
+            let (owned, shared) = (begun.counted(), Arc::clone(&senders.shared));
+            senders.channels.push(Arc::clone(&channel));
+            let thread = thread::Builder::new()
+                .name(format!("mig/src/send_{id}"))
+                .spawn(move || run(owned, &shared, &channel));
+            senders.threads.push(
+                thread.map_err(|source| MigrationError::Resources { what: "thread", source })?,
+            );
+        }
+        Ok(senders)
+    }
+
+    /// Whether the destination is told on the main channel where the passes end (QEMU 8.1 and
+    /// later); before that, each section of memory ends one.
+    pub(super) fn tells_flush(&self) -> bool {
+        !self.shared.flush_after_each_section
+    }
+
+    /// Whether the channels look for zeros.
+    pub(super) fn find_zeros(&self) -> bool {
+        self.shared.zero_page_detection == ZeroPageDetection::Multifd
+    }
+
+    /// Bytes that went over all channels.
+    pub(super) fn sent(&self) -> u64 {
+        self.shared.sent.load(Ordering::Relaxed)
+    }
+
+    /// Hands pages to the next channel that is free, and waits if none will be soon.
+    pub(super) fn send(&self, _state: &MigrationState, job: Job) -> Result<(), MigrationError> {
+        let most = WAITING * self.channels.len();
+        self.shared.wait_until(|queue| queue.jobs.len() < most)?.jobs.push_back(job);
+        self.shared.work.notify_one();
+        Ok(())
+    }
+
+    /// Waits until every channel has sent everything and said so to the destination
+    /// (`multifd_send_sync_main`).
+    pub(super) fn sync(&self, _state: &MigrationState) -> Result<(), MigrationError> {
+        let mut queue = self.shared.wait_until(|queue| queue.jobs.is_empty() && queue.busy == 0)?;
+        queue.syncs += 1;
+        queue.to_sync = self.channels.len();
+        drop(queue);
+        self.shared.work.notify_all();
+        self.shared.wait_until(|queue| queue.to_sync == 0).map(drop)
+    }
+
+    /// Ends the threads after everything went well.
+    pub(super) fn close(mut self, _state: &MigrationState) -> Result<(), MigrationError> {
+        self.shared.end(false);
+        self.join();
+        if self.shared.lock().broken { Err(MigrationError::Cancelled) } else { Ok(()) }
+    }
+
+    fn join(&mut self) {
+        for thread in self.threads.drain(..) {
+            // What a thread does is caught there.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Senders {
+    fn drop(&mut self) {
+        self.shared.end(false);
+        // Nothing is left to send after an orderly end; else a thread may wait for the peer.
+        for channel in &self.channels {
+            channel.shut_down();
+        }
+        self.join();
+    }
+}
+
+/// A channel's thread.
+fn run(state: Arc<MigrationState>, shared: &Shared, channel: &Channel) {
+    let sent = catch_unwind(AssertUnwindSafe(|| send_all(&state, shared, channel)));
+    let error = match sent {
+        Ok(Ok(())) => return,
+        Ok(Err(error)) => error,
+        Err(panic) => MigrationError::Panicked { message: words(&*panic) },
+    };
+    // An end that was asked for breaks the channels off.
+    if !shared.lock().ended {
+        fail_from_channel(&state, Direction::Outgoing, error);
+    }
+    shared.end(true);
+}
+
+fn send_all(
+    state: &MigrationState,
+    shared: &Shared,
+    channel: &Channel,
+) -> Result<(), MigrationError> {
+    let (mut syncs, mut header) = (0, Vec::with_capacity(MULTIFD_PACKET_LEN));
+    while let Some(work) = shared.next(syncs) {
+        let packet_num = shared.packets.fetch_add(1, Ordering::Relaxed);
+        match &work {
+            Work::Send(job) => send_job(state, shared, channel, job, packet_num, &mut header)?,
+            Work::Sync => {
+                syncs += 1;
+                write(state, shared, channel, &MultifdPacket::sync(packet_num), &mut header, &[])?;
+            }
+        }
+        shared.has_done(&work);
+    }
+    Ok(())
+}
+
+fn send_job(
+    state: &MigrationState,
+    shared: &Shared,
+    channel: &Channel,
+    job: &Job,
+    packet_num: u64,
+    header: &mut Vec<u8>,
+) -> Result<(), MigrationError> {
+    let block = &state.host.ram[job.block];
+    let looks = shared.zero_page_detection == ZeroPageDetection::Multifd;
+    let (zero, normal): (Vec<usize>, Vec<usize>) =
+        job.pages.iter().partition(|page| looks && is_zero(block.page(**page)));
+    let offsets = |pages: &[usize]| -> Vec<PageOffset> {
+        pages.iter().map(|page| PageOffset::containing((page * TARGET_PAGE_SIZE) as u64)).collect()
+    };
+    let packet =
+        MultifdPacket::pages(packet_num, block.idstr().clone(), &offsets(&normal), &offsets(&zero));
+    write(state, shared, channel, &packet, header, &block.runs(&normal))?;
+    state.outgoing.progress.update(|info| {
+        info.normal += normal.len() as u64;
+        info.duplicate += zero.len() as u64;
+    });
+    Ok(())
+}
+
+fn write(
+    state: &MigrationState,
+    shared: &Shared,
+    channel: &Channel,
+    packet: &MultifdPacket,
+    header: &mut Vec<u8>,
+    pages: &[&[AtomicU64]],
+) -> Result<(), MigrationError> {
+    header.clear();
+    packet.encode(header);
+    let mut pieces = Vec::with_capacity(1 + pages.len());
+    pieces.push(Piece::bytes(header));
+    pieces.extend(pages.iter().map(|words| Piece::words(words)));
+    let bytes = pieces.iter().map(Piece::len).sum();
+    channel
+        .write_all_pieces(&state.outgoing.stop, &mut pieces)
+        .map_err(|source| MigrationError::of_write(shared.sent.load(Ordering::Relaxed), source))?;
+    shared.count(bytes);
+    Ok(())
+}
