@@ -275,8 +275,10 @@ fn an_object_answers_for_itself_as_long_as_it_is_exported() {
     assert!(matches!(second, Err(CommandError::Refused(_))), "{second:?}");
     let incoming = migration::migrate_incoming(&mut bql, unused());
     assert!(matches!(incoming, Err(CommandError::Refused(_))), "{incoming:?}");
-    let capabilities =
-        migration::set_capabilities(&bql, MigrationCapabilities { pause_before_switchover: true });
+    let capabilities = migration::set_capabilities(
+        &bql,
+        MigrationCapabilities { pause_before_switchover: true, ..Default::default() },
+    );
     assert!(matches!(capabilities, Err(CommandError::Refused(_))), "{capabilities:?}");
 
     migration::cancel(&mut bql, Direction::Outgoing);

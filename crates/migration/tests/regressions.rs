@@ -544,7 +544,7 @@ fn qemu_status_failing_failed_is_seen_when_cleanup_is_over() {
     bql.unlocked(|_| gate.wait_for(1));
     assert_eq!(observer.status(), MigrationStatus::Setup, "it has failed, and cleans up");
     assert!(migration::is_running(&bql));
-    let pause = MigrationCapabilities { pause_before_switchover: true };
+    let pause = MigrationCapabilities { pause_before_switchover: true, ..Default::default() };
     let refused = migration::set_capabilities(&bql, pause);
     assert!(matches!(refused, Err(CommandError::Refused(_))), "{refused:?}");
     let (endpoint, _peer) = pair();

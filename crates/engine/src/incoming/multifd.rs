@@ -289,13 +289,21 @@ fn receive_all(
     // It buffers one packet and no more: what follows goes where it belongs.
     let mut input = Decoder::with_capacity(reader, MULTIFD_PACKET_LEN);
     let mut passes = 0;
+    // Where the last pages are that no SYNC packet has followed yet.
+    let mut out_of_step = None;
     while input.peek_u8()?.is_some() {
         let at = input.offset();
-        let packet = MultifdPacket::decode(&mut input)?;
-        if shared.lock().ended {
-            return Err(input.error_at(at, "nothing after the last SYNC packet", "a packet"));
-        }
+        let packet = match MultifdPacket::decode(&mut input) {
+            // Cut off by us. A source of QEMU before 9.0 may send a packet without pages after
+            // its last SYNC.
+            Err(_) if shared.lock().ended => break,
+            packet => packet?,
+        };
         if packet.block().is_some() {
+            out_of_step = Some(at);
+            if shared.lock().ended {
+                break;
+            }
             receive_pages(state, shared, &mut input, at, &packet)?;
         }
         let (normal, zero) = (packet.normal().len() as u64, packet.zero().len() as u64);
@@ -308,9 +316,13 @@ fn receive_all(
         if packet.is_sync() {
             shared.wait_for_main(passes);
             passes += 1;
+            out_of_step = None;
         }
     }
-    Ok(())
+    match out_of_step {
+        Some(at) => Err(input.error_at(at, "no pages after the last SYNC packet", "pages")),
+        None => Ok(()),
+    }
 }
 
 /// Receives the pages of a packet straight into the block.

@@ -4,6 +4,7 @@
 mod cancel;
 mod endpoints;
 mod faults;
+mod multifd;
 mod notifiers;
 mod peer;
 mod rig;

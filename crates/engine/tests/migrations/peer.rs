@@ -4,11 +4,11 @@ use std::io::Write;
 use std::os::unix::net::UnixStream;
 
 use engine::{Endpoint, Uri};
-use wire::ram::RamRecord;
+use wire::ram::{BlockEntry, BlockList, RAM_VERSION, RamRecord};
 use wire::vmstate::{self, GlobalState, VmState as _};
 use wire::{
-    Configuration, DecodeError, Decoder, FileHeader, Footer, Record, ReturnMessage,
-    TARGET_PAGE_SIZE, Wire,
+    Configuration, DecodeError, Decoder, FileHeader, Footer, IdStr, Record, ReturnMessage,
+    SectionHeader, TARGET_PAGE_SIZE, Wire,
 };
 
 use crate::rig::{Counter, DEADLINE, MACHINE_TYPE};
@@ -63,6 +63,51 @@ pub(crate) fn say(mut peer: &UnixStream, message: &ReturnMessage) -> std::io::Re
 pub(crate) fn head() -> Vec<u8> {
     let configuration = Configuration { machine: MACHINE_TYPE.into(), ..Configuration::default() };
     [encoded(&FileHeader), encoded(&Record::Configuration(configuration))].concat()
+}
+
+/// The number of the section `ram`.
+pub(crate) const RAM_SECTION: u32 = 2;
+
+/// The block of every machine here.
+pub(crate) fn block() -> IdStr {
+    IdStr::new("memory").expect("a short name")
+}
+
+fn header(section_id: u32, name: &str, version_id: u32) -> SectionHeader {
+    let idstr = IdStr::new(name).expect("a short name");
+    SectionHeader { section_id, idstr, instance_id: 0, version_id }
+}
+
+/// The end of a section of memory; with `flush`, a round of multifd ends there.
+pub(crate) fn end_of_section(flush: bool) -> Vec<u8> {
+    let flush = if flush { encoded(&RamRecord::MultifdFlush) } else { Vec::new() };
+    let footer = encoded(&Footer { section_id: RAM_SECTION });
+    [flush, encoded(&RamRecord::EndOfSection), footer].concat()
+}
+
+/// START of the memory of a machine with `pages` pages.
+pub(crate) fn memory_start(pages: usize, flush: bool) -> Vec<u8> {
+    let used_length = (pages * TARGET_PAGE_SIZE) as u64;
+    let list = BlockList::new([BlockEntry { idstr: block(), used_length }]).expect("one block");
+    let start = Record::Start(header(RAM_SECTION, "ram", RAM_VERSION));
+    [encoded(&start), encoded(&RamRecord::BlockList(list)), end_of_section(flush)].concat()
+}
+
+/// END of memory, the devices of a machine of ours, and the end.
+pub(crate) fn memory_end_and_devices(flush: bool) -> Vec<u8> {
+    let mut out = encoded(&Record::End { section_id: RAM_SECTION });
+    out.extend(end_of_section(flush));
+    for (section_id, name) in [(3, Counter::NAME), (4, GlobalState::NAME)] {
+        out.extend(encoded(&Record::Full(header(section_id, name, 1))));
+        if name == Counter::NAME {
+            vmstate::save(&Counter::default(), &mut out);
+        } else {
+            vmstate::save(&GlobalState::new("paused").expect("a run state"), &mut out);
+        }
+        out.extend(encoded(&Footer { section_id }));
+    }
+    out.extend(encoded(&Record::Eof));
+    out
 }
 
 pub(crate) fn encoded(piece: &impl Wire) -> Vec<u8> {

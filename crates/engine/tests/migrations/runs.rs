@@ -3,16 +3,13 @@
 use std::io::Write;
 
 use engine::{Direction, MigrationStatus, PAGE_WORDS};
-use wire::ram::{BlockEntry, BlockList, BlockRef, PageOffset, RAM_VERSION, RamRecord};
-use wire::vmstate::{self, GlobalState, VmState as _};
-use wire::{Footer, IdStr, Record, SectionHeader, TARGET_PAGE_SIZE};
+use wire::ram::{BlockRef, PageOffset, RamRecord};
+use wire::{Record, TARGET_PAGE_SIZE};
 
 use crate::peer::{self, encoded};
 use crate::rig::{Script, Site, attach};
 
 const PAGES: usize = 400;
-const SECTION: u32 = 2;
-
 /// SplitMix64.
 struct Random(u64);
 
@@ -35,53 +32,21 @@ struct Received {
     memory: Vec<Option<u64>>,
 }
 
-fn name() -> IdStr {
-    IdStr::new("memory").expect("a short name")
-}
-
-fn section_header(section_id: u32, idstr: IdStr, version_id: u32) -> SectionHeader {
-    SectionHeader { section_id, idstr, instance_id: 0, version_id }
-}
-
-fn end_of_section(out: &mut Vec<u8>) {
-    out.extend(encoded(&RamRecord::EndOfSection));
-    out.extend(encoded(&Footer { section_id: SECTION }));
-}
-
 impl Received {
     fn new(random: &mut Random) -> Self {
-        let mut bytes = peer::head();
-        let ram = IdStr::new("ram").expect("a short name");
-        bytes.extend(encoded(&Record::Start(section_header(SECTION, ram, RAM_VERSION))));
-        let used_length = (PAGES * TARGET_PAGE_SIZE) as u64;
-        let list = BlockList::new([BlockEntry { idstr: name(), used_length }]);
-        bytes.extend(encoded(&RamRecord::BlockList(list.expect("one block"))));
-        end_of_section(&mut bytes);
+        let bytes = [peer::head(), peer::memory_start(PAGES, false)].concat();
         let mut stream = Received { bytes, memory: vec![None; PAGES] };
         for _ in 0..1 + random.below(6) {
             stream.part(random);
         }
-        let bytes = &mut stream.bytes;
-        bytes.extend(encoded(&Record::End { section_id: SECTION }));
-        end_of_section(bytes);
-        for (section_id, name) in [(3, "counter"), (4, GlobalState::NAME)] {
-            let idstr = IdStr::new(name).expect("a short name");
-            bytes.extend(encoded(&Record::Full(section_header(section_id, idstr, 1))));
-            if section_id == 3 {
-                bytes.extend(4711_u64.to_be_bytes());
-            } else {
-                vmstate::save(&GlobalState::new("paused").expect("a run state"), bytes);
-            }
-            bytes.extend(encoded(&Footer { section_id }));
-        }
-        bytes.extend(encoded(&Record::Eof));
+        stream.bytes.extend(peer::memory_end_and_devices(false));
         stream
     }
 
     /// Runs of pages, here and there, some of them of zeros.
     fn part(&mut self, random: &mut Random) {
-        self.bytes.extend(encoded(&Record::Part { section_id: SECTION }));
-        let mut block = BlockRef::Named(name());
+        self.bytes.extend(encoded(&Record::Part { section_id: peer::RAM_SECTION }));
+        let mut block = BlockRef::Named(peer::block());
         for _ in 0..random.below(8) {
             let first = random.below(PAGES);
             let most = if random.below(3) == 0 { PAGES } else { 5 };
@@ -91,7 +56,8 @@ impl Received {
                 let offset = PageOffset::containing((page * TARGET_PAGE_SIZE) as u64);
                 let block = std::mem::replace(&mut block, BlockRef::Same);
                 // Some senders name the block again where they need not.
-                let block = if random.below(50) == 0 { BlockRef::Named(name()) } else { block };
+                let block =
+                    if random.below(50) == 0 { BlockRef::Named(peer::block()) } else { block };
                 let value = if zero { 0 } else { random.next() };
                 if zero {
                     self.bytes.extend(encoded(&RamRecord::Zero { offset, block }));
@@ -104,7 +70,7 @@ impl Received {
                 self.memory[page] = Some(value);
             }
         }
-        end_of_section(&mut self.bytes);
+        self.bytes.extend(peer::end_of_section(false));
     }
 }
 

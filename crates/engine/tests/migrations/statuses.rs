@@ -149,7 +149,7 @@ fn every_outgoing_row_of_the_table_can_be_reached() {
 
     // In the pause before the devices: go on, fail, cancel.
     let site = Site::source(4, Script::default());
-    let pauses = MigrationCapabilities { pause_before_switchover: true };
+    let pauses = MigrationCapabilities { pause_before_switchover: true, ..Default::default() };
     site.object.set_capabilities(&thread.lock(), pauses).expect("an idle object");
     migrate_to_answer(&site, &mut thread, ReturnMessage::Shut(0));
     wait_for(&site, &mut thread, out, PreSwitchover);

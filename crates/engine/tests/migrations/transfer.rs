@@ -19,7 +19,7 @@ use crate::rig::{DEADLINE, MANY_PAGES, Machine, Script, Site, attach};
 const PAGES: usize = 100;
 
 /// Moves the machine of `source` to `destination` over the URI, which the destination waits at.
-fn transfer(source: &Site, destination: &Site, uri: Uri) {
+pub(crate) fn transfer(source: &Site, destination: &Site, uri: Uri) {
     let mut thread = attach();
     destination.migrate_incoming(&mut thread, uri).expect("an idle object");
     let observer = destination.observer(Direction::Incoming);
@@ -40,7 +40,7 @@ fn transfer(source: &Site, destination: &Site, uri: Uri) {
 
 /// Nothing of a machine is missing at its destination.
 #[track_caller]
-fn assert_arrived(source: &Site, destination: &Site, state: RunState) {
+pub(crate) fn assert_arrived(source: &Site, destination: &Site, state: RunState) {
     assert_eq!(source.machine.run_state(), RunState::PostMigrate);
     assert_eq!(destination.machine.run_state(), state);
     assert!(source.machine.contents() == destination.machine.contents(), "memory is equal");
