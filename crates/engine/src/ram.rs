@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -16,6 +17,16 @@ pub const PAGE_WORDS: usize = TARGET_PAGE_SIZE / size_of::<u64>();
 pub trait GuestMemory: Send + Sync {
     /// All of it, in words of the host's byte order. The slice is the same at each call.
     fn words(&self) -> &[AtomicU64];
+
+    /// Reports pages that hold zeros and have no memory behind them, so that nobody needs to
+    /// read them: ranges of pages of [`TARGET_PAGE_SIZE`] bytes, ascending and apart.
+    ///
+    /// A page that held something else before the call, and was not cleared since, is not
+    /// reported. One that is written during the call or after it may be: that is for the
+    /// dirty log to tell. What is not known is not reported.
+    fn each_untouched(&self, report: &mut dyn FnMut(Range<usize>)) {
+        let _ = report;
+    }
 }
 
 /// Finds the pages that were written since they were last asked for.
@@ -180,6 +191,17 @@ impl DirtyBitmap {
         *word |= bits;
     }
 
+    /// Adds a range of dirty pages. Pages beyond the block are ignored.
+    pub fn merge_range(&mut self, pages: Range<usize>) {
+        let end = pages.end.min(self.pages);
+        let mut start = pages.start;
+        while start < end {
+            let bits = (end - start).min(64 - start % 64);
+            self.merge(start / 64, (u64::MAX >> (64 - bits)) << (start % 64));
+            start += bits;
+        }
+    }
+
     /// Takes the first dirty page at or after `from` out of the bitmap.
     pub(crate) fn take_next(&mut self, from: usize) -> Option<usize> {
         let mut index = from / 64;
@@ -229,6 +251,26 @@ mod tests {
         bitmap.merge(2, u64::MAX);
         assert_eq!(bitmap.count(), 2 + 6);
         assert_eq!(drain(&mut bitmap), [0, 2, 64, 65, 66, 67, 68, 69]);
+    }
+
+    #[test]
+    fn a_merged_range_is_its_pages_one_by_one() {
+        for pages in [1, 63, 64, 65, 200] {
+            for start in 0..pages + 3 {
+                for end in [start, start + 1, start + 63, start + 64, start + 65, usize::MAX] {
+                    let mut bitmap = DirtyBitmap::all(pages);
+                    drain(&mut bitmap);
+                    // One is there already, and is not counted again.
+                    bitmap.merge_range(pages / 2..pages / 2 + 1);
+                    bitmap.merge_range(start..end);
+                    let expected: Vec<usize> = (0..pages)
+                        .filter(|page| *page == pages / 2 || (start..end).contains(page))
+                        .collect();
+                    assert_eq!(bitmap.count(), expected.len(), "{start}..{end} of {pages}");
+                    assert_eq!(drain(&mut bitmap), expected, "{start}..{end} of {pages}");
+                }
+            }
+        }
     }
 
     #[test]
