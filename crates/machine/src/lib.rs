@@ -8,7 +8,9 @@
 
 mod dirty;
 mod none;
+mod pagemap;
 mod ram;
+mod untouched;
 mod vcpu;
 mod workload;
 
