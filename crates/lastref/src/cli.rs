@@ -60,6 +60,26 @@ pub(crate) enum Transport {
     Tcp,
 }
 
+/// Who finds the pages that the machine of `demo` writes to.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum DirtyLog {
+    // Described with the option: a text for each would spread the help over two pages.
+    Auto,
+    WriteProtect,
+    Software,
+}
+
+impl DirtyLog {
+    /// As the command line has it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            DirtyLog::Auto => "auto",
+            DirtyLog::WriteProtect => "write-protect",
+            DirtyLog::Software => "software",
+        }
+    }
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct DemoArgs {
     /// RAM of the machine.
@@ -77,6 +97,9 @@ pub(crate) struct DemoArgs {
     /// The kind of socket between the two processes.
     #[arg(long, value_enum, default_value = "unix")]
     pub(crate) transport: Transport,
+    /// How written pages are found: by the kernel's write protection where it can, or by marks.
+    #[arg(long, value_enum, default_value = "auto")]
+    pub(crate) dirty_log: DirtyLog,
     /// Print the result as one JSON object on standard output.
     #[arg(long)]
     pub(crate) json: bool,
@@ -121,6 +144,8 @@ pub(crate) struct ReceiveArgs {
 pub(crate) struct DemoDestinationArgs {
     #[arg(long, value_parser = memory)]
     pub(crate) memory: usize,
+    #[arg(long, value_enum)]
+    pub(crate) dirty_log: DirtyLog,
     #[arg(value_name = "URI")]
     pub(crate) uri: Uri,
 }

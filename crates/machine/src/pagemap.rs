@@ -12,6 +12,8 @@ use std::os::unix::fs::FileExt;
 
 use rustix::ioctl::{Ioctl, IoctlOutput, Opcode, ioctl, opcode};
 
+/// `PAGE_IS_WRITTEN`: not write-protected through userfaultfd.
+const WRITTEN: u64 = 1 << 1;
 /// `PAGE_IS_FILE`: belongs to a file, and not to this process alone.
 const FILE: u64 = 1 << 2;
 /// `PAGE_IS_PRESENT`.
@@ -21,7 +23,12 @@ const SWAPPED: u64 = 1 << 4;
 /// `PAGE_IS_PFNZERO`: the kernel's one page of zeros.
 const ZERO: u64 = 1 << 5;
 
-/// Which pages a scan is for.
+/// `PM_SCAN_WP_MATCHING`.
+const WP_MATCHING: u64 = 1 << 0;
+/// `PM_SCAN_CHECK_WPASYNC`.
+const CHECK_WPASYNC: u64 = 1 << 1;
+
+/// Which pages a scan is for, and what it does to them.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Pages {
     flags: u64,
@@ -34,6 +41,18 @@ pub(crate) struct Pages {
 }
 
 impl Pages {
+    /// Written since they were last found so, in memory registered for tracking; now they are
+    /// protected again.
+    pub(crate) const WRITTEN: Pages =
+        Pages { flags: WP_MATCHING | CHECK_WPASYNC, inverted: 0, mask: WRITTEN, anyof: 0 };
+
+    /// The same without those that have no memory, of which [`Pages::WRITTEN`] has some.
+    pub(crate) const WRITTEN_AND_THERE: Pages =
+        Pages { anyof: PRESENT | SWAPPED, ..Pages::WRITTEN };
+
+    /// Registered for tracking; that they are is all this asks.
+    pub(crate) const TRACKED: Pages = Pages { flags: CHECK_WPASYNC, ..Pages::WRITTEN };
+
     /// Of anonymous memory: never written, as far as can be seen. Perhaps read.
     pub(crate) const UNTOUCHED: Pages =
         Pages { flags: 0, inverted: PRESENT | SWAPPED, mask: SWAPPED, anyof: PRESENT | ZERO };
@@ -96,7 +115,7 @@ impl<'a> Scan<'a> {
             category_mask: pages.mask,
             category_anyof_mask: pages.anyof,
             // Pages that differ in nothing that is returned share a region.
-            return_mask: 0,
+            return_mask: pages.mask & WRITTEN,
         };
         Scan { argument, regions: PhantomData }
     }
@@ -139,6 +158,9 @@ impl Pagemap {
     }
 
     /// Reports the addresses of `pages`, ascending; Linux 6.7 or later.
+    ///
+    /// It changes no more than whether pages are write-protected, in memory that is
+    /// registered for asynchronous tracking, where nobody who stores can see it.
     pub(crate) fn scan(
         &self,
         addresses: Range<usize>,
@@ -153,7 +175,7 @@ impl Pagemap {
         while !rest.is_empty() {
             let scan = Scan::new(&rest, pages, &mut regions);
             // SAFETY: the kernel writes to the argument and, by the invariant of `Scan`, to
-            // `regions`.
+            // `regions`. Nothing else changes but protection, see above.
             let (found, walk_end) = unsafe { ioctl(&self.file, scan) }?;
             for region in &regions[..found] {
                 joined.add(region.start as usize..region.end as usize);

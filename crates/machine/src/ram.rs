@@ -65,6 +65,10 @@ impl Ram {
         Ok(Ram { map: MmapRaw::from(map), backing: Backing::Private(Holes::of(file)) })
     }
 
+    pub(crate) fn is_anonymous(&self) -> bool {
+        matches!(self.backing, Backing::Anonymous)
+    }
+
     /// Where it is: whole pages of the host.
     pub(crate) fn addresses(&self) -> Range<usize> {
         let start = self.map.as_mut_ptr().addr();
