@@ -18,8 +18,12 @@ pub trait GuestMemory: Send + Sync {
     /// All of it, in words of the host's byte order. The slice is the same at each call.
     fn words(&self) -> &[AtomicU64];
 
-    /// Reports ranges of pages, ascending, that hold zeros and have no memory behind them now,
-    /// so that nobody needs to look at them. What is not known is not reported.
+    /// Reports pages that hold zeros and have no memory behind them, so that nobody needs to
+    /// read them: ranges of pages of [`TARGET_PAGE_SIZE`] bytes, ascending and apart.
+    ///
+    /// A page that held something else before the call, and was not cleared since, is not
+    /// reported. One that is written during the call or after it may be: that is for the
+    /// dirty log to tell. What is not known is not reported.
     fn each_untouched(&self, report: &mut dyn FnMut(Range<usize>)) {
         let _ = report;
     }
@@ -205,6 +209,14 @@ impl PageSet {
         *self.words[page / 64].get_mut() |= 1 << (page % 64);
     }
 
+    /// Takes a page out; `true` says that it was in.
+    pub(crate) fn remove(&mut self, page: usize) -> bool {
+        let (word, bit) = (self.words[page / 64].get_mut(), 1 << (page % 64));
+        let was = *word & bit != 0;
+        *word &= !bit;
+        was
+    }
+
     /// Adds the pages of `range`; those beyond the block are ignored.
     pub(crate) fn insert_range(&mut self, range: Range<usize>) {
         for (index, bits) in words_of(range) {
@@ -293,6 +305,13 @@ impl DirtyBitmap {
         *word |= bits;
     }
 
+    /// Adds a range of dirty pages. Pages beyond the block are ignored.
+    pub fn merge_range(&mut self, pages: Range<usize>) {
+        for (index, bits) in words_of(pages.start..pages.end.min(self.pages)) {
+            self.merge(index, bits);
+        }
+    }
+
     /// Takes the first dirty page at or after `from` out of the bitmap.
     pub(crate) fn take_next(&mut self, from: usize) -> Option<usize> {
         let mut index = from / 64;
@@ -358,6 +377,26 @@ mod tests {
         set.insert(64);
         assert!(set.contains(64) && !set.contains(63));
         assert_eq!(set.gap(0, 65), 64);
+    }
+
+    #[test]
+    fn a_merged_range_is_its_pages_one_by_one() {
+        for pages in [1, 63, 64, 65, 200] {
+            for start in 0..pages + 3 {
+                for end in [start, start + 1, start + 63, start + 64, start + 65, usize::MAX] {
+                    let mut bitmap = DirtyBitmap::all(pages);
+                    drain(&mut bitmap);
+                    // One is there already, and is not counted again.
+                    bitmap.merge_range(pages / 2..pages / 2 + 1);
+                    bitmap.merge_range(start..end);
+                    let expected: Vec<usize> = (0..pages)
+                        .filter(|page| *page == pages / 2 || (start..end).contains(page))
+                        .collect();
+                    assert_eq!(bitmap.count(), expected.len(), "{start}..{end} of {pages}");
+                    assert_eq!(drain(&mut bitmap), expected, "{start}..{end} of {pages}");
+                }
+            }
+        }
     }
 
     #[test]

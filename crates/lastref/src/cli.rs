@@ -60,6 +60,26 @@ pub(crate) enum Transport {
     Tcp,
 }
 
+/// Who finds the pages that the machine of `demo` writes to.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum DirtyLog {
+    // Described with the option: a text for each would spread the help over two pages.
+    Auto,
+    WriteProtect,
+    Software,
+}
+
+impl DirtyLog {
+    /// As the command line has it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            DirtyLog::Auto => "auto",
+            DirtyLog::WriteProtect => "write-protect",
+            DirtyLog::Software => "software",
+        }
+    }
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct DemoArgs {
     /// RAM of the machine.
@@ -80,6 +100,9 @@ pub(crate) struct DemoArgs {
     /// Send pages over this many channels beside the main one, as QEMU's multifd does.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=16))]
     pub(crate) channels: Option<u8>,
+    /// How written pages are found: by the kernel's write protection where it can, or by marks.
+    #[arg(long, value_enum, default_value = "auto")]
+    pub(crate) dirty_log: DirtyLog,
     /// Print the result as one JSON object on standard output.
     #[arg(long)]
     pub(crate) json: bool,
@@ -156,6 +179,8 @@ pub(crate) struct DemoDestinationArgs {
     pub(crate) memory: usize,
     #[arg(long, value_name = "N")]
     pub(crate) channels: Option<u8>,
+    #[arg(long, value_enum)]
+    pub(crate) dirty_log: DirtyLog,
     #[arg(value_name = "URI")]
     pub(crate) uri: Uri,
 }

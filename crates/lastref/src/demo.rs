@@ -6,11 +6,11 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use machine::{Ram, SoftwareDirtyLog, Vcpu, VcpuState, Workload};
+use machine::{DirtyTracking, Ram, Vcpu, VcpuState, Workload};
 use migration::bql::BqlUnlocked;
 use migration::{Direction, MigrationParameters, PAGE_WORDS, RunState, Uri};
 
-use crate::cli::{DemoArgs, Transport};
+use crate::cli::{DemoArgs, DirtyLog, Transport};
 use crate::destination::{Arrived, Message};
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
@@ -26,23 +26,29 @@ const PAGE: usize = PAGE_WORDS * size_of::<u64>();
 pub(crate) fn run(args: &DemoArgs) -> Result<(), Failure> {
     let interrupt = Interrupt::catch()?;
     let folder = tempfile::tempdir().map_err(Failure::set_up("a folder for the socket"))?;
+    let ram = Arc::new(Ram::anonymous(args.memory).map_err(Failure::set_up("the memory"))?);
+    let (tracking, why_not) = args.dirty_log.of(&ram)?;
     let mut destination = Destination::start(args, folder.path())?;
     let uri = destination.waits()?;
 
+    match why_not {
+        None => say!("dirty log: {}", tracking.name()),
+        Some(error) => {
+            say!("dirty log: {}, for the kernel cannot track writes: {error}", tracking.name());
+        }
+    }
     say!("filling {} of memory", crate::size::Size(args.memory as u64));
-    let ram = Arc::new(Ram::anonymous(args.memory).map_err(Failure::set_up("the memory"))?);
     let pages = args.memory / PAGE;
     let seed = std::process::id().into();
     Vcpu::fill_memory(&ram, Workload::new(seed, pages), || !interrupt.is_asked());
     interrupt.check()?;
-    let log = Arc::new(SoftwareDirtyLog::new(pages));
     let cpu = VcpuState {
         seed,
         pages: pages as u64,
         rate: args.dirty_rate / PAGE as u64,
         ..VcpuState::default()
     };
-    let vcpu_thread = Vcpu::start(Arc::clone(&ram), Arc::clone(&log), cpu, RunState::Running)?;
+    let vcpu_thread = Vcpu::start(Arc::clone(&ram), tracking.clone(), cpu, RunState::Running)?;
     let vcpu = vcpu_thread.vcpu().clone();
 
     say!(
@@ -51,7 +57,7 @@ pub(crate) fn run(args: &DemoArgs) -> Result<(), Failure> {
         std::process::id(),
         destination.child.id()
     );
-    let host = machine::running_machine(&vcpu, ram, log)?;
+    let host = machine::running_machine(&vcpu, ram, &tracking)?;
     let mut session = Session::new(BqlUnlocked::attach()?, host, Direction::Outgoing, interrupt)?;
     let parameters = MigrationParameters {
         max_bandwidth: args.max_bandwidth,
@@ -61,6 +67,7 @@ pub(crate) fn run(args: &DemoArgs) -> Result<(), Failure> {
     session.begin(uri.into(), args.channels, parameters)?;
     watch(&mut session);
     let mut report = Report::new(&session.observer);
+    report.dirty_log = Some(tracking.name());
     let (mut thread, events) = session.end();
     let source = events.as_deref().and_then(ObjectLife::new);
 
@@ -100,6 +107,19 @@ pub(crate) fn run(args: &DemoArgs) -> Result<(), Failure> {
     report.object = Some(lives);
     vcpu_thread.join(&mut thread);
     report.finish(args.json)
+}
+
+impl DirtyLog {
+    /// How the writes to `ram` are found; and if it is up to the kernel and it cannot, why.
+    pub(crate) fn of(self, ram: &Arc<Ram>) -> Result<(DirtyTracking, Option<io::Error>), Failure> {
+        match self {
+            DirtyLog::Auto => Ok(DirtyTracking::choose(ram)),
+            DirtyLog::WriteProtect => DirtyTracking::write_protect(ram)
+                .map(|tracking| (tracking, None))
+                .map_err(Failure::set_up("the kernel's tracking of writes")),
+            DirtyLog::Software => Ok((DirtyTracking::software(ram), None)),
+        }
+    }
 }
 
 impl Arrived {
@@ -160,6 +180,8 @@ impl Destination {
                 .arg("--memory")
                 .arg(args.memory.to_string())
                 .args(args.channels.map(|channels| format!("--channels={channels}")))
+                .arg("--dirty-log")
+                .arg(args.dirty_log.name())
                 .arg(uri.to_string())
                 .stdin(Stdio::null())
                 .stdout(Stdio::piped())

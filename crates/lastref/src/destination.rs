@@ -6,11 +6,9 @@ use std::io::{BufRead, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
-use machine::{Ram, SoftwareDirtyLog, Vcpu, VcpuState};
+use machine::{Ram, Vcpu, VcpuState};
 use migration::bql::BqlUnlocked;
-use migration::{
-    Direction, MigrationInfo, MigrationParameters, MigrationStatus, PAGE_WORDS, RunState,
-};
+use migration::{Direction, MigrationInfo, MigrationParameters, MigrationStatus, RunState};
 use serde::{Deserialize, Serialize};
 
 use crate::cli::DemoDestinationArgs;
@@ -69,11 +67,11 @@ pub(crate) fn run(args: &DemoDestinationArgs) -> Result<(), Failure> {
         .map_err(|error| Failure::set_up("the end with the first process")(error.into()))?;
 
     let ram = Arc::new(Ram::anonymous(args.memory).map_err(Failure::set_up("the memory"))?);
-    let log = Arc::new(SoftwareDirtyLog::new(args.memory / PAGE_WORDS / size_of::<u64>()));
+    let (tracking, _) = args.dirty_log.of(&ram)?;
     let vcpu_thread =
-        Vcpu::start(Arc::clone(&ram), Arc::clone(&log), VcpuState::default(), RunState::InMigrate)?;
+        Vcpu::start(Arc::clone(&ram), tracking.clone(), VcpuState::default(), RunState::InMigrate)?;
     let vcpu = vcpu_thread.vcpu().clone();
-    let host = machine::running_machine(&vcpu, ram, log)?;
+    let host = machine::running_machine(&vcpu, ram, &tracking)?;
     let mut session =
         Session::new(BqlUnlocked::attach()?, host, Direction::Incoming, Interrupt::catch()?)?;
     session.begin(args.uri.clone().into(), args.channels, MigrationParameters::default())?;

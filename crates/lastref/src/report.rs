@@ -22,6 +22,9 @@ pub(crate) struct Report {
     ram: RamStats,
     #[serde(skip_serializing_if = "Option::is_none")]
     error_desc: Option<String>,
+    /// For `demo`: who found the pages that were written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) dirty_log: Option<&'static str>,
     /// For `demo`: every page and every write was there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) verified: Option<bool>,
@@ -103,6 +106,7 @@ impl Report {
                 mbps: if seconds > 0.0 { info.transferred as f64 * 8e-6 / seconds } else { 0.0 },
             },
             error_desc: observer.error().map(|error| error_chain(&*error)),
+            dirty_log: None,
             verified: None,
             object: None,
         }
@@ -173,6 +177,9 @@ impl Report {
             }
             let seconds = self.total_time.max(1) as f64 / 1e3;
             row("throughput", format!("{:.2} GB/s", ram.transferred as f64 / seconds / 1e9));
+        }
+        if let Some(log) = self.dirty_log {
+            row("dirty log", log.to_owned());
         }
         if let Some(lives) = &self.object {
             for (name, life) in [("source", &lives.source), ("destination", &lives.destination)] {

@@ -122,7 +122,9 @@ fn assert_runs_on(finished: &Finished, status: &str, cause: &str) {
 
 #[test]
 fn a_machine_that_writes_moves_whole_over_each_transport_and_at_each_rate() {
-    let cases: [&[&str]; 5] = [
+    let cases: [&[&str]; 7] = [
+        &["--dirty-log", "auto"],
+        &["--dirty-log", "software", "--dirty-rate", "32M", "--max-bandwidth", "128M"],
         &["--transport", "unix"],
         &["--transport", "tcp"],
         &["--dirty-rate", "0"],
@@ -134,6 +136,22 @@ fn a_machine_that_writes_moves_whole_over_each_transport_and_at_each_rate() {
         let report = assert_verified(&finished);
         println!("{arguments:?}: {report}");
         assert!(report["ram"]["dirty-sync-count"].as_u64() >= Some(1), "{report}");
+        let log = report["dirty-log"].as_str().unwrap_or_default();
+        let asked = arguments.contains(&"software");
+        assert!(log == "software" || !asked && log == "write-protect", "{log} in {report}");
+        let said = finished.stderr.lines().any(|line| line.contains(&format!("dirty log: {log}")));
+        assert!(said, "the dirty log in {finished}");
+    }
+}
+
+#[test]
+fn a_dirty_log_that_must_be_the_kernels_is_or_the_demo_says_why_not() {
+    let finished = Demo::start(&["--json", "--dirty-log", "write-protect"]).finish();
+    if finished.stderr.contains("the kernel's tracking of writes") {
+        println!("SKIPPED: the kernel does not track writes: {finished}");
+        finished.assert_exit(1);
+    } else {
+        assert_eq!(assert_verified(&finished)["dirty-log"], "write-protect", "{finished}");
     }
 }
 
@@ -147,7 +165,7 @@ fn people_read_the_result_on_standard_error() {
     };
     assert_eq!(row("status  "), Some("completed"), "in {finished}");
     assert!(row("verified  ").is_some_and(|text| text.starts_with("every page")), "{finished}");
-    for name in ["passes  ", "total time  ", "downtime  ", "throughput  "] {
+    for name in ["passes  ", "dirty log  ", "total time  ", "downtime  ", "throughput  "] {
         assert!(row(name).is_some(), "{name:?} expected in {finished}");
     }
     for name in ["source  ", "destination  "] {

@@ -1,6 +1,7 @@
 //! A dirty log kept in software: whoever writes to memory marks the page.
 
 use std::io;
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use migration::{DirtyBitmap, DirtyLog};
@@ -25,12 +26,28 @@ impl SoftwareDirtyLog {
     ///
     /// Release, so that who takes the mark sees the store; and always a read-modify-write,
     /// so that a mark taken between the store and here is set again.
-    pub(crate) fn mark(&self, page: usize) {
+    ///
+    /// # Panics
+    ///
+    /// If the log has no such page.
+    pub fn mark(&self, page: usize) {
         self.bits[page / 64].fetch_or(1 << (page % 64), Ordering::Release);
     }
 
+    /// Reports the marked pages and takes the marks, as [`DirtyLog::sync`] does.
+    pub(crate) fn take(&self, mut report: impl FnMut(Range<usize>)) {
+        for (index, bits) in self.bits.iter().enumerate() {
+            let mut bits = Self::take_bits(bits);
+            while bits != 0 {
+                let page = index * 64 + bits.trailing_zeros() as usize;
+                report(page..page + 1);
+                bits &= bits - 1;
+            }
+        }
+    }
+
     /// Takes the marks of 64 pages.
-    fn take(bits: &AtomicU64) -> u64 {
+    fn take_bits(bits: &AtomicU64) -> u64 {
         // Most words are clean, and looking is cheaper than swapping.
         if bits.load(Ordering::Relaxed) == 0 { 0 } else { bits.swap(0, Ordering::Acquire) }
     }
@@ -39,7 +56,7 @@ impl SoftwareDirtyLog {
 impl DirtyLog for SoftwareDirtyLog {
     fn start(&self) -> io::Result<()> {
         for bits in &self.bits {
-            Self::take(bits);
+            Self::take_bits(bits);
         }
         Ok(())
     }
@@ -48,7 +65,7 @@ impl DirtyLog for SoftwareDirtyLog {
 
     fn sync(&self, dirty: &mut DirtyBitmap) -> io::Result<()> {
         for (index, bits) in self.bits.iter().enumerate() {
-            dirty.merge(index, Self::take(bits));
+            dirty.merge(index, Self::take_bits(bits));
         }
         Ok(())
     }

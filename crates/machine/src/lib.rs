@@ -2,15 +2,20 @@
 //! outside migration, and uses nothing of it but the face in [`migration`].
 //!
 //! Its one virtual CPU runs a [`Workload`] whose every write can be checked afterwards; its
-//! memory is anonymous or a shared file; writes are tracked by a [`SoftwareDirtyLog`]. There
-//! is also [`NoVm`], QEMU's `-M none`.
+//! memory is anonymous or a file; writes are tracked by the kernel in a [`WriteProtectLog`],
+//! or where it cannot by a [`SoftwareDirtyLog`]. There is also [`NoVm`], QEMU's `-M none`.
 #![deny(missing_docs)]
 
 mod dirty;
 mod none;
+mod pagemap;
 mod ram;
+mod tracking;
+mod untouched;
+mod userfault;
 mod vcpu;
 mod workload;
+mod write_protect;
 
 use std::sync::Arc;
 
@@ -21,8 +26,10 @@ use wire::{IdStr, IdStrError};
 pub use dirty::{NeverDirty, SoftwareDirtyLog};
 pub use none::{NoVm, Timers};
 pub use ram::Ram;
+pub use tracking::DirtyTracking;
 pub use vcpu::{Mismatch, Vcpu, VcpuError, VcpuState, VcpuThread, Verified};
 pub use workload::{Page, Workload, Write};
+pub use write_protect::WriteProtectLog;
 
 /// The name of the one RAM block, QEMU's for `-M none`.
 pub const RAM_BLOCK: &str = "ram";
@@ -52,9 +59,9 @@ pub enum MachineError {
 pub fn running_machine(
     vcpu: &Vcpu,
     ram: Arc<Ram>,
-    log: Arc<SoftwareDirtyLog>,
+    tracking: &DirtyTracking,
 ) -> Result<Host, MachineError> {
-    let block = RamBlock::new(IdStr::new(RAM_BLOCK)?, ram, log)?;
+    let block = RamBlock::new(IdStr::new(RAM_BLOCK)?, ram, tracking.log())?;
     Ok(Host::new(MACHINE_TYPE, Arc::new(vcpu.clone())).ram_block(block)?.device(
         IdStr::new(VcpuState::NAME)?,
         0,

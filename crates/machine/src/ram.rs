@@ -1,23 +1,38 @@
-//! Guest RAM: anonymous memory, or a file that is mapped shared.
+//! Guest RAM: anonymous memory, or a file that is mapped.
 
 use std::fs::File;
+use std::hint::black_box;
 use std::io;
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use memmap2::{MmapMut, MmapOptions, MmapRaw};
 use migration::{GuestMemory, PAGE_WORDS};
+use rustix::mm::{Advice, madvise};
+use wire::TARGET_PAGE_SIZE;
+
+use crate::pagemap::Pagemap;
+use crate::untouched::{Holes, each_empty, each_of_the_file};
 
 /// Mapped memory of a guest.
 ///
 /// # Invariants
 ///
 /// `map` is mapped for as long as this lives, starts at a page, and nothing in this process
-/// refers to it but through [`GuestMemory::words`].
+/// refers to it but through [`GuestMemory::words`]. Nobody takes a page out of it.
 #[derive(Debug)]
 pub struct Ram {
     map: MmapRaw,
+    backing: Backing,
+}
+
+/// What is behind memory, and where it has no content of its own, if that is known.
+#[derive(Debug)]
+enum Backing {
+    Anonymous,
+    Shared(Option<Holes>),
     /// Nobody here is meant to store, so a page need not be there to be stored to.
-    only_read: bool,
+    Private(Option<Holes>),
 }
 
 impl Ram {
@@ -27,7 +42,7 @@ impl Ram {
     ///
     /// If there is not so much.
     pub fn anonymous(bytes: usize) -> io::Result<Self> {
-        Ok(Ram { map: MmapRaw::from(MmapMut::map_anon(bytes)?), only_read: false })
+        Ok(Ram { map: MmapRaw::from(MmapMut::map_anon(bytes)?), backing: Backing::Anonymous })
     }
 
     /// The whole of `file`, shared with whoever else has it.
@@ -36,7 +51,8 @@ impl Ram {
     ///
     /// If it cannot be mapped for reading and writing.
     pub fn shared(file: &File) -> io::Result<Self> {
-        Ok(Ram { map: MmapOptions::new().map_raw(file)?, only_read: false })
+        let map = MmapOptions::new().map_raw(file)?;
+        Ok(Ram { map, backing: Backing::Shared(Holes::of(file)) })
     }
 
     /// What `file` holds; stores stay in this process.
@@ -47,19 +63,70 @@ impl Ram {
     pub fn private(file: &File) -> io::Result<Self> {
         // SAFETY: a file that others change gives other words, which atomics may read.
         let map = unsafe { MmapOptions::new().map_copy(file)? };
-        Ok(Ram { map: MmapRaw::from(map), only_read: true })
+        Ok(Ram { map: MmapRaw::from(map), backing: Backing::Private(Holes::of(file)) })
     }
 
-    /// Touches every page, so that none is missing later (`prealloc=on` of QEMU), as long as
-    /// `goes_on` says so.
+    pub(crate) fn is_anonymous(&self) -> bool {
+        matches!(self.backing, Backing::Anonymous)
+    }
+
+    /// Where it is: whole pages of the host.
+    pub(crate) fn addresses(&self) -> Range<usize> {
+        let start = self.map.as_mut_ptr().addr();
+        start..start + self.map.len().next_multiple_of(rustix::param::page_size())
+    }
+
+    /// Makes every page be there, so that none is missing later (`prealloc=on` of QEMU), as
+    /// long as `goes_on` says so.
     pub fn preallocate(&self, goes_on: impl Fn() -> bool) {
-        for word in self.words().iter().step_by(PAGE_WORDS).take_while(|_| goes_on()) {
-            if self.only_read {
-                word.load(Ordering::Relaxed);
-            } else {
-                let value = word.load(Ordering::Relaxed);
-                let _ = word.compare_exchange(value, value, Ordering::SeqCst, Ordering::SeqCst);
+        /// Some milliseconds of work.
+        const CHUNK: usize = 16 << 20;
+
+        let advice = match self.backing {
+            Backing::Private(_) => Advice::LinuxPopulateRead,
+            Backing::Anonymous | Backing::Shared(_) => Advice::LinuxPopulateWrite,
+        };
+        for words in self.words().chunks(CHUNK / size_of::<u64>()).take_while(|_| goes_on()) {
+            let (start, bytes) = (words.as_ptr().cast_mut().cast(), size_of_val(words));
+            // SAFETY: it gives pages memory and leaves their contents as they are.
+            if unsafe { madvise(start, bytes, advice) }.is_err() {
+                // Linux before 5.14; or there is no memory, and the touch will say so.
+                self.touch(words);
             }
+        }
+    }
+
+    fn touch(&self, words: &[AtomicU64]) {
+        for word in words.iter().step_by(PAGE_WORDS) {
+            if matches!(self.backing, Backing::Private(_)) {
+                black_box(word.load(Ordering::Relaxed));
+            } else {
+                // Adds nothing; but it is a store, so the page is there. The compiler must not
+                // know: it makes no store of what changes nothing.
+                word.fetch_add(black_box(0), Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// Reports addresses that hold zeros and have no memory.
+    fn each_untouched_address(&self, report: &mut dyn FnMut(Range<usize>)) -> io::Result<()> {
+        let start = self.addresses().start;
+        let place = |hole: Range<u64>| start + hole.start as usize..start + hole.end as usize;
+        match &self.backing {
+            Backing::Anonymous => each_empty(self.addresses(), report),
+            Backing::Shared(Some(holes)) => holes.each(self.map.len() as u64, &mut |hole| {
+                report(place(hole));
+                Ok(())
+            }),
+            Backing::Private(Some(holes)) => {
+                // A hole in the file first, and no page of our own in its place after: so
+                // what is reported was zero between the two.
+                let pagemap = Pagemap::open()?;
+                holes.each(self.map.len() as u64, &mut |hole| {
+                    each_of_the_file(&pagemap, place(hole), report)
+                })
+            }
+            Backing::Shared(None) | Backing::Private(None) => Ok(()),
         }
     }
 }
@@ -71,5 +138,34 @@ impl GuestMemory for Ram {
         // used in this process through atomics alone. Other processes and the kernel are not
         // bound by Rust's rules, and what they store is a word like any other.
         unsafe { std::slice::from_raw_parts(start, bytes / size_of::<u64>()) }
+    }
+
+    fn each_untouched(&self, report: &mut dyn FnMut(Range<usize>)) {
+        let start = self.addresses().start;
+        let pages = self.map.len() / TARGET_PAGE_SIZE;
+        // What was reported before an error is right; and the rest is not known.
+        let _ = self.each_untouched_address(&mut |addresses| {
+            // Whole pages, and none beyond the last.
+            let first = (addresses.start - start).div_ceil(TARGET_PAGE_SIZE);
+            let end = ((addresses.end - start) / TARGET_PAGE_SIZE).min(pages);
+            if first < end {
+                report(first..end);
+            }
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn touched_memory_holds_what_it_held_and_is_there() {
+        let ram = Ram::anonymous(1 << 20).expect("memory");
+        ram.words()[700].store(7, Ordering::Relaxed);
+        ram.touch(ram.words());
+        ram.each_untouched(&mut |pages| panic!("{pages:?} is not there"));
+        let sum: u64 = ram.words().iter().map(|word| word.load(Ordering::Relaxed)).sum();
+        assert_eq!(sum, 7);
     }
 }

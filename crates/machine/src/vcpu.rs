@@ -12,8 +12,8 @@ use migration::{Device, GuestMemory, PAGE_WORDS, RestoreError, RunState, Vm, VmS
 use wire::DecodeError;
 use wire::vmstate::{Fields, VmState};
 
-use crate::dirty::SoftwareDirtyLog;
 use crate::ram::Ram;
+use crate::tracking::DirtyTracking;
 use crate::workload::Workload;
 
 /// How long the vCPU writes, and then waits, to keep to its rate.
@@ -71,7 +71,7 @@ struct Run {
 #[derive(Debug)]
 struct Shared {
     ram: Arc<Ram>,
-    log: Arc<SoftwareDirtyLog>,
+    tracking: DirtyTracking,
     run: BqlGuarded<Run>,
     /// Told at each change of `run`.
     changed: BqlCondvar,
@@ -115,7 +115,7 @@ impl Vcpu {
     /// If there can be no thread for it.
     pub fn start(
         ram: Arc<Ram>,
-        log: Arc<SoftwareDirtyLog>,
+        tracking: DirtyTracking,
         cpu: VcpuState,
         state: RunState,
     ) -> Result<VcpuThread, VcpuError> {
@@ -132,7 +132,7 @@ impl Vcpu {
         let vcpu = Vcpu {
             shared: Arc::new(Shared {
                 ram,
-                log,
+                tracking,
                 run: BqlGuarded::new(run),
                 changed: BqlCondvar::new(),
                 exit: AtomicBool::new(false),
@@ -312,7 +312,7 @@ impl Shared {
     /// Runs the workload at its rate until `exit`.
     fn execute(&self, cpu: &mut VcpuState) {
         let workload = Workload::new(cpu.seed, workload_pages(&self.ram));
-        let words = self.ram.words();
+        let (words, log) = (self.ram.words(), self.tracking.to_mark());
         let (mut began, mut done) = (Instant::now(), 0_u64);
         while !self.exit.load(Ordering::Relaxed) {
             let due = (began.elapsed().as_secs_f64() * cpu.rate as f64) as u64;
@@ -329,7 +329,9 @@ impl Shared {
                     cpu.faults += 1;
                 }
                 word.store(write.new, Ordering::Relaxed);
-                self.log.mark(write.page);
+                if let Some(log) = log {
+                    log.mark(write.page);
+                }
                 cpu.position += 1;
                 if self.exit.load(Ordering::Relaxed) {
                     return;

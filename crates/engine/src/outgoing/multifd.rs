@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
-use wire::multifd::{MULTIFD_PACKET_LEN, MultifdInit, MultifdPacket};
+use wire::multifd::{MULTIFD_PACKET_LEN, MULTIFD_PAGES, MultifdInit, MultifdPacket};
 use wire::ram::PageOffset;
 use wire::{TARGET_PAGE_SIZE, Wire};
 
@@ -30,11 +30,32 @@ use crate::uri::Uri;
 /// Most jobs that wait for a channel, a channel.
 const WAITING: usize = 2;
 
-/// Dirty pages of one block, at most as many as a packet takes, that go in one packet.
+/// Dirty pages of one block that go in one packet.
 #[derive(Debug)]
 pub(super) struct Job {
-    pub(super) block: usize,
+    block: usize,
     pub(super) pages: Vec<usize>,
+    /// Those that are known to hold zeros.
+    pub(super) untouched: Vec<usize>,
+}
+
+impl Job {
+    /// No page yet of block number `block`.
+    pub(super) fn new(block: usize) -> Self {
+        Job { block, pages: Vec::with_capacity(MULTIFD_PAGES), untouched: Vec::new() }
+    }
+
+    fn len(&self) -> usize {
+        self.pages.len() + self.untouched.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.len() == MULTIFD_PAGES
+    }
 }
 
 /// What a channel has to do next.
@@ -294,8 +315,9 @@ fn send_job(
 ) -> Result<(), MigrationError> {
     let block = &state.host.ram[job.block];
     let looks = shared.zero_page_detection == ZeroPageDetection::Multifd;
-    let (zero, normal): (Vec<usize>, Vec<usize>) =
+    let (mut zero, normal): (Vec<usize>, Vec<usize>) =
         job.pages.iter().partition(|page| looks && is_zero(block.page(**page)));
+    zero.extend_from_slice(&job.untouched);
     let offsets = |pages: &[usize]| -> Vec<PageOffset> {
         pages.iter().map(|page| PageOffset::containing((page * TARGET_PAGE_SIZE) as u64)).collect()
     };

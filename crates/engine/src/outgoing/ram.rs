@@ -6,17 +6,16 @@
 
 use std::ops::Range;
 
-use wire::multifd::MULTIFD_PAGES;
 use wire::ram::encode_page_header;
 use wire::ram::{BlockEntry, BlockList, PageOffset, RAM_VERSION, RamFlags, RamRecord};
 use wire::{Footer, IdStr, Record, SectionHeader, TARGET_PAGE_SIZE, Wire};
 
 use crate::error::MigrationError;
 use crate::guest_io::Piece;
-use crate::ram::{DirtyBitmap, RamBlock, is_zero};
+use crate::ram::{DirtyBitmap, PageSet, RamBlock, is_zero};
 use crate::state::MigrationState;
 
-use super::multifd::Job;
+use super::multifd::{Job, Senders};
 use super::stream::Stream;
 
 /// The section's number; QEMU's is 2 as well, and any would do.
@@ -35,6 +34,9 @@ const PART_PAGES: usize = 8192;
 #[derive(Debug)]
 pub(super) struct RamSave {
     bitmaps: Vec<DirtyBitmap>,
+    /// Those that held zeros and had no memory behind them when tracking began: they need not be
+    /// looked at the first time. Written since, they are dirty again.
+    untouched: Vec<PageSet>,
     headers: Vec<u8>,
 }
 
@@ -58,6 +60,7 @@ impl RamSave {
     pub(super) fn new(state: &MigrationState) -> Self {
         RamSave {
             bitmaps: state.host.ram.iter().map(|block| DirtyBitmap::all(block.pages())).collect(),
+            untouched: state.host.ram.iter().map(|block| PageSet::none(block.pages())).collect(),
             headers: Vec::with_capacity(BATCH_HEADERS),
         }
     }
@@ -72,6 +75,8 @@ impl RamSave {
         for block in &state.host.ram {
             block.log().start().map_err(|source| dirty_log(block, source))?;
         }
+        // Only now: what is written from here on is in the log.
+        self.untouched = state.host.ram.iter().map(RamBlock::untouched).collect();
         let entries = state.host.ram.iter().map(|block| BlockEntry {
             idstr: block.idstr().clone(),
             used_length: block.used_length(),
@@ -171,6 +176,7 @@ impl RamSave {
         first: bool,
     ) -> Batch {
         let (block, bitmap) = (&state.host.ram[index], &mut self.bitmaps[index]);
+        let untouched = &mut self.untouched[index];
         let headers = &mut self.headers;
         headers.clear();
         let mut name = None;
@@ -188,7 +194,7 @@ impl RamSave {
             from = page + 1;
             batch.pages += 1;
             let offset = PageOffset::containing((page * TARGET_PAGE_SIZE) as u64);
-            if is_zero(block.page(page)) {
+            if untouched.remove(page) || is_zero(block.page(page)) {
                 encode_page_header(headers, offset, RamFlags::ZERO, name.take());
             } else {
                 encode_page_header(headers, offset, RamFlags::PAGE, name.take());
@@ -237,8 +243,8 @@ impl RamSave {
             let mut name = Some(state.host.ram[index].idstr());
             let mut from = 0;
             loop {
-                let pages = self.take_for_channel(state, stream, index, &mut from, &mut name);
-                if pages.is_empty() && self.headers.len() < BATCH_HEADERS {
+                let job = self.take_for_channel(state, stream, index, &mut from, &mut name);
+                if job.is_empty() && self.headers.len() < BATCH_HEADERS {
                     break;
                 }
                 let before = stream.sent();
@@ -246,8 +252,8 @@ impl RamSave {
                     stream.send(state, &self.headers)?;
                     self.headers.clear();
                 }
-                if let Some(senders) = stream.senders().filter(|_| !pages.is_empty()) {
-                    senders.send(state, Job { block: index, pages })?;
+                if let Some(senders) = stream.senders().filter(|_| !job.is_empty()) {
+                    senders.send(state, job)?;
                 }
                 self.count(state, stream, limited, before)?;
             }
@@ -267,23 +273,27 @@ impl RamSave {
         index: usize,
         from: &mut usize,
         name: &mut Option<&'s IdStr>,
-    ) -> Vec<usize> {
+    ) -> Job {
         let (block, bitmap) = (&state.host.ram[index], &mut self.bitmaps[index]);
-        let looks = stream.senders().is_none_or(|senders| !senders.find_zeros());
-        let (mut pages, mut duplicate) = (Vec::with_capacity(MULTIFD_PAGES), 0);
-        while pages.len() < MULTIFD_PAGES && self.headers.len() < BATCH_HEADERS {
+        let untouched = &mut self.untouched[index];
+        let channels_look = stream.senders().is_some_and(Senders::find_zeros);
+        let (mut job, mut duplicate) = (Job::new(index), 0);
+        while !job.is_full() && self.headers.len() < BATCH_HEADERS {
             let Some(page) = bitmap.take_next(*from) else { break };
             *from = page + 1;
-            if looks && is_zero(block.page(page)) {
+            let is_untouched = untouched.remove(page);
+            if channels_look {
+                if is_untouched { job.untouched.push(page) } else { job.pages.push(page) }
+            } else if is_untouched || is_zero(block.page(page)) {
                 let offset = PageOffset::containing((page * TARGET_PAGE_SIZE) as u64);
                 encode_page_header(&mut self.headers, offset, RamFlags::ZERO, name.take());
                 duplicate += 1;
             } else {
-                pages.push(page);
+                job.pages.push(page);
             }
         }
         state.outgoing.progress.update(|info| info.duplicate += duplicate);
-        pages
+        job
     }
 
     /// Notes what was sent since `before`, and with `limited` keeps to `max-bandwidth`.

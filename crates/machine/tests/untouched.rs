@@ -1,0 +1,201 @@
+//! Memory that nobody has written to is known without reading it, and no other is taken for it.
+
+mod common;
+
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+use std::slice;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use common::{KINDS, Kind, Random};
+use machine::{DirtyTracking, Ram};
+use migration::{GuestMemory, PAGE_WORDS};
+use rustix::mm::{Advice, madvise};
+
+const PAGES: usize = 2000;
+
+/// The untouched ranges: ascending, apart, and within memory.
+fn untouched(ram: &Ram) -> Vec<Range<usize>> {
+    let mut ranges: Vec<Range<usize>> = Vec::new();
+    ram.each_untouched(&mut |pages| {
+        let end = ranges.last().map_or(0, |range| range.end);
+        assert!(pages.start >= end && pages.start < pages.end, "{pages:?} after {end}");
+        assert!(pages.end <= PAGES, "{pages:?}");
+        ranges.push(pages);
+    });
+    ranges
+}
+
+fn is_untouched(ram: &Ram, page: usize) -> bool {
+    untouched(ram).iter().any(|range| range.contains(&page))
+}
+
+fn store(ram: &Ram, page: usize, value: u64) {
+    ram.words()[page * PAGE_WORDS + page % PAGE_WORDS].store(value, Ordering::Relaxed);
+}
+
+/// Whether the holes of such files are known here: a folder for temporary files may be in any
+/// file system.
+fn is_known(kind: Kind) -> bool {
+    let known = is_untouched(&kind.ram(PAGES), 0);
+    if !known {
+        println!("SKIPPED: nothing is known of {kind:?}");
+        assert!(
+            matches!(kind, Kind::SharedFile | Kind::PrivateFile | Kind::PrivateMemory),
+            "{kind:?}"
+        );
+    }
+    known
+}
+
+#[test]
+fn fresh_memory_is_one_range() {
+    for kind in KINDS.into_iter().filter(|kind| is_known(*kind)) {
+        assert_eq!(untouched(&kind.ram(PAGES)), slice::from_ref(&(0..PAGES)), "{kind:?}");
+    }
+    let odd = Ram::anonymous(3 * 4096 + 100).expect("memory");
+    assert_eq!(untouched(&odd), slice::from_ref(&(0..3)), "a part of a page is none");
+}
+
+#[test]
+fn written_pages_are_left_out() {
+    for kind in KINDS.into_iter().filter(|kind| is_known(*kind)) {
+        let ram = kind.ram(PAGES);
+        for page in [0, 700, 701, PAGES - 1] {
+            store(&ram, page, 1);
+        }
+        // Blocks of a file may be larger than pages.
+        for page in [0, 700, 701, PAGES - 1] {
+            assert!(!is_untouched(&ram, page), "{page} of {kind:?}");
+        }
+        assert!(is_untouched(&ram, 400), "{kind:?}");
+        if kind == Kind::Anonymous {
+            assert_eq!(untouched(&ram), [1..700, 702..PAGES - 1]);
+        }
+    }
+}
+
+#[test]
+fn what_is_not_zero_is_never_reported() {
+    for kind in KINDS {
+        for seed in 1..20 {
+            let mut random = Random::new(seed);
+            let file = kind.file(PAGES);
+            for _ in 0..random.below(300) {
+                let place = (random.below(PAGES) * 4096 + random.below(4096)) as u64;
+                if let Some(file) = &file {
+                    file.write_all_at(&[7], place).expect("a file with room");
+                }
+            }
+            let ram = kind.map(file.as_ref(), PAGES);
+            for _ in 0..random.below(1000) {
+                let page = random.below(PAGES);
+                match random.below(3) {
+                    0 => store(&ram, page, 0),
+                    1 => store(&ram, page, 1),
+                    _ => drop(ram.words()[page * PAGE_WORDS].load(Ordering::Relaxed)),
+                }
+            }
+            if random.below(2) == 0 {
+                let words = ram.words();
+                // SAFETY: contents stay as they are, wherever they are kept.
+                let _ = unsafe {
+                    madvise(
+                        words.as_ptr().cast_mut().cast(),
+                        size_of_val(words),
+                        Advice::LinuxPageOut,
+                    )
+                };
+            }
+            for pages in untouched(&ram) {
+                let words = &ram.words()[pages.start * PAGE_WORDS..pages.end * PAGE_WORDS];
+                assert!(
+                    words.iter().all(|word| word.load(Ordering::Relaxed) == 0),
+                    "{pages:?} of {kind:?}, seed {seed}"
+                );
+            }
+        }
+    }
+}
+
+/// What was stored before the question is not in the answer, though others store meanwhile.
+#[test]
+fn what_was_written_before_is_not_reported_while_a_thread_writes() {
+    for kind in KINDS {
+        let ram = kind.ram(PAGES);
+        let (done, over) = (AtomicUsize::new(0), AtomicBool::new(false));
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                // Every page once, far from the one before.
+                for index in 0..PAGES {
+                    store(&ram, index * 1237 % PAGES, 1);
+                    done.store(index + 1, Ordering::Release);
+                }
+                over.store(true, Ordering::Relaxed);
+            });
+            while !over.load(Ordering::Relaxed) {
+                let written = done.load(Ordering::Acquire);
+                let ranges = untouched(&ram);
+                for index in 0..written {
+                    let page = index * 1237 % PAGES;
+                    assert!(
+                        !ranges.iter().any(|range| range.contains(&page)),
+                        "page {page} of {kind:?}"
+                    );
+                }
+            }
+        });
+        assert_eq!(untouched(&ram), [], "{kind:?}");
+    }
+}
+
+/// The engine starts the log first and asks after.
+#[test]
+fn a_log_that_was_started_hides_nothing() {
+    for kind in KINDS.into_iter().filter(|kind| is_known(*kind)) {
+        let ram = kind.ram(PAGES);
+        let (tracking, _) = DirtyTracking::choose(&ram);
+        store(&ram, 9, 1);
+        tracking.log().start().expect("a log");
+        assert!(!is_untouched(&ram, 9), "{kind:?}");
+        if matches!(kind, Kind::PrivateMemory | Kind::PrivateFile) {
+            // Here it does, and may: nobody who sends such memory starts a log.
+            continue;
+        }
+        assert!(is_untouched(&ram, 400), "{kind:?}");
+        tracking.take_written(&mut |_| ()).expect("a log");
+        assert!(is_untouched(&ram, 400), "{kind:?}");
+    }
+}
+
+#[test]
+fn memory_that_was_only_read_may_still_be_known() {
+    for kind in KINDS.into_iter().filter(|kind| is_known(*kind)) {
+        let ram = kind.ram(PAGES);
+        for words in ram.words().chunks_exact(PAGE_WORDS) {
+            assert_eq!(words[0].load(Ordering::Relaxed), 0, "{kind:?}");
+        }
+        let known: usize = untouched(&ram).iter().map(Range::len).sum();
+        println!("{known} of {PAGES} pages of {kind:?} after they were read");
+        if kind == Kind::PrivateFile {
+            // As `lastref send --prealloc` leaves it. A file in memory loses a hole to a read.
+            assert_ne!(known, 0, "{kind:?}");
+        }
+    }
+}
+
+#[test]
+fn memory_that_was_made_to_be_there_holds_what_it_held_and_can_be_left() {
+    for kind in KINDS {
+        let ram = kind.ram(PAGES);
+        store(&ram, 7, 5);
+        ram.preallocate(|| false);
+        assert_eq!(is_untouched(&ram, 8), is_known(kind), "left before the first page, {kind:?}");
+        ram.preallocate(|| true);
+        let sum: u64 = ram.words().iter().map(|word| word.load(Ordering::Relaxed)).sum();
+        assert_eq!(sum, 5, "{kind:?}");
+        if !matches!(kind, Kind::PrivateMemory | Kind::PrivateFile) {
+            assert_eq!(untouched(&ram), [], "{kind:?}");
+        }
+    }
+}
