@@ -123,6 +123,14 @@ pub enum MigrationError {
         /// Why.
         source: io::Error,
     },
+    /// Memory cannot be stored to.
+    #[error("RAM block `{block}` cannot be stored to")]
+    Memory {
+        /// The RAM block.
+        block: String,
+        /// Why.
+        source: io::Error,
+    },
     /// The stream cannot be loaded.
     #[error("the migration stream cannot be loaded")]
     Load(#[from] DecodeError),

@@ -4,10 +4,12 @@ use std::fs::File;
 use std::hint::black_box;
 use std::io;
 use std::ops::Range;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use memmap2::{MmapMut, MmapOptions, MmapRaw};
 use migration::{GuestMemory, PAGE_WORDS};
+use rustix::fs::OFlags;
 use rustix::mm::{Advice, madvise};
 use wire::TARGET_PAGE_SIZE;
 
@@ -30,7 +32,11 @@ pub struct Ram {
 #[derive(Debug)]
 enum Backing {
     Anonymous,
-    Shared(Option<Holes>),
+    Shared {
+        /// To write to, where it can be.
+        file: Option<File>,
+        holes: Option<Holes>,
+    },
     /// Nobody here is meant to store, so a page need not be there to be stored to.
     Private(Option<Holes>),
 }
@@ -52,7 +58,8 @@ impl Ram {
     /// If it cannot be mapped for reading and writing.
     pub fn shared(file: &File) -> io::Result<Self> {
         let map = MmapOptions::new().map_raw(file)?;
-        Ok(Ram { map, backing: Backing::Shared(Holes::of(file)) })
+        let backing = Backing::Shared { file: to_write_at(file), holes: Holes::of(file) };
+        Ok(Ram { map, backing })
     }
 
     /// What `file` holds; stores stay in this process.
@@ -84,7 +91,7 @@ impl Ram {
 
         let advice = match self.backing {
             Backing::Private(_) => Advice::LinuxPopulateRead,
-            Backing::Anonymous | Backing::Shared(_) => Advice::LinuxPopulateWrite,
+            Backing::Anonymous | Backing::Shared { .. } => Advice::LinuxPopulateWrite,
         };
         for words in self.words().chunks(CHUNK / size_of::<u64>()).take_while(|_| goes_on()) {
             let (start, bytes) = (words.as_ptr().cast_mut().cast(), size_of_val(words));
@@ -114,10 +121,12 @@ impl Ram {
         let place = |hole: Range<u64>| start + hole.start as usize..start + hole.end as usize;
         match &self.backing {
             Backing::Anonymous => each_empty(self.addresses(), report),
-            Backing::Shared(Some(holes)) => holes.each(self.map.len() as u64, &mut |hole| {
-                report(place(hole));
-                Ok(())
-            }),
+            Backing::Shared { holes: Some(holes), .. } => {
+                holes.each(self.map.len() as u64, &mut |hole| {
+                    report(place(hole));
+                    Ok(())
+                })
+            }
             Backing::Private(Some(holes)) => {
                 // A hole in the file first, and no page of our own in its place after: so
                 // what is reported was zero between the two.
@@ -126,9 +135,15 @@ impl Ram {
                     each_of_the_file(&pagemap, place(hole), report)
                 })
             }
-            Backing::Shared(None) | Backing::Private(None) => Ok(()),
+            Backing::Shared { holes: None, .. } | Backing::Private(None) => Ok(()),
         }
     }
+}
+
+/// The file, if what is written to an offset of it goes there.
+fn to_write_at(file: &File) -> Option<File> {
+    let appends = rustix::fs::fcntl_getfl(file).ok()?.contains(OFlags::APPEND);
+    if appends { None } else { file.try_clone().ok() }
 }
 
 impl GuestMemory for Ram {
@@ -138,6 +153,13 @@ impl GuestMemory for Ram {
         // used in this process through atomics alone. Other processes and the kernel are not
         // bound by Rust's rules, and what they store is a word like any other.
         unsafe { std::slice::from_raw_parts(start, bytes / size_of::<u64>()) }
+    }
+
+    fn shared_file(&self) -> Option<BorrowedFd<'_>> {
+        match &self.backing {
+            Backing::Shared { file, .. } => file.as_ref().map(File::as_fd),
+            Backing::Anonymous | Backing::Private(_) => None,
+        }
     }
 
     fn each_untouched(&self, report: &mut dyn FnMut(Range<usize>)) {

@@ -8,6 +8,7 @@ mod load;
 mod multifd;
 mod ram;
 mod run;
+mod stage;
 
 use std::sync::Arc;
 

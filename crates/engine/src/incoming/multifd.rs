@@ -11,7 +11,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
 use wire::multifd::{
-    MULTIFD_INIT_LEN, MULTIFD_MAGIC, MULTIFD_PACKET_LEN, MultifdInit, MultifdPacket,
+    MULTIFD_INIT_LEN, MULTIFD_MAGIC, MULTIFD_PACKET_LEN, MULTIFD_PAGES, MultifdInit, MultifdPacket,
 };
 use wire::ram::PageOffset;
 use wire::{DecodeError, Decoder, Wire};
@@ -28,6 +28,7 @@ use crate::transport::Listener;
 use crate::uri::Uri;
 
 use super::ram::{ours, page};
+use super::stage::Stage;
 
 /// The connections of a source, of which the main one is known.
 #[derive(Debug)]
@@ -265,11 +266,24 @@ impl Drop for Receivers {
     }
 }
 
+/// Why a channel could not go on.
+enum ChannelError {
+    Stream(DecodeError),
+    Memory(MigrationError),
+}
+
+impl From<DecodeError> for ChannelError {
+    fn from(error: DecodeError) -> Self {
+        ChannelError::Stream(error)
+    }
+}
+
 /// A channel's thread.
 fn run(state: Arc<MigrationState>, shared: &Shared, channel: &Channel, id: u8) {
     let error = match catch_unwind(AssertUnwindSafe(|| receive_all(&state, shared, channel))) {
         Ok(Ok(())) => return shared.change(|gate| gate.closed = Some(id)),
-        Ok(Err(source)) => MigrationError::LoadChannel { id, source },
+        Ok(Err(ChannelError::Stream(source))) => MigrationError::LoadChannel { id, source },
+        Ok(Err(ChannelError::Memory(error))) => error,
         Err(panic) => MigrationError::Panicked { message: words(&*panic) },
     };
     if shared.lock().ended {
@@ -284,7 +298,8 @@ fn receive_all(
     state: &MigrationState,
     shared: &Shared,
     channel: &Channel,
-) -> Result<(), DecodeError> {
+) -> Result<(), ChannelError> {
+    let stage = Stage::new(MULTIFD_PAGES);
     let reader = ChannelReader { channel, stop: &state.incoming.stop };
     // It buffers one packet and no more: what follows goes where it belongs.
     let mut input = Decoder::with_capacity(reader, MULTIFD_PACKET_LEN);
@@ -304,7 +319,7 @@ fn receive_all(
             if shared.lock().ended {
                 break;
             }
-            receive_pages(state, shared, &mut input, at, &packet)?;
+            receive_pages(state, shared, &stage, &mut input, at, &packet)?;
         }
         let (normal, zero) = (packet.normal().len() as u64, packet.zero().len() as u64);
         let transferred = input.offset() - at;
@@ -320,33 +335,39 @@ fn receive_all(
         }
     }
     match out_of_step {
-        Some(at) => Err(input.error_at(at, "no pages after the last SYNC packet", "pages")),
+        Some(at) => Err(input.error_at(at, "no pages after the last SYNC packet", "pages").into()),
         None => Ok(()),
     }
 }
 
-/// Receives the pages of a packet straight into the block.
+/// Receives the pages of a packet straight into the block, or by way of the stage if none of
+/// them has memory yet.
 fn receive_pages(
     state: &MigrationState,
     shared: &Shared,
+    stage: &Stage,
     input: &mut Decoder<ChannelReader<'_>>,
     at: u64,
     packet: &MultifdPacket,
-) -> Result<(), DecodeError> {
+) -> Result<(), ChannelError> {
     let name = packet.block().map_or("", |block| block.as_str());
-    let blocks = state.host.ram.iter().zip(&shared.untouched);
-    let Some((block, untouched)) = blocks.clone().find(|(block, _)| block.idstr().as_str() == name)
-    else {
-        return Err(input.error_at(at, ours(state), format!("RAM block {name:?}")));
+    let Some(index) = state.host.ram.iter().position(|block| block.idstr().as_str() == name) else {
+        return Err(input.error_at(at, ours(state), format!("RAM block {name:?}")).into());
     };
+    let (block, untouched) = (&state.host.ram[index], &shared.untouched[index]);
     let pages = |offsets: &[PageOffset]| -> Result<Vec<usize>, DecodeError> {
         offsets.iter().map(|offset| page(state, input, at, block, *offset)).collect()
     };
     let (normal, zero) = (pages(packet.normal())?, pages(packet.zero())?);
-    for page in &normal {
-        untouched.remove_range(*page..*page + 1);
+    if block.shared_file().is_some() && normal.iter().all(|page| untouched.contains(*page)) {
+        receive_runs(state, input, &[stage.pages(normal.len())])?;
+        stage.write(state, index, &normal).map_err(ChannelError::Memory)?;
+    } else {
+        receive_runs(state, input, &block.runs(&normal))?;
     }
-    receive_runs(state, input, &block.runs(&normal))?;
+    for page in normal {
+        untouched.remove_range(page..page + 1);
+    }
     for page in zero.into_iter().filter(|page| !untouched.contains(*page)) {
         store_zero(block.page(page));
     }

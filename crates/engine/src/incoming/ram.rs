@@ -12,6 +12,7 @@ use crate::state::MigrationState;
 
 use super::multifd::{Connections, Receivers};
 use super::run::{self, Run, RunReader};
+use super::stage::Stage;
 
 /// How often the counters are brought up to date, in pages.
 const COUNTED: u64 = 4096;
@@ -41,6 +42,11 @@ impl Pages {
         if !self.untouched.contains(page) {
             store_zero(block.page(page));
         }
+    }
+
+    /// Whether a guess may put something into a page: into memory, or `staged`.
+    fn is_guessable(&self, page: usize, staged: bool) -> bool {
+        !self.brought.contains(page) && (!staged || self.untouched.contains(page))
     }
 
     /// A run of records from page `first` on has brought pages.
@@ -81,6 +87,7 @@ pub(super) struct RamLoad {
     last_block: Option<usize>,
     pages: Vec<Pages>,
     runs: RunReader,
+    stage: Stage,
     normal: u64,
     duplicate: u64,
     multifd: Multifd,
@@ -97,6 +104,7 @@ impl RamLoad {
             last_block: None,
             pages: state.host.ram.iter().map(Pages::of).collect(),
             runs: RunReader::new(),
+            stage: Stage::new(run::MOST),
             normal: 0,
             duplicate: 0,
             multifd: multifd
@@ -190,16 +198,25 @@ impl RamLoad {
         input: &mut Decoder<ChannelReader<'_>>,
         index: usize,
         mut page: usize,
-    ) -> Result<(), DecodeError> {
+    ) -> Result<(), MigrationError> {
         let (block, pages) = (&state.host.ram[index], &mut self.pages[index]);
+        let has_file = block.shared_file().is_some();
         loop {
+            let staged = has_file && pages.untouched.contains(page);
             // With other threads that store to memory, nothing is guessed.
             let most = match self.multifd {
-                Multifd::Off => pages.brought.gap(page + 1, block.pages().min(page + run::MOST)),
+                Multifd::Off => (page + 1..block.pages().min(page + run::MOST))
+                    .take_while(|page| pages.is_guessable(*page, staged))
+                    .count(),
                 Multifd::Waiting(_) | Multifd::Running { .. } => 0,
             };
-            let run = self.runs.receive(state, input, index, page, 1 + most)?;
-            pages.note(page, run);
+            let place = if staged { self.stage.pages(1 + most) } else { block.words_from(page) };
+            let run = self.runs.receive(state, input, index, page, place, 1 + most)?;
+            if staged {
+                let received: Vec<usize> = (page..page + run.received).collect();
+                self.stage.write(state, index, &received)?;
+            }
+            pages.note(page, Run { spoiled: if staged { 0 } else { run.spoiled }, ..run });
             self.normal += run.received as u64;
             page += run.received;
             if !run.next_head {

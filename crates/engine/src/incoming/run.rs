@@ -12,12 +12,14 @@
 //! destination's time for 1 GiB of random pages from 0.16 s to 0.10 s (`cargo bench --bench
 //! against_qemu -- --only random`).
 
+use std::sync::atomic::AtomicU64;
+
 use wire::ram::{PageOffset, RamFlags, continued_page_header};
 use wire::{DecodeError, Decoder, TARGET_PAGE_SIZE};
 
 use crate::channel::ChannelReader;
 use crate::guest_io::{MAX_PIECES, Room};
-use crate::ram::{RamBlock, load, store};
+use crate::ram::{PAGE_WORDS, load, store};
 use crate::state::MigrationState;
 
 /// Most pages received at once; more than a socket's buffer holds.
@@ -56,41 +58,43 @@ impl RunReader {
         RunReader { heads: Box::new([[0; HEAD]; MOST]), guess: MOST, returned: Vec::new() }
     }
 
-    /// Receives page `first` of block number `index`, the head of which was read, and those which follow it
-    /// in the stream as they do in the block. At most `most`, and at least 1, may be stored to.
+    /// Receives page `first` of block number `index`, the head of which was read, and those which
+    /// follow it in the stream as they do in the block, into `place`, which is the block from that
+    /// page on, or stands for it. At most `most` pages, and at least 1, may be stored to.
     pub(super) fn receive(
         &mut self,
         state: &MigrationState,
         input: &mut Decoder<ChannelReader<'_>>,
         index: usize,
         first: usize,
+        place: &[AtomicU64],
         most: usize,
     ) -> Result<Run, DecodeError> {
-        let block = &state.host.ram[index];
         if input.buffered() >= TARGET_PAGE_SIZE {
-            store(block.page(first), input.take(TARGET_PAGE_SIZE, EXPECTED)?);
+            store(place, input.take(TARGET_PAGE_SIZE, EXPECTED)?);
             return Ok(Run { received: 1, spoiled: 0, next_head: false });
         }
         let mut filled = input.buffered();
-        store(block.page(first), input.take(filled, EXPECTED)?);
+        store(place, input.take(filled, EXPECTED)?);
 
         let pages = most.min(self.guess).min(MOST);
         // The last page has a head behind it too, if a page can follow it.
-        let heads = if first + pages < block.pages() { pages } else { pages - 1 };
+        let can_follow = first + pages < state.host.ram[index].pages();
+        let heads = if can_follow { pages } else { pages - 1 };
         let bytes = pages * TARGET_PAGE_SIZE + heads * HEAD;
         let mut received = 0;
         while filled < bytes {
-            let mut rooms = self.rooms(block, first, pages, heads, filled);
+            let mut rooms = self.rooms(place, pages, heads, filled);
             let read = |reader: &mut ChannelReader<'_>| reader.read_rooms(&mut rooms);
             match input.read_past_buffer(EXPECTED, read)? {
-                0 => return self.cut_short(state, input, block, first, filled),
+                0 => return self.cut_short(state, input, place, filled),
                 n => filled += n,
             }
             // Heads that are whole now.
             while received < heads && filled >= (received + 1) * STRIDE {
                 received += 1;
                 if self.heads[received - 1] != head(first + received) {
-                    let spoiled = self.give_back(input, block, first, received, filled);
+                    let spoiled = self.give_back(input, place, received, filled);
                     self.guess = received;
                     return Ok(Run { received, spoiled, next_head: false });
                 }
@@ -103,8 +107,7 @@ impl RunReader {
     /// Room for what is missing of the guess when `filled` bytes of it have come.
     fn rooms<'a>(
         &'a mut self,
-        block: &'a RamBlock,
-        first: usize,
+        place: &'a [AtomicU64],
         pages: usize,
         heads: usize,
         filled: usize,
@@ -112,14 +115,11 @@ impl RunReader {
         let (whole, mut part) = (filled / STRIDE, filled % STRIDE);
         let mut rooms = Vec::with_capacity(2 * (pages - whole));
         for (index, head) in self.heads.iter_mut().enumerate().take(pages).skip(whole) {
-            let lengths = [TARGET_PAGE_SIZE, HEAD];
-            let page = Room::words(block.page(first + index)).after(part.min(lengths[0]));
-            let head = Room::bytes(head).after(part.saturating_sub(lengths[0]));
-            part = 0;
-            rooms.push(page);
+            rooms.push(Room::words(page(place, index)).after(part.min(TARGET_PAGE_SIZE)));
             if index < heads {
-                rooms.push(head);
+                rooms.push(Room::bytes(head).after(part.saturating_sub(TARGET_PAGE_SIZE)));
             }
+            part = 0;
         }
         rooms
     }
@@ -129,15 +129,14 @@ impl RunReader {
         &mut self,
         _state: &MigrationState,
         input: &mut Decoder<ChannelReader<'_>>,
-        block: &RamBlock,
-        first: usize,
+        place: &[AtomicU64],
         filled: usize,
     ) -> Result<Run, DecodeError> {
         let (whole, part) = (filled / STRIDE, filled % STRIDE);
         if let Some(part) = part.checked_sub(TARGET_PAGE_SIZE) {
             input.unread(&self.heads[whole][..part]);
         } else {
-            let page = block.page(first + whole);
+            let page = page(place, whole);
             self.returned.clear();
             load(page, part, &mut self.returned);
             input.unread(&self.returned);
@@ -151,8 +150,7 @@ impl RunReader {
     fn give_back(
         &mut self,
         input: &mut Decoder<ChannelReader<'_>>,
-        block: &RamBlock,
-        first: usize,
+        place: &[AtomicU64],
         received: usize,
         filled: usize,
     ) -> usize {
@@ -161,16 +159,21 @@ impl RunReader {
         returned.extend_from_slice(&self.heads[received - 1]);
         let (mut index, mut left) = (received, filled - received * STRIDE);
         while left > 0 {
-            let page = left.min(TARGET_PAGE_SIZE);
-            load(block.page(first + index), page, returned);
-            let head = (left - page).min(HEAD);
+            let part = left.min(TARGET_PAGE_SIZE);
+            load(page(place, index), part, returned);
+            let head = (left - part).min(HEAD);
             returned.extend_from_slice(&self.heads[index][..head]);
-            left -= page + head;
+            left -= part + head;
             index += 1;
         }
         input.unread(returned);
         index - received
     }
+}
+
+/// Page number `index` of `place`.
+fn page(place: &[AtomicU64], index: usize) -> &[AtomicU64] {
+    &place[index * PAGE_WORDS..][..PAGE_WORDS]
 }
 
 /// The head of page `page`, if the one before was of the same block.
