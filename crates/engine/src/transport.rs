@@ -26,6 +26,12 @@ const QUEUE_FULL: Duration = Duration::from_millis(20);
 /// it sends what they are waited for at.
 const ON_ITS_WAY: Duration = Duration::from_secs(5);
 
+/// What a unix socket holds of what is sent, in bytes. With the 208 KiB that it has otherwise the two
+/// ends take turns, since a sender that found it full is woken when three quarters are read: 1 GiB
+/// of random pages into fresh memory took 0.75 s and takes 0.46 s. More gains nothing. TCP sees to
+/// that by itself.
+const SEND_BUFFER: usize = 1 << 20;
+
 /// A URI and, for `fd:N`, the descriptor it stands for.
 #[derive(Debug)]
 pub struct Endpoint {
@@ -238,6 +244,8 @@ fn connect_unix(path: &Path, stop: &StopRequest) -> io::Result<Channel> {
             }
             connected => {
                 connected?;
+                // If there may not be so much, less does too.
+                let _ = rustix::net::sockopt::set_socket_send_buffer_size(&socket, SEND_BUFFER);
                 return Channel::new(socket, true);
             }
         }
