@@ -11,6 +11,7 @@ use std::fs;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Value, json};
@@ -79,6 +80,73 @@ fn every_byte_of_a_qemu_source_arrives_over_unix_1g() {
 fn every_byte_of_a_qemu_source_arrives_over_tcp_1g() {
     let _alone = one_large_machine_at_a_time();
     qemu_to_lastref(LARGE, Transport::Tcp, ReturnPath::Off, 10);
+}
+
+// Over the channels of multifd, as each version of QEMU understands them.
+
+#[test]
+fn a_qemu_destination_gets_every_byte_over_multifd_unix() {
+    let Some(qemu) = qemu::find() else { return };
+    lastref_to_qemu_multifd(&qemu, Transport::Unix, 2, 30);
+}
+
+#[test]
+fn a_qemu_destination_gets_every_byte_over_multifd_tcp() {
+    let Some(qemu) = qemu::find() else { return };
+    lastref_to_qemu_multifd(&qemu, Transport::Tcp, 4, 31);
+}
+
+#[test]
+fn every_byte_of_a_qemu_source_arrives_over_multifd_unix() {
+    let Some(qemu) = qemu::find() else { return };
+    qemu_to_lastref_multifd(&qemu, Transport::Unix, 2, ReturnPath::Off, 32);
+}
+
+#[test]
+fn every_byte_of_a_qemu_source_arrives_over_multifd_tcp() {
+    let Some(qemu) = qemu::find() else { return };
+    qemu_to_lastref_multifd(&qemu, Transport::Tcp, 16, ReturnPath::On, 33);
+}
+
+#[test]
+fn a_new_qemu_takes_and_gives_every_byte_over_multifd() {
+    let Some(qemu) = qemu::find_new() else { return };
+    for (transport, channels) in [(Transport::Unix, 1), (Transport::Unix, 3), (Transport::Tcp, 16)]
+    {
+        lastref_to_qemu_multifd(&qemu, transport, channels, 34);
+        qemu_to_lastref_multifd(&qemu, transport, channels, ReturnPath::On, 35);
+    }
+}
+
+#[test]
+fn a_new_qemu_takes_and_gives_every_byte_over_one_channel() {
+    let Some(qemu) = qemu::find_new() else { return };
+    lastref_to_this_qemu(&qemu, SMALL, Transport::Unix, 36);
+    this_qemu_to_lastref(&qemu, SMALL, Transport::Unix, ReturnPath::On, 37);
+}
+
+#[test]
+fn a_qemu_source_with_other_channels_than_expected_is_told_so() {
+    let Some(qemu) = qemu::find() else { return };
+    for (there, here, words) in [
+        (2, 4, ["the source connected 2 multifd channels", "4 are expected here"]),
+        (4, 2, ["a channel id below 2", "found id"]),
+    ] {
+        let image = Image::mixed(38, SMALL);
+        let site = site_with(&image);
+        let address = Address::new(Transport::Unix, &site);
+        let mut destination = receive_over(&site, SMALL, &address.uri(), here);
+        address.wait_for_listener(&mut destination);
+        let mut source = Qemu::source(&qemu, &site, SMALL, ReturnPath::Off);
+        source.use_multifd(there);
+        source.migrate(&address.uri());
+        let received = destination.finish();
+        received.assert_exit(1);
+        for word in words {
+            assert!(received.stderr.contains(word), "{word:?} expected from {received}");
+        }
+        assert_nothing_left(&site, &received);
+    }
 }
 
 // A source with a return path is not done before it was told so.
@@ -237,11 +305,15 @@ fn qemu_to_qemu(transport: Transport, seed: u64) {
 
 fn lastref_to_qemu(size: u64, transport: Transport, seed: u64) {
     let Some(qemu) = qemu::find() else { return };
+    lastref_to_this_qemu(&qemu, size, transport, seed);
+}
+
+fn lastref_to_this_qemu(qemu: &Path, size: u64, transport: Transport, seed: u64) {
     let image = Image::mixed(seed, size);
     let site = site_with(&image);
     let address = Address::new(transport, &site);
 
-    let mut destination = Qemu::destination(&qemu, &site, size, &address.uri(), None);
+    let mut destination = Qemu::destination(qemu, &site, size, &address.uri(), None);
     address.wait_for_listener(destination.program());
     let sent = send(&site, &address.uri(), None).finish();
 
@@ -251,17 +323,65 @@ fn lastref_to_qemu(size: u64, transport: Transport, seed: u64) {
 
 fn qemu_to_lastref(size: u64, transport: Transport, return_path: ReturnPath, seed: u64) {
     let Some(qemu) = qemu::find() else { return };
+    this_qemu_to_lastref(&qemu, size, transport, return_path, seed);
+}
+
+fn this_qemu_to_lastref(
+    qemu: &Path,
+    size: u64,
+    transport: Transport,
+    return_path: ReturnPath,
+    seed: u64,
+) {
     let image = Image::mixed(seed, size);
     let site = site_with(&image);
     let address = Address::new(transport, &site);
 
     let mut destination = receive(&site, size, &address.uri(), None);
     address.wait_for_listener(&mut destination);
-    let mut source = Qemu::source(&qemu, &site, size, return_path);
+    let mut source = Qemu::source(qemu, &site, size, return_path);
     source.migrate(&address.uri());
     let received = destination.finish();
 
     assert_completed(&received, size);
+    assert_left(&site, &image, &mut source);
+}
+
+fn lastref_to_qemu_multifd(qemu: &Path, transport: Transport, channels: u8, seed: u64) {
+    let image = Image::mixed(seed, SMALL);
+    let site = site_with(&image);
+    let address = Address::new(transport, &site);
+
+    let mut destination = Qemu::destination(qemu, &site, SMALL, "defer", None);
+    destination.use_multifd(channels);
+    destination.migrate_incoming(&address.uri());
+    let mut command = send_command(&site, &address.uri(), None);
+    command.arg(format!("--channels={channels}")).args(qemu::dialect_of(qemu));
+    let sent = Program::start("lastref-send", command, site.scratch()).finish();
+
+    assert_completed(&sent, SMALL);
+    assert_arrived(&site, &image, &mut destination);
+}
+
+fn qemu_to_lastref_multifd(
+    qemu: &Path,
+    transport: Transport,
+    channels: u8,
+    return_path: ReturnPath,
+    seed: u64,
+) {
+    let image = Image::mixed(seed, SMALL);
+    let site = site_with(&image);
+    let address = Address::new(transport, &site);
+
+    let mut destination = receive_over(&site, SMALL, &address.uri(), channels);
+    address.wait_for_listener(&mut destination);
+    let mut source = Qemu::source(qemu, &site, SMALL, return_path);
+    source.use_multifd(channels);
+    source.migrate(&address.uri());
+    let received = destination.finish();
+
+    assert_completed(&received, SMALL);
     assert_left(&site, &image, &mut source);
 }
 
@@ -398,18 +518,34 @@ fn site_with(image: &Image) -> Site {
 }
 
 fn send(site: &Site, uri: &str, inherited: Option<OwnedFd>) -> Program {
+    Program::start("lastref-send", send_command(site, uri, inherited), site.scratch())
+}
+
+fn send_command(site: &Site, uri: &str, inherited: Option<OwnedFd>) -> Command {
     let mut command = program::command(&lastref(), inherited);
     command.args(["send", "--json", "--ram"]);
     command.arg(site.source_ram()).arg(uri);
-    Program::start("lastref-send", command, site.scratch())
+    command
 }
 
 fn receive(site: &Site, memory: u64, uri: &str, inherited: Option<OwnedFd>) -> Program {
+    let command = receive_command(site, memory, uri, inherited);
+    Program::start("lastref-receive", command, site.scratch())
+}
+
+/// The same over so many channels beside the main one.
+fn receive_over(site: &Site, memory: u64, uri: &str, channels: u8) -> Program {
+    let mut command = receive_command(site, memory, uri, None);
+    command.arg(format!("--channels={channels}"));
+    Program::start("lastref-receive", command, site.scratch())
+}
+
+fn receive_command(site: &Site, memory: u64, uri: &str, inherited: Option<OwnedFd>) -> Command {
     let mut command = program::command(&lastref(), inherited);
     command.args(["receive", "--json", "--ram"]);
     command.arg(site.destination_ram());
     command.arg("--memory").arg(with_suffix(memory)).arg(uri);
-    Program::start("lastref-receive", command, site.scratch())
+    command
 }
 
 fn lastref() -> PathBuf {

@@ -760,7 +760,7 @@ impl Model {
     fn set_capabilities(&mut self, bql: &mut BqlGuard<'_>) {
         self.note("set_capabilities");
         let pause_before_switchover = self.random.below(4) != 0;
-        let capabilities = MigrationCapabilities { pause_before_switchover };
+        let capabilities = MigrationCapabilities { pause_before_switchover, ..Default::default() };
         match (migration::set_capabilities(bql, capabilities), self.current()) {
             (Err(CommandError::NoObject), None) => {}
             (Err(CommandError::Refused(MigrationError::Busy { .. })), Some(object)) => {
@@ -985,7 +985,10 @@ fn act(bql: &mut BqlGuard<'_>, random: &mut Random, held: &mut Held) {
             ));
         }
         8 => {
-            let pause = MigrationCapabilities { pause_before_switchover: random.below(4) == 0 };
+            let pause = MigrationCapabilities {
+                pause_before_switchover: random.below(4) == 0,
+                ..Default::default()
+            };
             assert!(migration::set_capabilities(bql, pause).is_err() || exists && !running);
             let _ = migration::migrate_continue(bql, PreSwitchover);
         }

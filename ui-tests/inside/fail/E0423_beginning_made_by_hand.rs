@@ -1,18 +1,21 @@
 //! claim: phase.starts-when-it-has-begun
 //! Makes the proof that a migration has begun, and starts a second one beside it.
+use std::sync::Arc;
+
 use bql::BqlUnlocked;
 use engine::outgoing::{Failed, Setup};
 use engine::{Begun, Endpoint, MigrationState};
 
 fn connect(
-    state: &MigrationState,
+    state: Arc<MigrationState>,
     thread: &mut BqlUnlocked,
     real: Begun,
     to: Endpoint,
 ) -> Result<Setup, Failed> {
-    let forged = Begun(()); //~ E0423
+    let counted = Arc::clone(&state);
+    let forged = Begun(counted); //~ E0423
     drop(real);
-    Setup::connect(state, thread, forged, to)
+    Setup::connect(&state, thread, forged, to)
 }
 
 fn main() {

@@ -112,6 +112,7 @@ impl Shared {
     /// Waits until `ready`; a channel that broke ends the migration instead.
     fn wait_until(
         &self,
+        _state: &MigrationState,
         ready: impl Fn(&Queue) -> bool,
     ) -> Result<MutexGuard<'_, Queue>, MigrationError> {
         let waiting = |queue: &mut Queue| !queue.broken && !ready(queue);
@@ -226,22 +227,23 @@ impl Senders {
     }
 
     /// Hands pages to the next channel that is free, and waits if none will be soon.
-    pub(super) fn send(&self, _state: &MigrationState, job: Job) -> Result<(), MigrationError> {
+    pub(super) fn send(&self, state: &MigrationState, job: Job) -> Result<(), MigrationError> {
         let most = WAITING * self.channels.len();
-        self.shared.wait_until(|queue| queue.jobs.len() < most)?.jobs.push_back(job);
+        self.shared.wait_until(state, |queue| queue.jobs.len() < most)?.jobs.push_back(job);
         self.shared.work.notify_one();
         Ok(())
     }
 
     /// Waits until every channel has sent everything and said so to the destination
     /// (`multifd_send_sync_main`).
-    pub(super) fn sync(&self, _state: &MigrationState) -> Result<(), MigrationError> {
-        let mut queue = self.shared.wait_until(|queue| queue.jobs.is_empty() && queue.busy == 0)?;
+    pub(super) fn sync(&self, state: &MigrationState) -> Result<(), MigrationError> {
+        let mut queue =
+            self.shared.wait_until(state, |queue| queue.jobs.is_empty() && queue.busy == 0)?;
         queue.syncs += 1;
         queue.to_sync = self.channels.len();
         drop(queue);
         self.shared.work.notify_all();
-        self.shared.wait_until(|queue| queue.to_sync == 0).map(drop)
+        self.shared.wait_until(state, |queue| queue.to_sync == 0).map(drop)
     }
 
     /// Ends the threads after everything went well.

@@ -5,6 +5,7 @@ use std::io::{self, Write as _};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::thread;
 
 use serde_json::{Value, json};
@@ -39,6 +40,44 @@ pub(crate) fn find() -> Option<PathBuf> {
         let _ = writeln!(io::stderr(), "{test}: skipped, because no {BINARY} is on PATH");
     }
     found
+}
+
+/// The QEMU that `LASTREF_QEMU_NEW` names; without one, a test that needs it says on standard
+/// error that it was skipped.
+///
+/// # Panics
+///
+/// When it is named and not there.
+pub(crate) fn find_new() -> Option<PathBuf> {
+    let Some(path) = env::var_os("LASTREF_QEMU_NEW").map(PathBuf::from) else {
+        let thread = thread::current();
+        let test = thread.name().unwrap_or("a test");
+        let _ = writeln!(io::stderr(), "{test}: skipped, because LASTREF_QEMU_NEW names no QEMU");
+        return None;
+    };
+    assert!(path.is_file(), "LASTREF_QEMU_NEW={} is no file", path.display());
+    Some(path)
+}
+
+/// What a source has to be told of this QEMU, so that it understands the channels of multifd.
+///
+/// # Panics
+///
+/// When it does not say which version it is.
+pub(crate) fn dialect_of(binary: &Path) -> &'static [&'static str] {
+    let output = Command::new(binary).arg("--version").output().expect("a QEMU");
+    let text = String::from_utf8_lossy(&output.stdout);
+    let version = text.split_whitespace().find_map(|word| {
+        let mut numbers = word.split('.').map(str::parse::<u32>);
+        Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
+    });
+    match version.unwrap_or_else(|| panic!("a version in {text:?}")) {
+        (..=7, _) | (8, 0) => {
+            &["--multifd-flush-after-each-section", "--zero-page-detection=legacy"]
+        }
+        (8, _) => &["--zero-page-detection=legacy"],
+        _ => &[],
+    }
 }
 
 /// Whether the source opens a return path, on which the destination answers.
@@ -140,6 +179,21 @@ impl Qemu {
     /// Lets the source send at most `rate` bytes a second.
     pub(crate) fn limit_bandwidth(&mut self, rate: u64) {
         self.execute("migrate-set-parameters", json!({ "max-bandwidth": rate }));
+    }
+
+    /// Lets pages go over so many channels beside the main one.
+    pub(crate) fn use_multifd(&mut self, channels: u8) {
+        self.execute(
+            "migrate-set-capabilities",
+            json!({ "capabilities": [{ "capability": "multifd", "state": true }] }),
+        );
+        self.execute("migrate-set-parameters", json!({ "multifd-channels": channels }));
+    }
+
+    /// Lets a machine that was started with `-incoming defer` wait at `uri`.
+    #[track_caller]
+    pub(crate) fn migrate_incoming(&mut self, uri: &str) {
+        self.execute("migrate-incoming", json!({ "uri": uri }));
     }
 
     /// Starts a migration; how it goes on is asked with [`Qemu::migration`].
