@@ -79,6 +79,7 @@ impl Progress {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    #[inline]
     pub(crate) fn status(&self) -> MigrationStatus {
         MigrationStatus::from_u8(self.status.load(Ordering::Acquire))
     }
@@ -177,11 +178,13 @@ impl Observer {
     }
 
     /// The status now.
+    #[inline]
     pub fn status(&self) -> MigrationStatus {
         self.progress.status()
     }
 
     /// Whether a migration runs now (`migration_is_running`).
+    #[inline]
     pub fn is_running(&self) -> bool {
         self.status().is_running()
     }

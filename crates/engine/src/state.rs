@@ -94,6 +94,7 @@ impl MigrationState {
         &self.life
     }
 
+    #[inline]
     pub(crate) fn side(&self, direction: Direction) -> &Side {
         match direction {
             Direction::Outgoing => &self.outgoing,
@@ -107,6 +108,7 @@ impl MigrationState {
     }
 
     /// The status now.
+    #[inline]
     pub fn status(&self, direction: Direction) -> MigrationStatus {
         self.side(direction).progress.status()
     }

@@ -43,6 +43,7 @@ impl MigrationStatus {
         MigrationStatus::Failed,
     ];
 
+    #[inline]
     pub(crate) fn from_u8(value: u8) -> Self {
         Self::ALL.into_iter().find(|status| *status as u8 == value).unwrap_or(MigrationStatus::None)
     }
@@ -64,6 +65,7 @@ impl MigrationStatus {
 
     /// Between the command and the end of cleanup: `migration_is_running` of
     /// `migration/migration.c`.
+    #[inline]
     pub fn is_running(self) -> bool {
         matches!(
             self,
