@@ -8,9 +8,10 @@
 //! A wrong guess spoils the pages it was put into. So only pages that no record has brought yet
 //! are guessed, and those spoiled are told to the caller.
 //!
-//! Against reading into a buffer and copying from there, as QEMU does, this took the
-//! destination's time for 1 GiB of random pages from 0.16 s to 0.10 s (`cargo bench --bench
-//! against_qemu -- --only random`).
+//! Against reading into a buffer and copying from there, as QEMU does, the CPU that the destination
+//! spends outside the kernel on 1 GiB of random pages fell from 0.08 s to 0.04 s. The rate did not
+//! change where the source was the slower end (row `random, preallocated` of the bench
+//! `against_qemu`).
 
 use std::sync::atomic::AtomicU64;
 
