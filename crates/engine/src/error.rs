@@ -56,6 +56,21 @@ pub enum MigrationError {
         /// Why.
         source: io::Error,
     },
+    /// The destination took the main channel and not this one.
+    #[error(
+        "multifd channel {id} of {channels} cannot be connected to {uri}: does the destination expect \
+         so many?"
+    )]
+    ConnectChannel {
+        /// The channel's number.
+        id: u8,
+        /// How many there are to be (`multifd-channels`).
+        channels: u8,
+        /// The destination.
+        uri: Uri,
+        /// Why.
+        source: io::Error,
+    },
     /// There is one channel where multifd needs more.
     #[error("multifd needs a URI that can be connected to more than once, and {uri} is not one")]
     OneChannel {

@@ -184,18 +184,25 @@ impl Senders {
             threads: Vec::new(),
         };
         let stop = &state.outgoing.stop;
-        for id in 0..parameters.multifd_channels {
+        let channels = parameters.multifd_channels;
+        for id in 0..channels {
             let endpoint = Endpoint::from(uri.clone());
             if !endpoint.has_many_channels() {
                 return Err(MigrationError::OneChannel { uri: uri.clone() });
             }
-            let connect = |source| MigrationError::Connect { uri: uri.clone(), source };
-            let channel = Arc::new(endpoint.connect(stop).map_err(connect)?);
             let mut init = Vec::new();
             MultifdInit { uuid: [0; 16], id }.encode(&mut init);
-            channel
-                .write_all(stop, &init)
-                .map_err(|source| MigrationError::of_write(senders.sent(), source))?;
+            let connect = || {
+                let channel = endpoint.connect(stop)?;
+                channel.write_all(stop, &init)?;
+                Ok(Arc::new(channel))
+            };
+            let channel = connect().map_err(|source| MigrationError::ConnectChannel {
+                id,
+                channels,
+                uri: uri.clone(),
+                source,
+            })?;
             senders.shared.count(init.len());
 
             let (owned, shared) = (begun.counted(), Arc::clone(&senders.shared));

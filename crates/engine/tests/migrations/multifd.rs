@@ -9,6 +9,7 @@ use engine::{
     Direction, MigrationCapabilities, MigrationParameters, MigrationStatus, PAGE_WORDS, RunState,
     Uri, ZeroPageDetection,
 };
+use rustix::event::{PollFd, PollFlags, poll};
 use tempfile::TempDir;
 use wire::multifd::{MultifdInit, MultifdPacket};
 use wire::ram::PageOffset;
@@ -372,6 +373,24 @@ fn a_source_that_loses_one_channel_fails_with_the_cause_and_runs_on() {
     assert_eq!(source.end(&mut thread, Direction::Outgoing), MigrationStatus::Failed);
     let error = source.error(Direction::Outgoing).expect("an error");
     assert!(error.contains("and then closed the connection"), "{error}");
+    source.assert_runs_on();
+}
+
+#[test]
+fn a_channel_that_nobody_takes_is_told_by_its_number() {
+    let (folder, mut thread) = (TempDir::new().expect("a folder"), attach());
+    let (uri, listener) = listen(&folder);
+    // The main channel is all that it has room for.
+    rustix::net::listen(&listener, 0).expect("a shorter queue");
+    let source = Site::source(PAGES, Script::default());
+    use_multifd(&source, &mut thread, channels(3));
+    source.migrate(&mut thread, uri).expect("an idle object");
+    let mut fds = [PollFd::new(&listener, PollFlags::IN)];
+    poll(&mut fds, None).expect("a source");
+    drop(listener);
+    assert_eq!(source.end(&mut thread, Direction::Outgoing), MigrationStatus::Failed);
+    let error = source.error(Direction::Outgoing).expect("an error");
+    assert!(error.starts_with("multifd channel 0 of 3 cannot be connected to"), "{error}");
     source.assert_runs_on();
 }
 
