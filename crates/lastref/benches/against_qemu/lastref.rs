@@ -72,7 +72,7 @@ pub(crate) fn cpu_of_a_start(options: Options<'_>) -> Outcome<f64> {
 pub(crate) fn finish(program: Program) -> Outcome<(Sent, f64)> {
     let (report, cpu) = completed(program)?;
     let downtime = report["downtime"].as_f64().ok_or("no downtime in the report")?;
-    Ok((Sent { seconds: seconds(&report)?, downtime }, cpu))
+    Ok((Sent { began: None, seconds: seconds(&report)?, downtime }, cpu))
 }
 
 /// Waits for the end of `receive`; returns its seconds of CPU.

@@ -1,10 +1,17 @@
 //! One migration, measured.
 //!
-//! The time is the source's own total time, at the best resolution that it gives: QEMU's from
-//! the event of SETUP to that of COMPLETED, which it stamps in microseconds; ours from `--json`.
-//! Either begins when the source is told to migrate, its RAM being there, and ends when the
-//! source is done. QEMU is done when its last byte is with the kernel (no return path, as is its
-//! default), ours when the destination has answered.
+//! The time begins when the source is told to migrate, its RAM being there, and ends when the
+//! source is done and the destination has all of it. A source that has given its last bytes to
+//! the kernel is done too early: all zero pages of a small machine fit into a socket's buffer.
+//!
+//! | from, to | it begins | it ends |
+//! | --- | --- | --- |
+//! | QEMU, QEMU | the source's event of SETUP | the later of both events of COMPLETED |
+//! | QEMU, ours | the source's event of SETUP | its event of COMPLETED, with `return-path` on |
+//! | ours, either | our own total time | which lasts until the destination has answered |
+//!
+//! QEMU stamps its events in microseconds, by one clock; ours is from `--json`, see `lastref.rs`.
+//! Between two QEMUs `return-path` is off, as is its default.
 //!
 //! CPU is what the migration costs, not the start:
 //!
@@ -30,9 +37,9 @@ pub(crate) enum Tool {
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct Measurement {
-    /// Total time at the source.
+    /// From the command until both ends are done.
     pub(crate) seconds: f64,
-    /// Guest RAM over the total time, in bytes a second.
+    /// Guest RAM over that time, in bytes a second.
     pub(crate) rate: f64,
     /// As the source reports it, in whole milliseconds.
     pub(crate) downtime: f64,

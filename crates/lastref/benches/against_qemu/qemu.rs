@@ -64,7 +64,9 @@ impl Binary {
 
 /// What a source says when it is done.
 pub(crate) struct Sent {
-    /// Its total time.
+    /// When it began, in seconds since 1970, if it says so.
+    pub(crate) began: Option<f64>,
+    /// From then until it was done.
     pub(crate) seconds: f64,
     /// As it reports it, in whole milliseconds.
     pub(crate) downtime: f64,
@@ -174,11 +176,11 @@ impl Qemu {
     /// Migrates, and waits until the source is done with it.
     pub(crate) fn migrate(&mut self, uri: &str) -> Outcome<Sent> {
         self.execute("migrate", json!({ "uri": uri }))?;
-        let started = self.wait_for("setup")?;
-        let completed = self.wait_for("completed")?;
+        let began = self.wait_for("setup")?;
+        let seconds = self.wait_for("completed")? - began;
         let migration = self.execute("query-migrate", json!({}))?;
         let downtime = migration["downtime"].as_f64().ok_or("QEMU reports no downtime")?;
-        Ok(Sent { seconds: completed - started, downtime })
+        Ok(Sent { began: Some(began), seconds, downtime })
     }
 
     /// Waits for the event of a status; returns when it was, in seconds since 1970.

@@ -74,14 +74,18 @@ impl<'a> Trial<'a> {
         let address = Address::new(transport, &self.site);
         let waiting = self.wait(destination, &address)?;
         let (sent, source) = match source {
-            Tool::Qemu => self.send_by_qemu(&address.uri())?,
+            Tool::Qemu => self.send_by_qemu(&address.uri(), destination)?,
             Tool::Ours => self.send_by_ours(&address.uri(), destination)?,
         };
-        let destination = waiting.finish()?;
+        let (done, destination) = waiting.finish()?;
         assert_same_bytes(&self.site.source_ram(), &self.site.destination_ram());
+        let seconds = match (sent.began, done) {
+            (Some(began), Some(done)) => sent.seconds.max(done - began),
+            _ => sent.seconds,
+        };
         Ok(Measurement {
-            seconds: sent.seconds,
-            rate: self.bytes as f64 / sent.seconds,
+            seconds,
+            rate: self.bytes as f64 / seconds,
             downtime: sent.downtime,
             source,
             destination,
@@ -122,9 +126,12 @@ impl<'a> Trial<'a> {
         }
     }
 
-    fn send_by_qemu(&self, uri: &str) -> Outcome<(Sent, Cost)> {
+    fn send_by_qemu(&self, uri: &str, destination: Tool) -> Outcome<(Sent, Cost)> {
         let mut qemu = self.qemu(&self.site.source_ram(), false)?;
         qemu.set_bandwidth(NO_LIMIT)?;
+        if destination == Tool::Ours {
+            qemu.set_capability("return-path")?;
+        }
         let (before, memory) = (qemu.cpu()?, PeakMemory::watch(qemu.id()));
         let sent = qemu.migrate(uri)?;
         let cost = Cost { cpu: qemu.cpu()? - before, memory: memory.bytes() };
@@ -159,17 +166,18 @@ impl<'a> Trial<'a> {
 }
 
 impl Destination {
-    /// Waits until the RAM is whole and the process has ended.
-    fn finish(self) -> Outcome<Cost> {
+    /// Waits until the RAM is whole and the process has ended. Returns also when it was whole, in
+    /// seconds since 1970, where the source does not wait for that.
+    fn finish(self) -> Outcome<(Option<f64>, Cost)> {
         match self {
             Destination::Qemu { mut qemu, before, memory } => {
-                qemu.wait_for("completed")?;
+                let done = qemu.wait_for("completed")?;
                 let memory = memory.bytes();
-                Ok(Cost { cpu: qemu.quit()? - before, memory })
+                Ok((Some(done), Cost { cpu: qemu.quit()? - before, memory }))
             }
             Destination::Ours { program, before, memory } => {
                 let cpu = lastref::finish_receiving(program)?;
-                Ok(Cost { cpu: cpu - before, memory: memory.bytes() })
+                Ok((None, Cost { cpu: cpu - before, memory: memory.bytes() }))
             }
         }
     }

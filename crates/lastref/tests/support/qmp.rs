@@ -32,7 +32,8 @@ impl Qmp {
     /// before the reply are kept for [`Qmp::event`].
     pub(crate) fn execute(&mut self, command: &str, arguments: Value) -> io::Result<Value> {
         let request = json!({ "execute": command, "arguments": arguments });
-        writeln!(self.stream.get_mut(), "{request}")?;
+        // In one piece: QEMU acts on the last brace, and after `quit` nobody reads a newline.
+        self.stream.get_mut().write_all(format!("{request}\n").as_bytes())?;
         loop {
             let mut message = self.message()?;
             if let Some(result) = message.get_mut("return") {
