@@ -12,7 +12,7 @@ use std::time::Instant;
 use super::rows::Transport;
 
 /// More than the caches hold, as RAM is.
-const WRITE_BUFFER: usize = 64 << 20;
+const WRITE_BUFFER: usize = 256 << 20;
 
 const READ_BUFFER: usize = 1 << 20;
 
