@@ -21,6 +21,9 @@ pub(crate) struct Arguments {
     /// `writing guest`.
     #[arg(long, value_name = "TEXT")]
     pub(crate) only: Option<String>,
+    /// What both tools may send in a second while the guest writes half of it.
+    #[arg(long, value_name = "SIZE", default_value = "1G", value_parser = memory)]
+    pub(crate) link: u64,
     /// Where table.md, chart.svg and results.json go [default: docs/bench of the workspace;
     /// nowhere if the run is not whole].
     #[arg(long, value_name = "DIR")]

@@ -56,6 +56,19 @@ fn start(role: &str, options: Options<'_>, more: &[&str], uri: &str) -> Program 
     Program::start(&format!("lastref-{role}"), command, options.folder)
 }
 
+/// Runs `lastref demo`: a machine that dirties its memory at a rate moves over a link of another.
+/// Returns its downtime in milliseconds, or an error if not every write of it was there.
+pub(crate) fn demo(memory: u64, link: u64, dirty_rate: u64, folder: &Path) -> Outcome<f64> {
+    let mut command = program::command(Path::new(BINARY), None);
+    command.args(["demo", "--json", "--memory", &memory.to_string()]);
+    command.args(["--max-bandwidth", &link.to_string(), "--dirty-rate", &dirty_rate.to_string()]);
+    let (report, _) = completed(Program::start("lastref-demo", command, folder))?;
+    if report["verified"] != true {
+        return Err(format!("a machine that was verified expected, found {report}").into());
+    }
+    downtime(&report)
+}
+
 /// What `send` uses before the first byte and after the last, in seconds: it is sent to where
 /// nobody can listen, and finds that out when its RAM is there.
 pub(crate) fn cpu_of_a_start(options: Options<'_>) -> Outcome<f64> {
@@ -71,8 +84,8 @@ pub(crate) fn cpu_of_a_start(options: Options<'_>) -> Outcome<f64> {
 /// Waits for the end of `send`; returns also the seconds of CPU from its first to its last moment.
 pub(crate) fn finish(program: Program) -> Outcome<(Sent, f64)> {
     let (report, cpu) = completed(program)?;
-    let downtime = report["downtime"].as_f64().ok_or("no downtime in the report")?;
-    Ok((Sent { began: None, seconds: seconds(&report)?, downtime }, cpu))
+    let sent = Sent { began: None, seconds: seconds(&report)?, downtime: downtime(&report)? };
+    Ok((sent, cpu))
 }
 
 /// Waits for the end of `receive`; returns its seconds of CPU.
@@ -90,6 +103,10 @@ fn completed(program: Program) -> Outcome<(Value, f64)> {
         return Err(format!("a migration that completes expected from {finished}").into());
     }
     Ok((report, cpu))
+}
+
+fn downtime(report: &Value) -> Outcome<f64> {
+    Ok(report["downtime"].as_f64().ok_or("no downtime in the report")?)
 }
 
 /// The total time, finer than the milliseconds of `total-time`: `mbps` was computed from the same

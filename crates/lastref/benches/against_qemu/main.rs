@@ -14,6 +14,7 @@ mod arguments;
 mod chart;
 mod cpu;
 mod growth;
+mod guest;
 mod host;
 mod image;
 mod interrupt;
@@ -31,6 +32,7 @@ mod statistics;
 mod support;
 mod table;
 mod trial;
+mod writing;
 
 use std::error::Error;
 use std::fs;
@@ -139,6 +141,9 @@ fn measure(arguments: &Arguments) -> Outcome<Results> {
     }
     if !arguments.quick && arguments.wants(growth::NAME) {
         results.growth = growth::measure(&binary, &interrupt, &mut results.left_out)?;
+    }
+    if !arguments.quick && arguments.wants(writing::NAME) {
+        results.writing = Some(writing::measure(&binary, arguments.link, &interrupt)?);
     }
     Ok(results)
 }

@@ -186,19 +186,10 @@ impl Qemu {
     /// Waits for the event of a status; returns when it was, in seconds since 1970.
     pub(crate) fn wait_for(&mut self, status: &str) -> Outcome<f64> {
         loop {
-            let event = self.qmp.event().map_err(|error| {
-                format!("no event of {status} ({error}) from {}", self.program.report())
-            })?;
-            if event["event"] != "MIGRATION" {
-                continue;
-            }
+            let event = self.event("MIGRATION")?;
             let now = event["data"]["status"].as_str().unwrap_or_default();
             if now == status {
-                let part = |name: &str| event["timestamp"][name].as_f64();
-                let (Some(seconds), Some(micros)) = (part("seconds"), part("microseconds")) else {
-                    return Err(format!("no time in {event}").into());
-                };
-                return Ok(seconds + micros / 1e6);
+                return time(&event);
             }
             if ["failed", "cancelled", "completed"].contains(&now) {
                 let migration = self.execute("query-migrate", json!({}))?;
@@ -207,6 +198,23 @@ impl Qemu {
                     self.program.report()
                 )
                 .into());
+            }
+        }
+    }
+
+    /// Waits for an event; returns when it was, in seconds since 1970.
+    pub(crate) fn time_of(&mut self, name: &str) -> Outcome<f64> {
+        time(&self.event(name)?)
+    }
+
+    /// The next event of that name; those before it are dropped.
+    fn event(&mut self, name: &str) -> Outcome<Value> {
+        loop {
+            let event = self.qmp.event().map_err(|error| {
+                format!("no event {name} ({error}) from {}", self.program.report())
+            })?;
+            if event["event"] == name {
+                return Ok(event);
             }
         }
     }
@@ -235,5 +243,14 @@ impl Qemu {
     pub(crate) fn execute(&mut self, command: &str, arguments: Value) -> Outcome<Value> {
         let reply = self.qmp.execute(command, arguments);
         reply.map_err(|error| format!("{error}\nin {}", self.program.report()).into())
+    }
+}
+
+/// When an event was, in seconds since 1970.
+fn time(event: &Value) -> Outcome<f64> {
+    let part = |name: &str| event["timestamp"][name].as_f64();
+    match (part("seconds"), part("microseconds")) {
+        (Some(seconds), Some(microseconds)) => Ok(seconds + microseconds / 1e6),
+        _ => Err(format!("no time in {event}").into()),
     }
 }

@@ -72,20 +72,25 @@ pub(crate) struct Growth {
     pub(crate) ours: Vec<f64>,
 }
 
-/// Downtimes while the guest writes.
+/// Downtimes while the guest writes, in milliseconds.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct Writing {
     pub(crate) memory: u64,
     /// `max-bandwidth` at both tools, in bytes a second.
     pub(crate) link: u64,
-    /// What the guest dirties in a second, in bytes.
+    /// What the guest is to dirty in a second, in bytes.
     pub(crate) dirty_rate: u64,
+    pub(crate) downtime_limit: f64,
     /// How QEMU ran its guest.
     pub(crate) accelerator: String,
-    /// Milliseconds.
+    /// Until the guest ran at the destination.
     pub(crate) qemu: Vec<f64>,
-    pub(crate) ours: Vec<f64>,
-    /// Migrations of QEMU that did not end in time.
+    /// What QEMU reports.
+    pub(crate) qemu_reported: Vec<f64>,
+    /// What QEMU's guest did dirty in a second before each migration, in bytes.
+    pub(crate) qemu_dirty_rate: Vec<f64>,
+    /// Migrations of QEMU that did not converge.
     pub(crate) qemu_unfinished: usize,
+    pub(crate) ours: Vec<f64>,
 }

@@ -133,7 +133,40 @@ fn write_growth(text: &mut String, growth: &[Growth]) -> std::fmt::Result {
     Ok(())
 }
 
-fn write_writing(_text: &mut String, _writing: &Writing) -> std::fmt::Result {
+fn write_writing(text: &mut String, writing: &Writing) -> std::fmt::Result {
+    let rate = Spread::of(writing.qemu_dirty_rate.iter().copied());
+    writeln!(text, "\n## Downtime while the guest writes\n")?;
+    writeln!(
+        text,
+        "{} MiB of guest RAM. Both tools may send {} MiB/s, and the guest dirties {} MiB/s, half of it; \
+        QEMU's guest, run by {}, did {:.0}. The downtime limit is {:.0} ms. Downtime is from when the \
+        guest stops at the source until it runs at the destination, in ms.\n",
+        writing.memory >> 20,
+        writing.link >> 20,
+        writing.dirty_rate >> 20,
+        writing.accelerator,
+        rate.map_or(f64::NAN, |all| all.median / MIB),
+        writing.downtime_limit,
+    )?;
+    writeln!(text, "| | migrations | median | min–max | above the limit | did not converge |")?;
+    writeln!(text, "| --- | ---: | ---: | ---: | ---: | ---: |")?;
+    let rows = [
+        ("QEMU", &writing.qemu, writing.qemu_unfinished.to_string()),
+        ("QEMU, as it reports", &writing.qemu_reported, String::new()),
+        ("ours", &writing.ours, "0".into()),
+    ];
+    for (name, downtimes, unfinished) in rows {
+        let Some(all) = Spread::of(downtimes.iter().copied()) else { continue };
+        let above = downtimes.iter().filter(|downtime| **downtime > writing.downtime_limit).count();
+        writeln!(
+            text,
+            "| {name} | {} | {:.0} | {:.0}–{:.0} | {above} | {unfinished} |",
+            downtimes.len(),
+            all.median,
+            all.min,
+            all.max
+        )?;
+    }
     Ok(())
 }
 
