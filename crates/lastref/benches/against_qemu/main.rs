@@ -34,6 +34,7 @@ mod table;
 mod trial;
 mod writing;
 
+use std::env;
 use std::error::Error;
 use std::fs;
 use std::panic;
@@ -72,6 +73,8 @@ fn main() -> ExitCode {
 
 /// Whether nothing became slower.
 fn run(arguments: &Arguments) -> Outcome<bool> {
+    // Before all else: to measure takes long, and the file may not be there.
+    let saved = arguments.compare.as_deref().map(load).transpose()?;
     let results = match &arguments.render {
         Some(file) => load(file)?,
         None => measure(arguments)?,
@@ -88,8 +91,8 @@ fn run(arguments: &Arguments) -> Outcome<bool> {
     if let Some(file) = &arguments.save {
         save(file, &results)?;
     }
-    let Some(file) = &arguments.compare else { return Ok(true) };
-    let slower = regressions::find(&load(file)?, &results)?;
+    let Some(saved) = saved else { return Ok(true) };
+    let slower = regressions::find(&saved, &results)?;
     print!("{}", table::slower(&slower));
     Ok(slower.is_empty())
 }
@@ -111,6 +114,7 @@ fn measure(arguments: &Arguments) -> Outcome<Results> {
     let binary = Binary::find()?;
     let mut results = Results {
         host: host::find(&binary)?,
+        command: command(),
         memory: arguments.memory(),
         place: String::new(),
         rows: Vec::new(),
@@ -146,6 +150,19 @@ fn measure(arguments: &Arguments) -> Outcome<Results> {
         results.writing = Some(writing::measure(&binary, arguments.link, &interrupt)?);
     }
     Ok(results)
+}
+
+/// The command that started this run, as a person would write it.
+fn command() -> String {
+    let mut command = "cargo bench -p lastref --bench against_qemu".to_owned();
+    let arguments: Vec<_> = env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    if !arguments.is_empty() {
+        command += &format!(" -- {}", arguments.join(" "));
+    }
+    if env::var_os("LASTREF_QEMU_NEW").is_some_and(|name| !name.is_empty()) {
+        command.insert_str(0, "LASTREF_QEMU_NEW=… ");
+    }
+    command
 }
 
 fn round(trial: &Trial, interrupt: &Interrupt) -> Outcome<Round> {

@@ -224,6 +224,10 @@ impl Qemu {
         Ok(cpu::of_process(self.program.id())?.as_secs_f64())
     }
 
+    pub(crate) fn program(&mut self) -> &mut Program {
+        &mut self.program
+    }
+
     pub(crate) fn id(&self) -> u32 {
         self.program.id()
     }

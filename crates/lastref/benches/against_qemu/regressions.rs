@@ -3,10 +3,14 @@
 //! Rates of two machines cannot be compared, nor those of one noisy machine on two days. So each
 //! figure is a ratio of two things measured one right after the other. A row is slower when the
 //! median of ours to ours is below all that was saved, beside QEMU as well as beside the bare
-//! socket: one of them alone says that the other side became faster.
+//! socket: one of them alone says that the other side became faster. And it is below by some part
+//! of the saved median, since a few rounds in a quiet minute have next to no spread.
 
 use super::results::{Results, Round, RowResult};
 use super::statistics::Spread;
+
+/// The part of the saved median that is no news.
+const SLACK: f64 = 0.05;
 
 /// A row that is not what it was.
 #[derive(Debug, PartialEq)]
@@ -31,7 +35,7 @@ pub(crate) fn cpu_beside_qemu(round: &Round) -> f64 {
     round.ours_to_ours.cpu() / round.qemu_to_qemu.cpu()
 }
 
-/// Every row that became slower, or takes more CPU than it ever did.
+/// Every row that became slower, or takes more CPU than was saved.
 ///
 /// # Errors
 ///
@@ -54,7 +58,9 @@ pub(crate) fn find(saved: &Results, now: &Results) -> Result<Vec<Slower>, String
         let pair = |figure: fn(&Round) -> f64| both(before, row, figure);
         let qemu = pair(beside_qemu)?;
         let socket = pair(beside_the_socket)?;
-        let is_slower = |(saved, now): (Spread, Spread)| now.median < saved.min;
+        let is_slower = |(saved, now): (Spread, Spread)| {
+            now.median < saved.min && now.median < saved.median * (1.0 - SLACK)
+        };
         if is_slower(qemu) && is_slower(socket) {
             for (figure, (saved, now)) in
                 [("rate beside QEMU's", qemu), ("rate beside the bare socket's", socket)]
@@ -63,7 +69,7 @@ pub(crate) fn find(saved: &Results, now: &Results) -> Result<Vec<Slower>, String
             }
         }
         let (saved, now) = pair(cpu_beside_qemu)?;
-        if now.median > saved.max {
+        if now.median > saved.max && now.median > saved.median * (1.0 + SLACK) {
             let figure = "CPU beside QEMU's";
             slower.push(Slower { row: row.name.clone(), figure, saved, now });
         }

@@ -11,6 +11,8 @@ use super::statistics::Spread;
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct Results {
     pub(crate) host: Host,
+    /// What was run.
+    pub(crate) command: String,
     /// RAM of every row, in bytes.
     pub(crate) memory: u64,
     /// Where the RAM files were.

@@ -32,7 +32,7 @@ fn write_markdown(text: &mut String, results: &Results) -> std::fmt::Result {
     writeln!(text, "# Live migration beside QEMU's\n")?;
     writeln!(text, "* {}, {} cores, Linux {}", host.cpu, host.cores, host.kernel)?;
     writeln!(text, "* {}; {}; {}", host.lastref, host.qemu, host.rustc)?;
-    writeln!(text, "* `cargo bench -p lastref --bench against_qemu`")?;
+    writeln!(text, "* `{}`", results.command)?;
     if !results.rows.is_empty() {
         let memory = results.memory >> 20;
         writeln!(text, "* {memory} MiB of guest RAM, RAM files in {}", results.place)?;

@@ -2,6 +2,8 @@
 
 use std::fs;
 use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use super::Outcome;
 use super::cpu;
@@ -20,6 +22,9 @@ use super::support::site::Site;
 
 /// How many starts of our source are measured before a row.
 const STARTS: usize = 3;
+
+/// How long a destination may take to say why it has ended.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// A row's image, and room for a copy.
 pub(crate) struct Trial<'a> {
@@ -72,11 +77,15 @@ impl<'a> Trial<'a> {
             Transport::Tcp => address::Transport::Tcp,
         };
         let address = Address::new(transport, &self.site);
-        let waiting = self.wait(destination, &address)?;
-        let (sent, source) = match source {
-            Tool::Qemu => self.send_by_qemu(&address.uri(), destination)?,
-            Tool::Ours => self.send_by_ours(&address.uri(), destination)?,
+        let mut waiting = self.wait(destination, &address)?;
+        let sent = match source {
+            Tool::Qemu => self.send_by_qemu(&address.uri(), destination),
+            Tool::Ours => self.send_by_ours(&address.uri(), destination),
         };
+        let (sent, source) = sent.map_err(|error| {
+            let row = self.row.name();
+            format!("{row}, {source:?} to {destination:?}: {error}\n{}", waiting.last_words())
+        })?;
         let (done, destination) = waiting.finish()?;
         assert_same_bytes(&self.site.source_ram(), &self.site.destination_ram());
         let seconds = match (sent.began, done) {
@@ -166,6 +175,19 @@ impl<'a> Trial<'a> {
 }
 
 impl Destination {
+    /// What it says after its source has failed.
+    fn last_words(&mut self) -> String {
+        let program = match self {
+            Destination::Qemu { qemu, .. } => qemu.program(),
+            Destination::Ours { program, .. } => program,
+        };
+        let begin = Instant::now();
+        while program.ended().is_none() && begin.elapsed() < LAST_WORDS {
+            thread::sleep(LAST_WORDS / 100);
+        }
+        program.report()
+    }
+
     /// Waits until the RAM is whole and the process has ended. Returns also when it was whole, in
     /// seconds since 1970, where the source does not wait for that.
     fn finish(self) -> Outcome<(Option<f64>, Cost)> {
