@@ -1,0 +1,98 @@
+//! All that a run has found, as it goes to a file and comes back.
+
+use serde::{Deserialize, Serialize};
+
+use super::measurement::Measurement;
+use super::rows::Row;
+use super::statistics::Spread;
+
+/// A whole run.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Results {
+    pub(crate) host: Host,
+    /// What was run.
+    pub(crate) command: String,
+    /// RAM of every row, in bytes.
+    pub(crate) memory: u64,
+    /// Where the RAM files were.
+    pub(crate) place: String,
+    pub(crate) rows: Vec<RowResult>,
+    pub(crate) growth: Vec<Growth>,
+    pub(crate) writing: Option<Writing>,
+    /// What was left out, and why.
+    pub(crate) left_out: Vec<String>,
+}
+
+/// The machine and the versions that the figures come from.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Host {
+    pub(crate) cpu: String,
+    pub(crate) cores: usize,
+    pub(crate) kernel: String,
+    pub(crate) lastref: String,
+    pub(crate) qemu: String,
+    pub(crate) rustc: String,
+}
+
+/// A row and its rounds.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct RowResult {
+    pub(crate) name: String,
+    pub(crate) row: Row,
+    pub(crate) rounds: Vec<Round>,
+}
+
+/// Everything once, one after the other.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Round {
+    pub(crate) qemu_to_qemu: Measurement,
+    pub(crate) ours_to_ours: Measurement,
+    pub(crate) ours_to_qemu: Measurement,
+    pub(crate) qemu_to_ours: Measurement,
+    /// The bare socket, in bytes a second.
+    pub(crate) socket: f64,
+}
+
+impl RowResult {
+    /// The spread of something over the rounds. Ratios are taken within a round, so that what
+    /// the machine did beside it falls on both sides.
+    pub(crate) fn spread(&self, of: impl Fn(&Round) -> f64) -> Option<Spread> {
+        Spread::of(self.rounds.iter().map(of))
+    }
+}
+
+/// Total times of a RAM size, in seconds.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Growth {
+    pub(crate) memory: u64,
+    pub(crate) qemu: Vec<f64>,
+    pub(crate) ours: Vec<f64>,
+}
+
+/// Downtimes while the guest writes, in milliseconds.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Writing {
+    pub(crate) memory: u64,
+    /// `max-bandwidth` at both tools, in bytes a second.
+    pub(crate) link: u64,
+    /// What the guest is to dirty in a second, in bytes.
+    pub(crate) dirty_rate: u64,
+    pub(crate) downtime_limit: f64,
+    /// How QEMU ran its guest.
+    pub(crate) accelerator: String,
+    /// Until the guest ran at the destination.
+    pub(crate) qemu: Vec<f64>,
+    /// What QEMU reports.
+    pub(crate) qemu_reported: Vec<f64>,
+    /// What QEMU's guest did dirty in a second before each migration, in bytes.
+    pub(crate) qemu_dirty_rate: Vec<f64>,
+    /// Migrations of QEMU that did not converge.
+    pub(crate) qemu_unfinished: usize,
+    pub(crate) ours: Vec<f64>,
+}
