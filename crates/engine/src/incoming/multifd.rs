@@ -205,7 +205,7 @@ impl Receivers {
             channels: channels.into_iter().map(Arc::new).collect(),
             threads: Vec::new(),
         };
-        for (id, channel) in (0..).zip(&receivers.channels) {
+        for (id, channel) in (0..=u8::MAX).zip(&receivers.channels) {
             let (owned, shared, channel) =
                 (begun.counted(), Arc::clone(&receivers.shared), Arc::clone(channel));
             let thread = thread::Builder::new()
