@@ -302,14 +302,11 @@ impl RamLoad {
     /// The last piece was loaded.
     pub(super) fn end(
         &mut self,
-        state: &MigrationState,
+        _state: &MigrationState,
         input: &Decoder<ChannelReader<'_>>,
     ) -> Result<(), DecodeError> {
         if self.ended {
             return Err(input.error("one END of section \"ram\"", "a second one"));
-        }
-        for (block, pages) in state.host.ram.iter().zip(&self.pages) {
-            pages.make_good(block);
         }
         self.ended = true;
         Ok(())
@@ -323,6 +320,10 @@ impl RamLoad {
     ) -> Result<(), MigrationError> {
         if !self.announced || !self.ended {
             return Err(input.error("END of section \"ram\"", "the end of the stream").into());
+        }
+        // Only now: pages that come after END are taken as well.
+        for (block, pages) in state.host.ram.iter().zip(&self.pages) {
+            pages.make_good(block);
         }
         match self.multifd {
             Multifd::Off | Multifd::Waiting(_) => Ok(()),
