@@ -65,7 +65,7 @@ impl Connections {
                 return Ok((channel, connections));
             }
             if connections.early.len() == usize::from(state.parameters().multifd_channels) {
-                return Err(connections.missing(state, connections.early.len()));
+                return Err(connections.missing(state, connections.early.len() + 1));
             }
             connections.early.push(channel);
         }
