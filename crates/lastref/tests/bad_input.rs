@@ -302,13 +302,6 @@ fn wrong_memory() -> Vec<Case> {
             "a RAM record: ZERO or PAGE",
             "XBZRLE",
         ),
-        Case::new(
-            "memory on other channels",
-            Stream::begun().part(RAM).wrong().word(0, RamFlags::MULTIFD_FLUSH),
-            RAM_SECTION,
-            "a record of a stream without multifd",
-            "MULTIFD_FLUSH",
-        ),
     ]
 }
 

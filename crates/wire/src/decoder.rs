@@ -36,9 +36,10 @@ impl<R: Read> Decoder<R> {
         Self::with_capacity(reader, CAPACITY)
     }
 
-    /// The same with a buffer of `capacity` bytes. If no more bytes are taken between two moments at
-    /// which nothing is buffered, the reader is never ahead at such a moment: pieces of a fixed
-    /// length can be read and the bytes between them left to others.
+    /// The same with a buffer of `capacity` bytes. Who waits with nothing buffered until so many
+    /// bytes are there, and takes them, leaves the reader no further ahead: pieces of a fixed length
+    /// can be read and the bytes between them left to others. (To take a part of a piece before the
+    /// rest has come is not enough: the buffer is empty then, and fills to the brim again.)
     pub fn with_capacity(reader: R, capacity: usize) -> Self {
         Decoder {
             reader,

@@ -46,7 +46,9 @@ impl Wire for MultifdInit {
         out.resize(end, 0);
     }
 
+    /// Takes [`MULTIFD_INIT_LEN`] bytes, and a decoder with so much room reads no more.
     fn decode<R: Read>(input: &mut Decoder<R>) -> Result<Self, DecodeError> {
+        input.peek(MULTIFD_INIT_LEN)?;
         head(input)?;
         let mut uuid = [0; 16];
         uuid.copy_from_slice(input.take(16, "uuid")?);
@@ -154,8 +156,10 @@ impl Wire for MultifdPacket {
     }
 
     /// Takes [`MULTIFD_PACKET_LEN`] bytes and none of the pages. Every offset is that of a page;
-    /// whether the block has it is the caller's to check.
+    /// whether the block has it is the caller's to check. A decoder with room for so many bytes
+    /// reads none of the pages either, wherever the packet was cut on its way.
     fn decode<R: Read>(input: &mut Decoder<R>) -> Result<Self, DecodeError> {
+        input.peek(MULTIFD_PACKET_LEN)?;
         head(input)?;
         let at = input.offset();
         let flags = input.be32("flags of a multifd packet")?;

@@ -65,7 +65,7 @@ impl Connections {
                 return Ok((channel, connections));
             }
             if connections.early.len() == usize::from(state.parameters().multifd_channels) {
-                return Err(connections.missing(state, connections.early.len()));
+                return Err(connections.missing(state, connections.early.len() + 1));
             }
             connections.early.push(channel);
         }
@@ -205,7 +205,7 @@ impl Receivers {
             channels: channels.into_iter().map(Arc::new).collect(),
             threads: Vec::new(),
         };
-        for (id, channel) in (0..).zip(&receivers.channels) {
+        for (id, channel) in (0..=u8::MAX).zip(&receivers.channels) {
             let (owned, shared, channel) =
                 (begun.counted(), Arc::clone(&receivers.shared), Arc::clone(channel));
             let thread = thread::Builder::new()

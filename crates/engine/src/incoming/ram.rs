@@ -135,7 +135,7 @@ impl RamLoad {
                     self.receive(state, input, index, page)?;
                 }
                 RamRecord::MultifdFlush => {
-                    self.flush(state, input, at)?;
+                    self.flush(state)?;
                     flushed = true;
                 }
             }
@@ -149,20 +149,13 @@ impl RamLoad {
     }
 
     /// The source says that a pass ends here.
-    fn flush(
-        &mut self,
-        state: &MigrationState,
-        input: &Decoder<ChannelReader<'_>>,
-        at: u64,
-    ) -> Result<(), MigrationError> {
+    fn flush(&mut self, state: &MigrationState) -> Result<(), MigrationError> {
         match &self.multifd {
             Multifd::Running { receivers, .. } => receivers.sync(state),
             // The end of this section does it.
             Multifd::Waiting(_) => Ok(()),
-            Multifd::Off => {
-                let found = "MULTIFD_FLUSH";
-                Err(input.error_at(at, "a record of a stream without multifd", found).into())
-            }
+            // QEMU 8.1.0 says so without multifd too (its commit d4f34485ca), and QEMU ignores it.
+            Multifd::Off => Ok(()),
         }
     }
 
@@ -302,14 +295,11 @@ impl RamLoad {
     /// The last piece was loaded.
     pub(super) fn end(
         &mut self,
-        state: &MigrationState,
+        _state: &MigrationState,
         input: &Decoder<ChannelReader<'_>>,
     ) -> Result<(), DecodeError> {
         if self.ended {
             return Err(input.error("one END of section \"ram\"", "a second one"));
-        }
-        for (block, pages) in state.host.ram.iter().zip(&self.pages) {
-            pages.make_good(block);
         }
         self.ended = true;
         Ok(())
@@ -323,6 +313,10 @@ impl RamLoad {
     ) -> Result<(), MigrationError> {
         if !self.announced || !self.ended {
             return Err(input.error("END of section \"ram\"", "the end of the stream").into());
+        }
+        // Only now: pages that come after END are taken as well.
+        for (block, pages) in state.host.ram.iter().zip(&self.pages) {
+            pages.make_good(block);
         }
         match self.multifd {
             Multifd::Off | Multifd::Waiting(_) => Ok(()),

@@ -216,7 +216,6 @@ impl RamSave {
         batch: &Batch,
         limited: bool,
     ) -> Result<(), MigrationError> {
-        let before = stream.sent();
         let mut pieces = io_pieces(&self.headers, &state.host.ram[index], &batch.pieces);
         stream.send_pieces(state, &mut pieces)?;
         let normal = batch.pieces.iter().filter(|piece| piece.page.is_some()).count();
@@ -224,7 +223,7 @@ impl RamSave {
             info.normal += normal as u64;
             info.duplicate += (batch.pages - normal) as u64;
         });
-        self.count(state, stream, limited, before)
+        self.count(state, stream, limited)
     }
 
     /// Hands every page that is dirty now to the channels of multifd, once, as one PART.
@@ -247,7 +246,6 @@ impl RamSave {
                 if job.is_empty() && self.headers.len() < BATCH_HEADERS {
                     break;
                 }
-                let before = stream.sent();
                 if self.headers.len() >= BATCH_HEADERS {
                     stream.send(state, &self.headers)?;
                     self.headers.clear();
@@ -255,13 +253,12 @@ impl RamSave {
                 if let Some(senders) = stream.senders().filter(|_| !job.is_empty()) {
                     senders.send(state, job)?;
                 }
-                self.count(state, stream, limited, before)?;
+                self.count(state, stream, limited)?;
             }
         }
-        let before = stream.sent();
         end_of_round(state, stream, &mut self.headers)?;
         stream.send(state, &self.headers)?;
-        self.count(state, stream, limited, before)
+        self.count(state, stream, limited)
     }
 
     /// Takes the next dirty pages of a block out of the bitmap. Those of zeros go on the main
@@ -296,20 +293,19 @@ impl RamSave {
         job
     }
 
-    /// Notes what was sent since `before`, and with `limited` keeps to `max-bandwidth`.
+    /// Notes what was sent, and with `limited` keeps to `max-bandwidth`.
     fn count(
         &self,
         state: &MigrationState,
         stream: &mut Stream,
         limited: bool,
-        before: u64,
     ) -> Result<(), MigrationError> {
         let (sent, remaining) = (stream.sent(), self.remaining());
         state.outgoing.progress.update(|info| {
             info.transferred = sent;
             info.remaining = remaining;
         });
-        if limited { stream.keep_to_bandwidth(state, sent - before) } else { Ok(()) }
+        if limited { stream.keep_to_bandwidth(state) } else { Ok(()) }
     }
 
     /// Appends END.

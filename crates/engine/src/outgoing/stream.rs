@@ -21,6 +21,8 @@ pub(super) struct Stream {
     senders: Option<Senders>,
     /// Bytes of the main channel.
     sent: u64,
+    /// Bytes of all channels that `ahead` has counted.
+    limited: u64,
     /// Bytes that were sent beyond the bandwidth limit, at the moment `counted`; less than 0
     /// if it was not used up.
     ahead: f64,
@@ -29,7 +31,7 @@ pub(super) struct Stream {
 
 impl Stream {
     pub(super) fn new(channel: Channel, senders: Option<Senders>) -> Self {
-        Stream { channel, senders, sent: 0, ahead: 0.0, counted: Instant::now() }
+        Stream { channel, senders, sent: 0, limited: 0, ahead: 0.0, counted: Instant::now() }
     }
 
     pub(super) fn channel(&self) -> &Channel {
@@ -71,13 +73,15 @@ impl Stream {
         MigrationError::of_write(self.sent(), source)
     }
 
-    /// Waits until `bytes` more are within `max-bandwidth`.
+    /// Waits until what was sent since the last call is within `max-bandwidth`. The channels beside
+    /// the main one send at any time, during this wait too.
     pub(super) fn keep_to_bandwidth(
         &mut self,
         state: &MigrationState,
-        bytes: u64,
     ) -> Result<(), MigrationError> {
-        self.ahead += bytes as f64;
+        let sent = self.sent();
+        self.ahead += (sent - self.limited) as f64;
+        self.limited = sent;
         loop {
             let limit = state.parameters().max_bandwidth as f64;
             let now = Instant::now();

@@ -412,3 +412,106 @@ fn every_count_that_a_channel_had_is_given_back() {
         assert_eq!(life.events().iter().filter(counted).count(), 1 + 4);
     }
 }
+
+/// The most there can be.
+#[test]
+fn a_machine_moves_over_255_channels() {
+    let folder = TempDir::new().expect("a folder");
+    let (source, destination) = (busy_source(PAGES), Site::destination(PAGES, Script::default()));
+    let mut thread = attach();
+    for site in [&source, &destination] {
+        use_multifd(site, &mut thread, channels(255));
+    }
+    drop(thread);
+    transfer(&source, &destination, Uri::Unix(folder.path().join("socket")));
+    assert_arrived(&source, &destination, RunState::Running);
+}
+
+/// A network cuts packets anywhere, between two fields too.
+#[test]
+fn a_packet_that_comes_in_pieces_is_taken() {
+    for cut in [4, 12, 64, 320, 328, 1000, 1340, 1344, 1348] {
+        let (folder, mut thread) = (TempDir::new().expect("a folder"), attach());
+        let site = waiting(&folder, &mut thread);
+        let mut source = Source::connect(&folder, &[init(0), init(1)]);
+        source.say_on_channels(&sync());
+        source.start();
+        let packet = one_page("memory", 3);
+        source.channels[0].write_all(&packet[..cut]).expect("a destination that reads");
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        source.channels[0].write_all(&packet[cut..]).expect("a destination that reads");
+        source.say_on_channels(&sync());
+        source.say(&peer::memory_end_and_devices(true));
+        drop(source);
+        let status = site.end(&mut thread, Direction::Incoming);
+        let error = site.error(Direction::Incoming);
+        assert_eq!(status, MigrationStatus::Completed, "cut at {cut}: {error:?}");
+    }
+}
+
+/// The same for the first packet of a channel.
+#[test]
+fn an_init_packet_that_comes_in_pieces_is_taken() {
+    for cut in [4, 8, 24, 25, 60] {
+        let (folder, mut thread) = (TempDir::new().expect("a folder"), attach());
+        let site = waiting(&folder, &mut thread);
+        let begin = init(0)[..cut].to_vec();
+        let mut source = Source::connect(&folder, &[begin, init(1)]);
+        source.start();
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        let rest = [init(0)[cut..].to_vec(), sync()].concat();
+        source.channels[0].write_all(&rest).expect("a destination that reads");
+        source.channels[1].write_all(&sync()).expect("a destination that reads");
+        source.say_on_channels(&sync());
+        source.say(&peer::memory_end_and_devices(true));
+        drop(source);
+        let status = site.end(&mut thread, Direction::Incoming);
+        let error = site.error(Direction::Incoming);
+        assert_eq!(status, MigrationStatus::Completed, "cut at {cut}: {error:?}");
+    }
+}
+
+/// `max-bandwidth` is that of all channels together.
+#[test]
+fn the_channels_keep_to_the_bandwidth() {
+    const LIMIT: u64 = 16 << 20;
+    const BYTES: usize = 64 << 20;
+    let folder = TempDir::new().expect("a folder");
+    let pages = BYTES / TARGET_PAGE_SIZE;
+    let sites =
+        (Site::source(pages, Script::default()), Site::destination(pages, Script::default()));
+    let (source, destination) = &sites;
+    for page in 0..pages {
+        source.machine.write(page, 1);
+    }
+    let mut thread = attach();
+    for site in [source, destination] {
+        let parameters = MigrationParameters { max_bandwidth: LIMIT, ..channels(16) };
+        use_multifd(site, &mut thread, parameters);
+    }
+    drop(thread);
+    let began = std::time::Instant::now();
+    transfer(source, destination, Uri::Unix(folder.path().join("socket")));
+    let took = began.elapsed().as_secs_f64();
+    let rate = BYTES as f64 / took / (1 << 20) as f64;
+    assert!(rate < 1.25 * 16.0, "{rate:.1} MiB/s in {took:.2} s, and 16 MiB/s is the limit");
+}
+
+/// Too many channels is not the right number of them.
+#[test]
+fn a_channel_too_many_before_the_main_one_is_said_to_be_that() {
+    let (folder, mut thread) = (TempDir::new().expect("a folder"), attach());
+    let site = waiting(&folder, &mut thread);
+    let path = folder.path().join("socket");
+    let early: Vec<_> = (0..3)
+        .map(|id| {
+            let mut channel = UnixStream::connect(&path).expect("a destination that waits");
+            channel.write_all(&init(id)).expect("room in the socket");
+            channel
+        })
+        .collect();
+    assert_eq!(site.end(&mut thread, Direction::Incoming), MigrationStatus::Failed);
+    drop(early);
+    let error = site.error(Direction::Incoming).expect("an error");
+    assert!(error.contains("connected 3 multifd channels, and 2 are expected"), "{error}");
+}
