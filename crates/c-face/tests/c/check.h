@@ -29,6 +29,7 @@ bool bql_locked(void);
 
 void life(const char *folder);
 void several_threads(const char *folder);
+void peer_goes(const char *folder);
 void list_misuses(void);
 bool misuse(const char *name);
 

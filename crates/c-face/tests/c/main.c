@@ -9,6 +9,8 @@ int main(int argc, char **argv)
         life(argv[2]);
     } else if (argc == 3 && !strcmp(argv[1], "several-threads")) {
         several_threads(argv[2]);
+    } else if (argc == 3 && !strcmp(argv[1], "peer-goes")) {
+        peer_goes(argv[2]);
     } else if (argc == 2 && !strcmp(argv[1], "end-with-the-lock")) {
         // QEMU's main does: nobody else shall have the lock while the process ends.
         bql_lock();
