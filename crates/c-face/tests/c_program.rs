@@ -25,8 +25,6 @@ fn works(owner: Owner, linked: Linked) {
     for args in [
         &["life", place][..],
         &["several-threads", place],
-        // A Rust program ignores SIGPIPE, and its children do until they are told otherwise; std
-        // does that for them.
         &["peer-goes", place],
         &["end-with-the-lock"],
     ] {

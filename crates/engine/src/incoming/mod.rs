@@ -98,6 +98,7 @@ impl Connected {
         }
         let cannot = |source| MigrationError::Listen { uri: uri.clone(), source };
         let mut listener = endpoint.listen().map_err(cannot)?;
+        attempt::hold_back_sigpipe();
         if let Some(address) = listener.address() {
             side.progress.set_socket_address(address);
         }

@@ -15,7 +15,7 @@ use wire::multifd::{MULTIFD_PACKET_LEN, MULTIFD_PAGES, MultifdInit, MultifdPacke
 use wire::ram::PageOffset;
 use wire::{TARGET_PAGE_SIZE, Wire};
 
-use crate::attempt::{Begun, fail_from_channel};
+use crate::attempt::{Begun, fail_from_channel, hold_back_sigpipe};
 use crate::channel::Channel;
 use crate::error::MigrationError;
 use crate::guest_io::Piece;
@@ -281,6 +281,7 @@ impl Drop for Senders {
 
 /// A channel's thread.
 fn run(state: Arc<MigrationState>, shared: &Shared, channel: &Channel) {
+    hold_back_sigpipe();
     let sent = catch_unwind(AssertUnwindSafe(|| send_all(&state, shared, channel)));
     let error = match sent {
         Ok(Ok(())) => return,

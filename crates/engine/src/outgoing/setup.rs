@@ -3,7 +3,7 @@
 use bql::BqlUnlocked;
 use wire::{Command, Configuration, FileHeader, Record, Wire};
 
-use crate::attempt::Begun;
+use crate::attempt::{Begun, hold_back_sigpipe};
 use crate::error::MigrationError;
 use crate::parameters::MigMode;
 use crate::registrations::MigrationEvent;
@@ -41,6 +41,7 @@ impl Setup {
             let channel = endpoint
                 .connect(&state.outgoing.stop)
                 .map_err(|source| MigrationError::Connect { uri: uri.clone(), source })?;
+            hold_back_sigpipe();
             let multifd = state.capabilities().multifd;
             let senders = multifd.then(|| Senders::connect(state, &begun, &uri)).transpose()?;
             Ok(Stream::new(channel, senders))
