@@ -9,13 +9,14 @@ use super::regressions::beside_qemu;
 use super::results::{Growth, Results, Round, RowResult};
 use super::rows::Contents;
 use super::statistics::Spread;
+use super::table::figure;
 
 const WIDTH: f64 = 900.0;
 const MARGIN: f64 = 24.0;
 /// Where bars and axes begin; left of it are names.
-const LEFT: f64 = 250.0;
+const LEFT: f64 = 268.0;
 /// Where they end; right of it are numbers.
-const RIGHT: f64 = WIDTH - 170.0;
+const RIGHT: f64 = WIDTH - 160.0;
 const BAR: f64 = 13.0;
 const ROW: f64 = 44.0;
 const LINES: f64 = 260.0;
@@ -23,7 +24,7 @@ const LINES: f64 = 260.0;
 const BACKGROUND: &str = "#fbfaf7";
 const INK: &str = "#26292e";
 const FAINT: &str = "#d9d6ce";
-const QEMU: &str = "#8a94a3";
+const QEMU: &str = "#717c8c";
 const OURS: &str = "#c2571a";
 const SOCKET: &str = "#0b7285";
 
@@ -127,7 +128,7 @@ impl Picture {
             self.text(LEFT - 10.0, y + 19.0, "end", 12.0, INK, &row.name);
             self.bar(y + 2.0, QEMU, gigabytes(row, |round| round.qemu_to_qemu.rate), end, "");
             let ratio = row.spread(beside_qemu);
-            let ratio = ratio.map_or(String::new(), |all| format!("{:.2}x", all.median));
+            let ratio = ratio.map_or(String::new(), |all| format!("{}x", figure(all.median)));
             let ours = gigabytes(row, |round| round.ours_to_ours.rate);
             self.bar(y + 4.0 + BAR, OURS, ours, end, &ratio);
             if let Some(socket) = gigabytes(row, |round| round.socket) {
@@ -151,15 +152,7 @@ impl Picture {
                 self.line((at, y + BAR), (at + 6.0, y), 2.5, BACKGROUND);
             }
         }
-        let digits = if rate.median < 100.0 { 2 } else { 0 };
-        self.text(
-            RIGHT + 10.0,
-            y + BAR - 2.5,
-            "start",
-            12.0,
-            INK,
-            &format!("{:.digits$}", rate.median),
-        );
+        self.text(RIGHT + 10.0, y + BAR - 2.5, "start", 12.0, INK, &figure(rate.median));
         self.text(RIGHT + 80.0, y + BAR - 2.5, "start", 12.0, colour, note);
     }
 

@@ -176,7 +176,7 @@ fn times(all: Spread) -> String {
 }
 
 /// As many digits as mean something.
-fn figure(value: f64) -> String {
+pub(crate) fn figure(value: f64) -> String {
     if value < 10.0 {
         format!("{value:.2}")
     } else if value < 100.0 {
