@@ -26,7 +26,7 @@ pub(crate) struct Channel {
     end: End,
 }
 
-/// A descriptor that never blocks. The flag belongs to the open file, which a descriptor that
+/// A descriptor that does not block. The flag belongs to the open file, which a descriptor that
 /// was inherited shares with the process that opened it; so it is put back.
 #[derive(Debug)]
 struct NonBlocking {
@@ -129,6 +129,12 @@ impl Channel {
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    /// Lets reads and writes wait by themselves, for who ends them with [`Channel::shut_down`].
+    pub(crate) fn set_blocking(&self) -> io::Result<()> {
+        let flags = rustix::fs::fcntl_getfl(&self.fd)?;
+        Ok(rustix::fs::fcntl_setfl(&self.fd, flags & !OFlags::NONBLOCK)?)
     }
 
     /// Lets nothing more go over it, either way: whoever waits for the peer is woken.

