@@ -141,6 +141,7 @@ fn round(qemu: f64, ours: f64, socket: f64, cpu: f64) -> Round {
         ours_to_qemu: measurement(1.0, 1.0),
         qemu_to_ours: measurement(1.0, 1.0),
         socket,
+        socket_to_memory: socket,
     }
 }
 

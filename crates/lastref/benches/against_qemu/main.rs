@@ -48,6 +48,7 @@ use interrupt::Interrupt;
 use measurement::Tool;
 use qemu::Binary;
 use results::{Results, Round, RowResult};
+use socket::Into;
 use trial::Trial;
 
 pub(crate) type Outcome<T> = Result<T, Box<dyn Error>>;
@@ -175,6 +176,7 @@ fn round(trial: &Trial, interrupt: &Interrupt) -> Outcome<Round> {
         ours_to_ours: measure(Tool::Ours, Tool::Ours)?,
         ours_to_qemu: measure(Tool::Ours, Tool::Qemu)?,
         qemu_to_ours: measure(Tool::Qemu, Tool::Ours)?,
-        socket: trial.bare_socket()?,
+        socket: trial.bare_socket(Into::Cache)?,
+        socket_to_memory: trial.bare_socket(Into::Memory)?,
     })
 }

@@ -53,8 +53,10 @@ pub(crate) struct Round {
     pub(crate) ours_to_ours: Measurement,
     pub(crate) ours_to_qemu: Measurement,
     pub(crate) qemu_to_ours: Measurement,
-    /// The bare socket, in bytes a second.
+    /// The bare socket read into a buffer in the cache, in bytes a second.
     pub(crate) socket: f64,
+    /// The same read into memory.
+    pub(crate) socket_to_memory: f64,
 }
 
 impl RowResult {

@@ -1,7 +1,8 @@
 //! The limit: bytes that go over a bare socket, with nothing done to them.
 //!
-//! A thread writes a buffer again and again, another reads into a small one that stays in the
-//! cache. So the reader does less than any destination, which has to leave the bytes in RAM.
+//! A thread writes a buffer again and again, another reads. Into a small buffer that stays in the
+//! cache it does less than any destination, which has to leave the bytes in RAM; into one as large
+//! as the writer's, that is there already, it does what every destination has to do.
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -14,20 +15,37 @@ use super::rows::Transport;
 /// More than the caches hold, as RAM is.
 const WRITE_BUFFER: usize = 256 << 20;
 
-const READ_BUFFER: usize = 1 << 20;
+/// Where the reader leaves the bytes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Into {
+    Cache,
+    Memory,
+}
+
+/// Most bytes of one read.
+const READ: usize = 1 << 20;
 
 /// Bytes a second, when `bytes` go over as many connections as there are channels.
-pub(crate) fn rate(transport: Transport, channels: usize, bytes: u64) -> io::Result<f64> {
+pub(crate) fn rate(
+    transport: Transport,
+    channels: usize,
+    bytes: u64,
+    into: Into,
+) -> io::Result<f64> {
+    let into = match into {
+        Into::Cache => READ,
+        Into::Memory => WRITE_BUFFER / channels,
+    };
     let buffer: Vec<u8> = (0..WRITE_BUFFER).map(|byte| (byte % 251) as u8).collect();
     let share = bytes / channels as u64;
     let seconds = match transport {
         Transport::Unix => {
             let pairs = (0..channels).map(|_| UnixStream::pair()).collect::<io::Result<_>>()?;
-            time(pairs, &buffer, share)
+            time(pairs, &buffer, share, into)
         }
         Transport::Tcp => {
             let pairs = (0..channels).map(|_| tcp_pair()).collect::<io::Result<_>>()?;
-            time(pairs, &buffer, share)
+            time(pairs, &buffer, share, into)
         }
     }?;
     Ok(bytes as f64 / seconds)
@@ -40,8 +58,13 @@ fn tcp_pair() -> io::Result<(TcpStream, TcpStream)> {
 }
 
 /// Seconds until all readers have read to the end.
-fn time<S: Read + Write + Send>(pairs: Vec<(S, S)>, buffer: &[u8], share: u64) -> io::Result<f64> {
-    let mut readers: Vec<_> = pairs.iter().map(|_| vec![1; READ_BUFFER]).collect();
+fn time<S: Read + Write + Send>(
+    pairs: Vec<(S, S)>,
+    buffer: &[u8],
+    share: u64,
+    into: usize,
+) -> io::Result<f64> {
+    let mut readers: Vec<Vec<u8>> = pairs.iter().map(|_| vec![1; into]).collect();
     let start = Instant::now();
     thread::scope(|scope| {
         let mut threads: Vec<thread::ScopedJoinHandle<'_, io::Result<()>>> = Vec::new();
@@ -56,8 +79,14 @@ fn time<S: Read + Write + Send>(pairs: Vec<(S, S)>, buffer: &[u8], share: u64) -
                 Ok(())
             }));
             threads.push(scope.spawn(move || {
-                while reader.read(into)? > 0 {}
-                Ok(())
+                let mut at = 0;
+                loop {
+                    let end = into.len().min(at + READ);
+                    match reader.read(&mut into[at..end])? {
+                        0 => return Ok(()),
+                        read => at = (at + read) % into.len(),
+                    }
+                }
             }));
         }
         threads

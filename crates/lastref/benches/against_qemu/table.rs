@@ -15,7 +15,8 @@ const LEGEND: &str = "\
 Rates are guest RAM over the time from the command until both ends are done, in GB/s (10^9 bytes a \
 second), medians over the rounds. Ratios are taken within a round: median (min–max). `socket` is a bare socket of the same \
 kind, as many connections as channels, that moves as many bytes, read into a buffer that stays in \
-the cache. Downtime is what the source reports, in ms, nothing being written. CPU is of both ends \
+the cache; `socket to memory` is the same read into memory, where a migration has to leave what it \
+moves. Downtime is what the source reports, in ms, nothing being written. CPU is of both ends \
 together, in seconds for a GiB of guest RAM. Memory is the most anonymous memory of the end that \
 has more, in MiB: guest RAM is a file at both tools, so this is what comes beside it. After each \
 migration the destination's RAM was compared with the source's, byte by byte.";
@@ -62,8 +63,10 @@ fn write_rows(text: &mut String, rows: &[RowResult], memory: f64) -> std::fmt::R
         "ours to QEMU",
         "QEMU to ours",
         "socket",
+        "socket to memory",
         "ours / QEMU",
         "ours / socket",
+        "ours / socket to memory",
         "ours to QEMU / QEMU",
         "QEMU to ours / QEMU",
         "downtime ours, QEMU",
@@ -90,8 +93,10 @@ fn write_rows(text: &mut String, rows: &[RowResult], memory: f64) -> std::fmt::R
             rate(&|round| round.ours_to_qemu.rate),
             rate(&|round| round.qemu_to_ours.rate),
             rate(&|round| round.socket),
+            rate(&|round| round.socket_to_memory),
             format!("**{}**", ratio(&beside_qemu)),
             ratio(&beside_the_socket),
+            ratio(&|round| round.ours_to_ours.rate / round.socket_to_memory),
             ratio(&|round| round.ours_to_qemu.rate / round.qemu_to_qemu.rate),
             ratio(&|round| round.qemu_to_ours.rate / round.qemu_to_qemu.rate),
             pair(1.0, 0, &|round| round.ours_to_ours.downtime, &|round| {
@@ -188,14 +193,16 @@ pub(crate) fn figure(value: f64) -> String {
 
 /// One round, for who watches.
 pub(crate) fn sentence(round: &Round) -> String {
-    let Round { qemu_to_qemu, ours_to_ours, ours_to_qemu, qemu_to_ours, socket } = round;
+    let Round { qemu_to_qemu, ours_to_ours, ours_to_qemu, qemu_to_ours, socket, .. } = round;
     format!(
-        "QEMU to QEMU {:.2}, ours to ours {:.2}, ours to QEMU {:.2}, QEMU to ours {:.2}, socket {:.2} GB/s",
+        "QEMU to QEMU {:.2}, ours to ours {:.2}, ours to QEMU {:.2}, QEMU to ours {:.2}, \
+         socket {:.2} and to memory {:.2} GB/s",
         qemu_to_qemu.rate / GB,
         ours_to_ours.rate / GB,
         ours_to_qemu.rate / GB,
         qemu_to_ours.rate / GB,
         socket / GB,
+        round.socket_to_memory / GB,
     )
 }
 

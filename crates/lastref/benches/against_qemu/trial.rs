@@ -65,8 +65,8 @@ impl<'a> Trial<'a> {
     }
 
     /// The rate of a bare socket of the same kind, in bytes a second.
-    pub(crate) fn bare_socket(&self) -> Outcome<f64> {
-        Ok(socket::rate(self.row.transport, self.row.channels, self.bytes)?)
+    pub(crate) fn bare_socket(&self, into: socket::Into) -> Outcome<f64> {
+        Ok(socket::rate(self.row.transport, self.row.channels, self.bytes, into)?)
     }
 
     /// Migrates once, and compares what arrived with what was sent.
