@@ -47,26 +47,19 @@ impl<'a> Piece<'a> {
     }
 }
 
-/// Room for `readv`: bytes of ours, or words of the guest.
+/// Room for `readv`: words of the guest.
 ///
 /// # Invariants
 ///
-/// The `iovec` lies within the slice it was made from: bytes that are borrowed exclusively for
-/// `'a`, or words that are borrowed for `'a` and may be stored to by anybody.
+/// The `iovec` lies within the words it was made from, which are borrowed for `'a` and may be
+/// stored to by anybody.
 #[repr(transparent)]
 pub(crate) struct Room<'a> {
     iovec: libc::iovec,
-    _memory: PhantomData<(&'a mut [u8], &'a [AtomicU64])>,
+    _memory: PhantomData<&'a [AtomicU64]>,
 }
 
 impl<'a> Room<'a> {
-    pub(crate) fn bytes(bytes: &'a mut [u8]) -> Self {
-        Room {
-            iovec: libc::iovec { iov_base: bytes.as_mut_ptr().cast(), iov_len: bytes.len() },
-            _memory: PhantomData,
-        }
-    }
-
     pub(crate) fn words(words: &'a [AtomicU64]) -> Self {
         Room { iovec: iovec_of(words), _memory: PhantomData }
     }
@@ -102,8 +95,8 @@ pub(crate) fn write_pieces(fd: BorrowedFd<'_>, pieces: &[Piece<'_>]) -> io::Resu
 /// One `readv` into at most [`MAX_PIECES`] rooms; returns how many bytes came, 0 at the end.
 pub(crate) fn read_rooms(fd: BorrowedFd<'_>, rooms: &mut [Room<'_>]) -> io::Result<usize> {
     let count = rooms.len().min(MAX_PIECES) as libc::c_int;
-    // SAFETY: `Room` is a transparent `iovec`, and each lies within memory that is borrowed for
-    // the call: exclusively, or as atomics, to which the kernel may store as any thread may.
+    // SAFETY: `Room` is a transparent `iovec`, and each lies within atomics that are borrowed for
+    // the call, to which the kernel may store as any thread may.
     let read = unsafe { libc::readv(fd.as_raw_fd(), rooms.as_ptr().cast(), count) };
     usize::try_from(read).map_err(|_| io::Error::last_os_error())
 }

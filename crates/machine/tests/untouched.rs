@@ -2,6 +2,7 @@
 
 mod common;
 
+use std::fs::File;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::slice;
@@ -198,4 +199,18 @@ fn memory_that_was_made_to_be_there_holds_what_it_held_and_can_be_left() {
             assert_eq!(untouched(&ram), [], "{kind:?}");
         }
     }
+}
+
+#[test]
+fn a_file_that_cannot_be_written_at_an_offset_is_not_offered_for_that() {
+    let bytes = 4096;
+    let file = tempfile::tempfile().expect("a file");
+    file.set_len(bytes).expect("room");
+    assert!(Ram::shared(&file).expect("memory").shared_file().is_some());
+
+    let path = tempfile::NamedTempFile::new().expect("a file");
+    path.as_file().set_len(bytes).expect("room");
+    let appends = File::options().read(true).append(true).open(path.path()).expect("the file");
+    assert!(Ram::shared(&appends).expect("memory").shared_file().is_none(), "it would be appended");
+    assert!(Ram::anonymous(4096).expect("memory").shared_file().is_none());
 }

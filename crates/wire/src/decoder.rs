@@ -217,19 +217,9 @@ impl<R: Read> Decoder<R> {
         }
     }
 
-    /// Gives back `bytes`, the last that [`Decoder::read_past_buffer`] took: they are read again.
-    ///
-    /// # Panics
-    ///
-    /// If bytes are buffered, if there are more than the buffer holds, or than were ever taken.
-    pub fn unread(&mut self, bytes: &[u8]) {
-        assert_eq!(self.buffered(), 0, "buffered bytes come after those that are given back");
-        self.buffer[..bytes.len()].copy_from_slice(bytes);
-        (self.start, self.end) = (0, bytes.len());
-        self.offset = match self.offset.checked_sub(bytes.len() as u64) {
-            Some(offset) => offset,
-            None => panic!("more bytes are given back than were taken"),
-        };
+    /// Most bytes that [`Decoder::take`] can lend at once.
+    pub fn capacity(&self) -> usize {
+        self.buffer.len()
     }
 
     /// An error of the caller's own check, where the decoder stands.
@@ -395,16 +385,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_read_past_the_buffer_counts_and_can_be_given_back() {
+    fn what_is_read_past_the_buffer_counts() {
         let mut input = Decoder::new(Parts(vec![vec![1; 4], vec![2; 6], vec![]]));
         input.be32("head").unwrap();
         let mut place = [0; 8];
         let read = |reader: &mut Parts, place: &mut [u8]| reader.read(place);
         assert_eq!(input.read_past_buffer("body", |reader| read(reader, &mut place)).unwrap(), 6);
         assert_eq!((place, input.offset()), ([2, 2, 2, 2, 2, 2, 0, 0], 10));
-        input.unread(&place[2..6]);
-        assert_eq!((input.buffered(), input.offset()), (4, 6));
-        assert_eq!(input.be32("the same again").unwrap(), 0x0202_0202);
         assert_eq!(input.read_past_buffer("tail", |reader| read(reader, &mut place)).unwrap(), 0);
     }
 

@@ -229,21 +229,17 @@ pub fn encode_page_header(
     flags: RamFlags,
     block: Option<&IdStr>,
 ) {
+    let word = offset.get() | flags.bits();
     match block {
-        None => out.extend_from_slice(&continued_page_header(offset, flags)),
+        None => out.put_be64(word | RamFlags::CONTINUE.bits()),
         Some(idstr) => {
-            out.put_be64(offset.get() | flags.bits());
+            out.put_be64(word);
             idstr.encode(out);
         }
     }
     if flags == RamFlags::ZERO {
         out.push(0);
     }
-}
-
-/// The head of a page record whose block is that of the record before.
-pub const fn continued_page_header(offset: PageOffset, flags: RamFlags) -> [u8; 8] {
-    (offset.get() | flags.bits() | RamFlags::CONTINUE.bits()).to_be_bytes()
 }
 
 impl BlockRef {

@@ -8,7 +8,7 @@ use std::io::Read;
 
 use crate::configuration::SUBSECTION;
 use crate::vmdesc::{DeviceDescription, Field};
-use crate::{CAPACITY, DecodeError, Decoder, ValueError};
+use crate::{DecodeError, Decoder, ValueError};
 
 /// What visits the fields of a state: it writes them, or reads them.
 pub trait Fields {
@@ -217,7 +217,7 @@ impl<R: Read> Fields for Loader<'_, R> {
         _kind: &'static str,
         bytes: &mut [u8],
     ) -> Result<(), DecodeError> {
-        for piece in bytes.chunks_mut(CAPACITY) {
+        for piece in bytes.chunks_mut(self.input.capacity()) {
             match self.input.take(piece.len(), name) {
                 Ok(taken) => piece.copy_from_slice(taken),
                 Err(error) => return Err(self.naming(name, error)),

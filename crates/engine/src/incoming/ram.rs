@@ -7,63 +7,17 @@ use wire::{DecodeError, Decoder, TARGET_PAGE_SIZE, Wire};
 
 use crate::channel::ChannelReader;
 use crate::error::MigrationError;
-use crate::ram::{PageSet, RamBlock, store_zero};
+use crate::ram::{PageSet, RamBlock, store, store_zero};
 use crate::state::MigrationState;
 
 use super::multifd::{Connections, Receivers};
-use super::run::{self, Run, RunReader};
 use super::stage::Stage;
+
+/// Most pages that are written to a file at a time: with the decoder's buffer they stay in the cache.
+const STAGED: usize = 32;
 
 /// How often the counters are brought up to date, in pages.
 const COUNTED: u64 = 4096;
-
-/// What is known of one block's pages.
-struct Pages {
-    /// A record has brought them.
-    brought: PageSet,
-    /// They hold zeros and have no memory behind them: to look at one would give it some.
-    untouched: Arc<PageSet>,
-    /// A wrong guess has stored to them.
-    spoiled: PageSet,
-}
-
-impl Pages {
-    fn of(block: &RamBlock) -> Self {
-        Pages {
-            brought: PageSet::none(block.pages()),
-            untouched: Arc::new(block.untouched()),
-            spoiled: PageSet::none(block.pages()),
-        }
-    }
-
-    /// A record has brought a page of zeros.
-    fn store_zero(&mut self, block: &RamBlock, page: usize) {
-        self.brought.insert(page);
-        if !self.untouched.contains(page) {
-            store_zero(block.page(page));
-        }
-    }
-
-    /// Whether a guess may put something into a page: into memory, or `staged`.
-    fn is_guessable(&self, page: usize, staged: bool) -> bool {
-        !self.brought.contains(page) && (!staged || self.untouched.contains(page))
-    }
-
-    /// A run of records from page `first` on has brought pages.
-    fn note(&mut self, first: usize, run: Run) {
-        let guessed = first + run.received..first + run.received + run.spoiled;
-        self.brought.insert_range(first..guessed.start);
-        self.untouched.remove_range(first..guessed.end);
-        self.spoiled.insert_range(guessed);
-    }
-
-    /// Pages that were spoiled and that nothing came for hold what fresh memory holds.
-    fn make_good(&self, block: &RamBlock) {
-        for page in self.spoiled.iter().filter(|page| !self.brought.contains(*page)) {
-            store_zero(block.page(page));
-        }
-    }
-}
 
 /// The channels beside the main one.
 enum Multifd {
@@ -85,9 +39,12 @@ pub(super) struct RamLoad {
     ended: bool,
     /// The block of the last page record, by its place in the host's list.
     last_block: Option<usize>,
-    pages: Vec<Pages>,
-    runs: RunReader,
+    /// Of each block, the pages that hold zeros and have no memory behind them: to look at one
+    /// would give it some.
+    untouched: Vec<Arc<PageSet>>,
     stage: Stage,
+    /// Where the pages belong that are staged: a block's place, and pages that follow each other.
+    staged: (usize, Vec<usize>),
     normal: u64,
     duplicate: u64,
     multifd: Multifd,
@@ -102,9 +59,9 @@ impl RamLoad {
             announced: state.host.ram.is_empty(),
             ended: state.host.ram.is_empty(),
             last_block: None,
-            pages: state.host.ram.iter().map(Pages::of).collect(),
-            runs: RunReader::new(),
-            stage: Stage::new(run::MOST),
+            untouched: state.host.ram.iter().map(|block| Arc::new(block.untouched())).collect(),
+            stage: Stage::new(STAGED),
+            staged: (0, Vec::with_capacity(STAGED)),
             normal: 0,
             duplicate: 0,
             multifd: multifd
@@ -127,14 +84,14 @@ impl RamLoad {
                 RamRecord::BlockList(list) => self.announce(state, input, at, &list)?,
                 RamRecord::Zero { offset, block } => {
                     let (index, page) = self.page(state, input, at, block, offset)?;
-                    self.pages[index].store_zero(&state.host.ram[index], page);
-                    self.duplicate += 1;
+                    self.zero(state, index, page)?;
                 }
                 RamRecord::Page { offset, block } => {
                     let (index, page) = self.page(state, input, at, block, offset)?;
                     self.receive(state, input, index, page)?;
                 }
                 RamRecord::MultifdFlush => {
+                    self.write_staged(state)?;
                     self.flush(state)?;
                     flushed = true;
                 }
@@ -143,6 +100,7 @@ impl RamLoad {
                 self.count(state, input.offset());
             }
         }
+        self.write_staged(state)?;
         self.end_of_section(state, flushed)?;
         self.count(state, input.offset());
         Ok(())
@@ -169,8 +127,7 @@ impl RamLoad {
         match std::mem::replace(&mut self.multifd, Multifd::Off) {
             Multifd::Off => {}
             Multifd::Waiting(connections) => {
-                let untouched = self.pages.iter().map(|pages| Arc::clone(&pages.untouched));
-                let receivers = Receivers::start(state, *connections, untouched.collect())?;
+                let receivers = Receivers::start(state, *connections, self.untouched.clone())?;
                 receivers.sync(state)?;
                 self.multifd = Multifd::Running { receivers, flush_after_each_section: !flushed };
             }
@@ -184,38 +141,56 @@ impl RamLoad {
         Ok(())
     }
 
-    /// Receives page `page`, the head of which was read, and what follows it in a row.
+    /// A page of zeros: nothing to do where there is no memory.
+    fn zero(
+        &mut self,
+        state: &MigrationState,
+        index: usize,
+        page: usize,
+    ) -> Result<(), MigrationError> {
+        self.duplicate += 1;
+        if !self.untouched[index].contains(page) {
+            self.write_staged(state)?;
+            store_zero(state.host.ram[index].page(page));
+        }
+        Ok(())
+    }
+
+    /// A page whose bytes come next.
     fn receive(
         &mut self,
         state: &MigrationState,
         input: &mut Decoder<ChannelReader<'_>>,
         index: usize,
-        mut page: usize,
+        page: usize,
     ) -> Result<(), MigrationError> {
-        let (block, pages) = (&state.host.ram[index], &mut self.pages[index]);
-        let has_file = block.shared_file().is_some();
-        loop {
-            let staged = has_file && pages.untouched.contains(page);
-            // With other threads that store to memory, nothing is guessed.
-            let most = match self.multifd {
-                Multifd::Off => (page + 1..block.pages().min(page + run::MOST))
-                    .take_while(|page| pages.is_guessable(*page, staged))
-                    .count(),
-                Multifd::Waiting(_) | Multifd::Running { .. } => 0,
-            };
-            let place = if staged { self.stage.pages(1 + most) } else { block.words_from(page) };
-            let run = self.runs.receive(state, input, index, page, place, 1 + most)?;
-            if staged {
-                let received: Vec<usize> = (page..page + run.received).collect();
-                self.stage.write(state, index, &received)?;
-            }
-            pages.note(page, Run { spoiled: if staged { 0 } else { run.spoiled }, ..run });
-            self.normal += run.received as u64;
-            page += run.received;
-            if !run.next_head {
-                return Ok(());
-            }
+        let block = &state.host.ram[index];
+        let is_untouched = self.untouched[index].contains(page);
+        let is_staged = is_untouched && block.shared_file().is_some();
+        let (staged_index, pages) = &self.staged;
+        let follows = pages.last().is_none_or(|last| *staged_index == index && last + 1 == page);
+        if !is_staged || !follows || pages.len() == STAGED {
+            self.write_staged(state)?;
         }
+        let place = if is_staged { self.stage.page(self.staged.1.len()) } else { block.page(page) };
+        store(place, input.take(TARGET_PAGE_SIZE, "the bytes of a page")?);
+        if is_staged {
+            self.staged.0 = index;
+            self.staged.1.push(page);
+        }
+        if is_untouched {
+            self.untouched[index].remove_range(page..page + 1);
+        }
+        self.normal += 1;
+        Ok(())
+    }
+
+    /// Writes what is staged, before anything else is stored: it may be to the same page.
+    fn write_staged(&mut self, state: &MigrationState) -> Result<(), MigrationError> {
+        let (index, pages) = &mut self.staged;
+        self.stage.write(state, *index, pages)?;
+        pages.clear();
+        Ok(())
     }
 
     /// Brings the counters up to date, with `bytes` of the stream read.
@@ -313,10 +288,6 @@ impl RamLoad {
     ) -> Result<(), MigrationError> {
         if !self.announced || !self.ended {
             return Err(input.error("END of section \"ram\"", "the end of the stream").into());
-        }
-        // Only now: pages that come after END are taken as well.
-        for (block, pages) in state.host.ram.iter().zip(&self.pages) {
-            pages.make_good(block);
         }
         match self.multifd {
             Multifd::Off | Multifd::Waiting(_) => Ok(()),

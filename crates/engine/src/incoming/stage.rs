@@ -27,6 +27,11 @@ impl Stage {
         Stage { words: (0..pages * PAGE_WORDS).map(|_| AtomicU64::new(0)).collect() }
     }
 
+    /// Page number `index` of it.
+    pub(super) fn page(&self, index: usize) -> &[AtomicU64] {
+        &self.words[index * PAGE_WORDS..][..PAGE_WORDS]
+    }
+
     /// The first `pages` pages of it.
     pub(super) fn pages(&self, pages: usize) -> &[AtomicU64] {
         &self.words[..pages * PAGE_WORDS]
@@ -43,6 +48,9 @@ impl Stage {
         index: usize,
         pages: &[usize],
     ) -> Result<(), MigrationError> {
+        if pages.is_empty() {
+            return Ok(());
+        }
         let block = &state.host.ram[index];
         let failed = |source| MigrationError::Memory { block: block.idstr().to_string(), source };
         let file = block.shared_file().ok_or(std::io::ErrorKind::Unsupported.into());
