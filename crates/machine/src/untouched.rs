@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::os::fd::{AsFd, AsRawFd};
+use std::os::unix::fs::MetadataExt;
 
 use rustix::fs::{SeekFrom, fstatfs, seek};
 use rustix::io::Errno;
@@ -62,6 +63,11 @@ impl Holes {
         end: u64,
         report: &mut dyn FnMut(Range<u64>) -> io::Result<()>,
     ) -> io::Result<()> {
+        // A file with as many blocks as it has bytes has no holes to speak of. To look for them all
+        // the same took 30 ms for 2 GiB on tmpfs, which walks page by page.
+        if self.file.metadata()?.blocks().saturating_mul(512) >= end {
+            return Ok(());
+        }
         let page_size = rustix::param::page_size() as u64;
         let mut hole = 0;
         while hole < end {
