@@ -1,8 +1,7 @@
 //! Section `ram` on its way out: `migration/ram.c`, the saving half.
 //!
 //! Pages go in batches: one `writev` of page headers, which are ours, and pages, which the
-//! kernel takes from guest memory. A PART has many batches, so that its head and end do not
-//! interrupt what the destination may receive in one go.
+//! kernel takes from guest memory. A PART has many batches, as QEMU's has.
 
 use std::ops::Range;
 
