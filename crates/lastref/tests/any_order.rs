@@ -1,0 +1,98 @@
+//! Pages that come in any order, and more than once, leave in FILE what came last: memory that is
+//! not there yet is written to the file, and the rest is stored to its mapping.
+
+#[allow(dead_code, reason = "each test program uses a part of it")]
+mod support {
+    pub(crate) mod lastref;
+    pub(crate) mod program;
+    pub(crate) mod site;
+    pub(crate) mod wait;
+}
+
+use std::fs;
+use std::io::Write;
+
+use support::lastref::{connection, inherited_uri, lastref};
+use support::program::Program;
+use support::site::Site;
+use wire::ram::{BlockEntry, BlockList, BlockRef, PageOffset, RAM_VERSION, RamRecord};
+use wire::{Configuration, FileHeader, Footer, IdStr, Record, SectionHeader, Wire};
+
+const PAGE: usize = wire::TARGET_PAGE_SIZE;
+const PAGES: usize = 256;
+const SECTION: u32 = 2;
+
+fn name() -> IdStr {
+    IdStr::new("ram").expect("a short name")
+}
+
+fn end_of_section(out: &mut Vec<u8>) {
+    RamRecord::EndOfSection.encode(out);
+    Footer { section_id: SECTION }.encode(out);
+}
+
+/// A stream, and the memory that it has to leave.
+fn stream(mut seed: u64) -> (Vec<u8>, Vec<u8>) {
+    let mut below = |end: usize| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (seed >> 33) as usize % end
+    };
+    let (mut out, mut memory) = (Vec::new(), vec![0; PAGES * PAGE]);
+    FileHeader.encode(&mut out);
+    let configuration = Configuration { machine: "none".into(), ..Configuration::default() };
+    Record::Configuration(configuration).encode(&mut out);
+    let (section_id, version_id) = (SECTION, RAM_VERSION);
+    Record::Start(SectionHeader { section_id, idstr: name(), instance_id: 0, version_id })
+        .encode(&mut out);
+    let entry = BlockEntry { idstr: name(), used_length: (PAGES * PAGE) as u64 };
+    RamRecord::BlockList(BlockList::new([entry]).expect("one block")).encode(&mut out);
+    end_of_section(&mut out);
+    for _ in 0..4 {
+        Record::Part { section_id }.encode(&mut out);
+        for _ in 0..12 {
+            let first = below(PAGES);
+            let pages = (1 + below(50)).min(PAGES - first);
+            let fill = below(4) as u8;
+            for page in first..first + pages {
+                let offset = PageOffset::containing((page * PAGE) as u64);
+                let block = BlockRef::Named(name());
+                if fill == 0 {
+                    RamRecord::Zero { offset, block }.encode(&mut out);
+                } else {
+                    RamRecord::Page { offset, block }.encode(&mut out);
+                    out.resize(out.len() + PAGE, fill);
+                }
+                memory[page * PAGE..][..PAGE].fill(fill);
+            }
+        }
+        end_of_section(&mut out);
+    }
+    Record::End { section_id }.encode(&mut out);
+    end_of_section(&mut out);
+    Record::Eof.encode(&mut out);
+    (out, memory)
+}
+
+#[test]
+fn pages_in_any_order_leave_in_the_file_what_came_last() {
+    for seed in 0..20 {
+        for prealloc in [false, true] {
+            let site = Site::new((PAGES * PAGE) as u64);
+            let (mut ours, theirs) = connection();
+            let file = site.destination_ram();
+            let mut arguments = vec!["receive".to_owned(), "--memory=1M".to_owned()];
+            arguments.push(format!("--ram={}", file.display()));
+            arguments.extend(prealloc.then(|| "--prealloc".to_owned()));
+            arguments.push(inherited_uri());
+            let command = lastref(&arguments, Some(theirs));
+            let receiver = Program::start("lastref", command, site.scratch());
+            let (stream, memory) = stream(seed);
+            ours.write_all(&stream).expect("a destination that reads");
+            drop(ours);
+            receiver.finish().assert_exit(0);
+            let received = fs::read(&file).expect("the file");
+            let differs = received.chunks(PAGE).zip(memory.chunks(PAGE)).position(|(a, b)| a != b);
+            assert_eq!((received.len(), differs), (PAGES * PAGE, None), "seed {seed}, {prealloc}");
+        }
+    }
+}
