@@ -127,6 +127,14 @@ pub enum MigrationError {
         /// Its number for the error.
         code: u32,
     },
+    /// The destination was asked whether it has taken what was sent, and does not say so.
+    #[error("the destination was sent {sent} bytes of the stream and does not answer")]
+    Unanswered {
+        /// Bytes of the stream that were sent.
+        sent: u64,
+        /// What came instead of its answer.
+        source: DecodeError,
+    },
     /// The destination was sent everything and did not say that it took it.
     #[error("the destination was sent the whole stream and did not confirm it")]
     NotConfirmed(#[source] DecodeError),

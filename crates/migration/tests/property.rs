@@ -13,6 +13,7 @@
 mod common;
 
 use std::fmt::Write as _;
+use std::io::Write as _;
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
@@ -33,6 +34,7 @@ use migration::{
 use MigrationStatus::{
     Active, Cancelled, Cancelling, Completed, Device, Failed, None as Nothing, PreSwitchover, Setup,
 };
+use wire::{ReturnMessage, Wire as _};
 
 /// How many sequences the first test plays.
 const SEQUENCES: u64 = 4000;
@@ -100,7 +102,8 @@ impl Drop for SaySeed {
 enum Peer {
     /// Outgoing: there is nobody. Incoming: there is no such folder.
     Nowhere,
-    /// Outgoing: says nothing, so that nothing is confirmed. Incoming: sends nothing.
+    /// Outgoing: has caught up and says nothing else, so that nothing is confirmed. Incoming:
+    /// sends nothing.
     Silent,
     /// Outgoing: takes everything. Incoming: closes the connection.
     Quick,
@@ -530,7 +533,11 @@ impl Model {
         self.note(&format!("migrate {peer:?}"));
         let (endpoint, end): (Endpoint, _) = match peer {
             Peer::Silent => {
-                let (endpoint, end) = pair();
+                let (endpoint, mut end) = pair();
+                // The answer to a question that will come.
+                let mut pong = Vec::new();
+                ReturnMessage::Pong(1).encode(&mut pong);
+                end.write_all(&pong).expect("a socket with room");
                 (endpoint, Some(end))
             }
             Peer::Quick => (Uri::File { path: "/dev/null".into(), offset: 0 }.into(), None),

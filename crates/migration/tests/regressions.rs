@@ -27,7 +27,7 @@ use migration::{
     error_chain,
 };
 use tempfile::TempDir;
-use wire::{FileHeader, Wire};
+use wire::{Command, FileHeader, Record, ReturnMessage, Wire};
 
 /// More pages than a socket holds: a first pass to a silent peer never ends.
 const MANY_PAGES: usize = 2048;
@@ -122,13 +122,29 @@ fn begin(bql: &mut BqlGuard<'_>) -> UnixStream {
     peer
 }
 
-/// Begins to migrate to a peer that reads everything and says nothing.
+/// Begins to migrate to a peer that reads everything, and says nothing but that it has.
 #[track_caller]
 fn begin_to_reader(bql: &mut BqlGuard<'_>) {
     let mut peer = begin(bql);
     thread::spawn(move || {
+        let mut received = Vec::new();
         let mut buffer = [0; 1 << 16];
-        while peer.read(&mut buffer).is_ok_and(|n| n != 0) {}
+        for number in 1.. {
+            let (mut ping, mut pong) = (Vec::new(), Vec::new());
+            Record::Command(Command::Ping(number)).encode(&mut ping);
+            ReturnMessage::Pong(number).encode(&mut pong);
+            // The source sends nothing more until it is answered.
+            while !received.ends_with(&ping) {
+                match peer.read(&mut buffer) {
+                    Ok(n) if n != 0 => received.extend_from_slice(&buffer[..n]),
+                    _ => return,
+                }
+            }
+            received.clear();
+            if peer.write_all(&pong).is_err() {
+                return;
+            }
+        }
     });
 }
 

@@ -26,6 +26,7 @@ pub struct Decoder<R> {
     start: usize,
     end: usize,
     offset: u64,
+    reads_ahead: bool,
     /// Context for errors; empty outside any section.
     section: String,
 }
@@ -47,8 +48,15 @@ impl<R: Read> Decoder<R> {
             start: 0,
             end: 0,
             offset: 0,
+            reads_ahead: true,
             section: String::new(),
         }
+    }
+
+    /// Asks the reader for no more than is needed now, so that a piece is read to its end and what
+    /// follows is left to the reader's next user.
+    pub fn without_reading_ahead(self) -> Self {
+        Decoder { reads_ahead: false, ..self }
     }
 
     /// Bytes consumed so far.
@@ -278,10 +286,11 @@ impl<R: Read> Decoder<R> {
             (self.start, self.end) = (0, self.end - self.start);
         }
         while self.end - self.start < n {
-            match self.reader.read(&mut self.buffer[self.end..]) {
+            let room = if self.reads_ahead { self.buffer.len() } else { self.start + n };
+            match self.reader.read(&mut self.buffer[self.end..room]) {
                 Ok(0) => break,
                 // A reader that claims more than it was given room for is wrong, but must not break the invariant.
-                Ok(read) => self.end = self.end.saturating_add(read).min(self.buffer.len()),
+                Ok(read) => self.end = self.end.saturating_add(read).min(room),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }

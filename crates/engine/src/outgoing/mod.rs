@@ -9,6 +9,7 @@ mod convergence;
 mod finish;
 mod multifd;
 mod ram;
+mod return_path;
 mod setup;
 mod stream;
 mod switchover;

@@ -8,9 +8,8 @@ use std::time::Instant;
 use bql::{BqlGuard, BqlUnlocked};
 use rustix::event::PollFlags;
 use wire::vmstate::{self, GlobalState, VmState};
-use wire::{Decoder, Footer, IdStr, Record, ReturnMessage, SectionHeader, Wire, vmdesc};
+use wire::{Footer, IdStr, Record, SectionHeader, Wire, vmdesc};
 
-use crate::channel::VerdictReader;
 use crate::error::MigrationError;
 use crate::guest_io::Piece;
 use crate::host::VmStopped;
@@ -19,6 +18,7 @@ use crate::status::MigrationStatus;
 
 use super::finish::{Completed, Failed};
 use super::ram::{RAM_SECTION_ID, RamSave};
+use super::return_path::confirm;
 use super::setup::configuration;
 use super::stream::Stream;
 
@@ -143,26 +143,4 @@ fn save_devices(state: &MigrationState, bql: &BqlGuard<'_>, stopped: &VmStopped)
         Record::VmDescription(description).encode(&mut out);
     }
     out
-}
-
-/// Waits for the destination to say that it has everything, on the return path.
-///
-/// From the last byte on the destination may start the machine, and it does so after it has
-/// said that it will. So a request to cancel refuses its word first, and then looks whether
-/// it came before: only one side goes on. (Over TCP a word on its way cannot be refused; see
-/// the design reference.)
-fn confirm(state: &MigrationState, stream: &Stream) -> Result<(), MigrationError> {
-    let reader = VerdictReader::new(stream.channel(), &state.outgoing.stop);
-    let mut input = Decoder::new(reader);
-    loop {
-        match ReturnMessage::decode(&mut input).map_err(MigrationError::NotConfirmed)? {
-            ReturnMessage::Shut(0) => return Ok(()),
-            ReturnMessage::Shut(code) => return Err(MigrationError::DestinationFailed { code }),
-            ReturnMessage::Pong(_) | ReturnMessage::SwitchoverAck => {}
-            other => {
-                let error = input.error("SHUT on the return path", other.name());
-                return Err(MigrationError::NotConfirmed(error));
-            }
-        }
-    }
 }

@@ -61,6 +61,7 @@ fn a_source_that_breaks_fails_with_the_cause_and_runs_on() {
         let (endpoint, peer) = peer::pair();
         let source = Site::source(1, script);
         let _notifier = source.note_events(&mut thread);
+        let reader = peer::reads(peer);
         source.migrate(&mut thread, endpoint).expect("an idle object");
 
         assert_eq!(source.end(&mut thread, Direction::Outgoing), MigrationStatus::Failed);
@@ -69,7 +70,7 @@ fn a_source_that_breaks_fails_with_the_cause_and_runs_on() {
         source.assert_runs_on();
         let trace = source.machine.trace();
         assert!(trace.last().is_some_and(|last| last.starts_with("PrecopyFailed")), "{trace:?}");
-        peer::read_stream(&peer).expect_err("the connection is broken off");
+        reader.join().expect("no panic").expect_err("the connection is broken off");
     }
 }
 
@@ -297,7 +298,8 @@ fn a_machine_that_moves_does_not_move_twice() {
 #[test]
 fn a_machine_that_panics_whenever_it_is_stopped_fails_the_migration() {
     let mut thread = attach();
-    let (endpoint, _peer) = peer::pair();
+    let (endpoint, peer) = peer::pair();
+    peer::reads(peer);
     let stop = |_: &Machine, _: &mut BqlGuard<'_>| panic!("cannot stop");
     let source = Site::source(1, Script { stop: Some(Box::new(stop)), ..Script::default() });
     source.migrate(&mut thread, endpoint).expect("an idle object");
@@ -310,7 +312,8 @@ fn a_machine_that_panics_whenever_it_is_stopped_fails_the_migration() {
 #[test]
 fn a_cancel_during_cleanup_does_not_hide_the_first_error() {
     let mut thread = attach();
-    let (endpoint, _peer) = peer::pair();
+    let (endpoint, peer) = peer::pair();
+    peer::reads(peer);
     let fails = |_: &Machine, _: &mut DirtyBitmap| Err(full());
     let source = Site::source(1, Script { sync: Some(Box::new(fails)), ..Script::default() });
     let machine = Arc::clone(&source.machine);

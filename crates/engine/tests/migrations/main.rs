@@ -8,6 +8,7 @@ mod multifd;
 mod notifiers;
 mod pages;
 mod peer;
+mod return_path;
 mod rig;
 mod statuses;
 mod transfer;

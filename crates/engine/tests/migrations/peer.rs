@@ -2,12 +2,13 @@
 
 use std::io::Write;
 use std::os::unix::net::UnixStream;
+use std::thread::JoinHandle;
 
 use engine::{Endpoint, Uri};
 use wire::ram::{BlockEntry, BlockList, RAM_VERSION, RamRecord};
 use wire::vmstate::{self, GlobalState, VmState as _};
 use wire::{
-    Configuration, DecodeError, Decoder, FileHeader, Footer, IdStr, Record, ReturnMessage,
+    Command, Configuration, DecodeError, Decoder, FileHeader, Footer, IdStr, Record, ReturnMessage,
     SectionHeader, TARGET_PAGE_SIZE, Wire,
 };
 
@@ -24,34 +25,58 @@ pub(crate) fn pair() -> (Endpoint, UnixStream) {
     (Endpoint::with_fd(Uri::Fd(0), theirs.into()), ours)
 }
 
-/// Reads a stream to its last byte.
+/// Reads a stream to its last byte, and answers as a destination does that takes it.
 pub(crate) fn read_stream(peer: &UnixStream) -> Result<(), DecodeError> {
-    let mut input = Decoder::new(peer);
-    FileHeader::decode(&mut input)?;
+    let mut input = stream(peer)?;
     loop {
-        match Record::decode(&mut input)? {
+        match next(&mut input)? {
             Record::VmDescription(_) => return Ok(()),
-            Record::Start(_) | Record::Part { .. } | Record::End { .. } => {
-                loop {
-                    match RamRecord::decode(&mut input)? {
-                        RamRecord::EndOfSection => break,
-                        RamRecord::Page { .. } => input.skip(TARGET_PAGE_SIZE as u64, "page")?,
-                        _ => {}
-                    }
-                }
-                Footer::decode(&mut input)?;
+            Record::Command(Command::Ping(number)) => {
+                // A source that was cancelled does not listen any more.
+                let _ = say(peer, &ReturnMessage::Pong(number));
             }
-            Record::Full(header) => {
-                if header.idstr.as_str() == Counter::NAME {
-                    vmstate::load::<Counter, _>(&mut input, header.version_id)?;
-                } else {
-                    vmstate::load::<GlobalState, _>(&mut input, header.version_id)?;
-                }
-                Footer::decode(&mut input)?;
-            }
-            Record::Eof | Record::Configuration(_) | Record::Command(_) => {}
+            _ => {}
         }
     }
+}
+
+/// A stream after its first bytes.
+pub(crate) fn stream(peer: &UnixStream) -> Result<Decoder<&UnixStream>, DecodeError> {
+    let mut input = Decoder::new(peer);
+    FileHeader::decode(&mut input)?;
+    Ok(input)
+}
+
+/// The next record of a stream; what belongs to it is read too.
+pub(crate) fn next(input: &mut Decoder<&UnixStream>) -> Result<Record, DecodeError> {
+    let record = Record::decode(input)?;
+    match &record {
+        Record::Start(_) | Record::Part { .. } | Record::End { .. } => {
+            loop {
+                match RamRecord::decode(input)? {
+                    RamRecord::EndOfSection => break,
+                    RamRecord::Page { .. } => input.skip(TARGET_PAGE_SIZE as u64, "page")?,
+                    _ => {}
+                }
+            }
+            Footer::decode(input)?;
+        }
+        Record::Full(header) => {
+            if header.idstr.as_str() == Counter::NAME {
+                vmstate::load::<Counter, _>(input, header.version_id)?;
+            } else {
+                vmstate::load::<GlobalState, _>(input, header.version_id)?;
+            }
+            Footer::decode(input)?;
+        }
+        _ => {}
+    }
+    Ok(record)
+}
+
+/// Reads a stream as it comes.
+pub(crate) fn reads(peer: UnixStream) -> JoinHandle<Result<(), DecodeError>> {
+    std::thread::spawn(move || read_stream(&peer))
 }
 
 /// Says something on the return path.

@@ -1,12 +1,13 @@
 //! Migration streams made by hand, good ones and others, and a peer that reads one.
 
+use std::io::Write as _;
 use std::os::unix::net::UnixStream;
 
 use wire::ram::{BlockEntry, BlockList, BlockRef, PageOffset, RAM_VERSION, RamFlags, RamRecord};
 use wire::vmstate::{self, CpuTimers, GlobalState, VmState as _};
 use wire::{
-    Command, Configuration, DecodeError, Decoder, FileHeader, Footer, IdStr, Record, SectionHeader,
-    TARGET_PAGE_SIZE, VmDescription, Wire,
+    Command, Configuration, DecodeError, Decoder, FileHeader, Footer, IdStr, Record, ReturnMessage,
+    SectionHeader, TARGET_PAGE_SIZE, VmDescription, Wire,
 };
 
 /// The number of section `ram`.
@@ -175,8 +176,8 @@ fn header(name: &str, section_id: u32, version_id: u32) -> SectionHeader {
     SectionHeader { section_id, idstr: idstr(name), instance_id: 0, version_id }
 }
 
-/// Reads a stream of `-M none` to its last byte.
-pub(crate) fn read(peer: &UnixStream) -> Result<(), DecodeError> {
+/// Reads a stream of `-M none` to its last byte, and says when asked that it has caught up.
+pub(crate) fn read(mut peer: &UnixStream) -> Result<(), DecodeError> {
     let mut input = Decoder::new(peer);
     FileHeader::decode(&mut input)?;
     loop {
@@ -199,6 +200,11 @@ pub(crate) fn read(peer: &UnixStream) -> Result<(), DecodeError> {
                     vmstate::load::<GlobalState, _>(&mut input, header.version_id)?;
                 }
                 Footer::decode(&mut input)?;
+            }
+            Record::Command(Command::Ping(number)) => {
+                let mut pong = Vec::new();
+                ReturnMessage::Pong(number).encode(&mut pong);
+                peer.write_all(&pong).expect("a sender that listens");
             }
             Record::Eof | Record::Configuration(_) | Record::Command(_) => {}
         }
