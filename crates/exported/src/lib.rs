@@ -190,8 +190,3 @@ impl<T> fmt::Debug for AlreadyPublished<T> {
 }
 
 impl<T> core::error::Error for AlreadyPublished<T> {}
-
-/// The example of the README compiles and runs.
-#[cfg(doctest)]
-#[doc = include_str!("../../../README.md")]
-struct Readme;
