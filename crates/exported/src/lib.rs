@@ -49,7 +49,6 @@
 //! the lock; each read then costs some tens of times more. A mutex around an `Option<Arc<T>>`
 //! if there is no big lock.
 #![no_std]
-#![deny(missing_docs)]
 
 extern crate alloc;
 

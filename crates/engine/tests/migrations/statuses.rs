@@ -7,7 +7,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
 use bql::BqlUnlocked;
-use engine::transitions::{Here, Transition, transitions};
+use engine::transitions::{Here, transitions};
 use engine::{Direction, Endpoint, MigrationCapabilities, MigrationEvent, MigrationStatus, Uri};
 use wire::ReturnMessage;
 
