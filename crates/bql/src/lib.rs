@@ -22,10 +22,10 @@
 //!
 //! # Caveats
 //!
-//! Whose lock it is, is a choice of the whole program, so only a program should make it. By
-//! default it is a mutex of this crate. With the feature `c-lock` it is the lock of the C program
-//! that this crate is linked into, and the same tokens stand for it; the module `c_lock` says
-//! what that program owes.
+//! Whose lock it is, is a choice of the whole program; a library leaves it open. By default it is a
+//! mutex of this crate. With the feature `c-lock` it is the lock of the C program that this crate
+//! is linked into, and the same tokens stand for it; the module `c_lock` says what that program
+//! owes.
 //!
 //! # Alternatives
 //!
