@@ -8,6 +8,19 @@
 //! show is a list of [`Claim`]s, and which shape keeps which claim is a table in
 //! [`answers`], the one that `docs/alternatives.md` prints.
 //!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use alternatives::scenario::{Cast, play};
+//! use alternatives::shapes::{EndState, NullChecks};
+//! use alternatives::{Arena, POISON};
+//!
+//! let arena = Arc::new(Arena::new());
+//! // After shutdown a NULL check finds a pointer, and reads what was freed.
+//! assert_eq!(play::<_, NullChecks<Arena>>(Cast::default(), &arena).last, Some(POISON));
+//! assert_eq!(play::<_, EndState<Arena>>(Cast::default(), &arena).last, None);
+//! ```
+//!
 //! Three kinds of run use the same files:
 //!
 //! * `cargo test` plays the scenario with threads of the system. A shape without protection

@@ -62,7 +62,6 @@
 //! like this crate, without a lock. `lock_api` ties the data to the mutex, which suits small
 //! locks better than a big one.
 #![no_std]
-#![deny(missing_docs)]
 
 #[cfg(feature = "std")]
 extern crate std;

@@ -4,15 +4,38 @@
 //! runs with the BQL held, one that takes [`&mut BqlGuard`] may release it in between, one
 //! that takes [`&mut BqlUnlocked`] runs without it.
 //!
-//! Whose lock it is, is a choice of the whole program. By default it is a mutex of this
-//! crate. With the feature `c-lock` it is the lock of the C program that this crate is linked
-//! into, and the same tokens stand for it; the module `c_lock` says what that program owes.
+//! ```no_run
+//! use bql::{BqlGuard, BqlGuarded, BqlUnlocked};
+//!
+//! static DEVICES: BqlGuarded<u32> = BqlGuarded::new(0);
+//!
+//! // QEMU says in a comment that the BQL is held here.
+//! fn plug(bql: &mut BqlGuard<'_>) {
+//!     *DEVICES.borrow_mut(bql) += 1;
+//! }
+//!
+//! let mut thread = BqlUnlocked::attach()?;
+//! plug(&mut thread.lock());
+//! assert_eq!(*DEVICES.borrow(&thread.lock()), 1);
+//! # Ok::<(), bql::AttachError>(())
+//! ```
+//!
+//! # Caveats
+//!
+//! Whose lock it is, is a choice of the whole program; a library leaves it open. By default it is a
+//! mutex of this crate. With the feature `c-lock` it is the lock of the C program that this crate
+//! is linked into, and the same tokens stand for it; the module `c_lock` says what that program
+//! owes.
+//!
+//! # Alternatives
+//!
+//! [`biglock`], for a lock that is not QEMU's. In QEMU's own Rust crates a `BqlCell` asserts at
+//! each access that the lock is held; nothing says there that a function releases it.
 //!
 //! [`&BqlGuard`]: BqlGuard
 //! [`&mut BqlGuard`]: BqlGuard
 //! [`&mut BqlUnlocked`]: BqlUnlocked
 #![cfg_attr(not(feature = "c-lock"), forbid(unsafe_code))]
-#![deny(missing_docs)]
 
 #[cfg(feature = "c-lock")]
 pub mod c_lock;

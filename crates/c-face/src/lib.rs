@@ -11,9 +11,8 @@
 //! bql_unlock();
 //! ```
 //!
-//! The header is `include/lastref.h`, generated from the functions in this crate. There is
-//! nothing in it for Rust, which has `migration`: these functions would let it past the
-//! borrow checker.
+//! The header is `include/lastref.h`, generated from the functions in this crate; whole programs
+//! are in `tests/c`.
 //!
 //! # Whose lock
 //!
@@ -30,7 +29,11 @@
 //! # Panics
 //!
 //! None crosses into C: `boundary` ends the process with a sentence.
-#![deny(missing_docs)]
+//!
+//! # Alternatives
+//!
+//! In Rust the crate [`migration`]. There is nothing here for Rust: these functions would let it
+//! past the borrow checker.
 // What C calls is `pub` for cbindgen, in private modules so that Rust cannot call it.
 #![allow(unreachable_pub)]
 

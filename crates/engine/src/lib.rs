@@ -6,6 +6,35 @@
 //! lazily made cell in this crate, and it cannot name the global that the outside uses. Two
 //! objects in one process do not see each other.
 //!
+//! ```
+//! use std::sync::Arc;
+//! use std::time::Duration;
+//!
+//! use bql::{BqlGuard, BqlUnlocked};
+//! use engine::{Direction, Host, MigrationState, MigrationStatus, RunState, Uri, Vm, VmStopped};
+//!
+//! /// A machine that stands still.
+//! struct Still;
+//! impl Vm for Still {
+//!     fn stop_for_migration(&self, _: &mut BqlGuard<'_>) -> RunState { RunState::Paused }
+//!     fn resume_after_failure(&self, _: &mut BqlGuard<'_>, _: VmStopped) {}
+//!     fn has_moved(&self, _: &mut BqlGuard<'_>, _: VmStopped) {}
+//!     fn has_arrived(&self, _: &mut BqlGuard<'_>, _: RunState) {}
+//! }
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let mut thread = BqlUnlocked::attach()?;
+//! let state = MigrationState::new(Host::new("none", Arc::new(Still)))?;
+//! let observer = state.observer(Direction::Outgoing);
+//! let uri: Uri = "exec:cat > /dev/null".parse()?;
+//! engine::migrate(state, &mut thread.lock(), uri.into())?; // begins, and returns
+//! let minute = Duration::from_secs(60);
+//! let status = observer.wait(&mut thread, minute, |status, _| status.is_terminal());
+//! assert_eq!(status, MigrationStatus::Completed);
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! What a function may do with the big lock stands in its signature, see [`bql`]: hooks that
 //! save device state get `&BqlGuard`, call-outs get `&mut BqlGuard`, whatever waits for a
 //! peer has `&mut BqlUnlocked`.
@@ -17,7 +46,16 @@
 //! | [`RamBlock`], [`DirtyLog`] | `RAMBlock`, `memory_global_dirty_log_start` |
 //! | [`Device`], [`Vm`] | `vmstate_register`, `vm_stop_force_state` |
 //! | [`Observer`] | what the dirty-limit thread and the vCPUs read without the BQL |
-#![deny(missing_docs)]
+//!
+//! # Caveats
+//!
+//! A [`Vm`] and its [`DirtyLog`] are believed: a store that the log does not tell is lost. There
+//! is no postcopy, no compression and no encryption.
+//!
+//! # Alternatives
+//!
+//! The crate `lastref-migration`, for code outside that asks about *the* migration of its process and
+//! has no object to hand on.
 
 mod attempt;
 mod channel;

@@ -49,7 +49,6 @@
 //! the lock; each read then costs some tens of times more. A mutex around an `Option<Arc<T>>`
 //! if there is no big lock.
 #![no_std]
-#![deny(missing_docs)]
 
 extern crate alloc;
 
@@ -190,8 +189,3 @@ impl<T> fmt::Debug for AlreadyPublished<T> {
 }
 
 impl<T> core::error::Error for AlreadyPublished<T> {}
-
-/// The example of the README compiles and runs.
-#[cfg(doctest)]
-#[doc = include_str!("../../../README.md")]
-struct Readme;

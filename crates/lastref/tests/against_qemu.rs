@@ -111,34 +111,6 @@ fn what_was_not_saved_cannot_be_compared() {
     assert!(regressions::find(&run([]), &saved).is_err());
 }
 
-/// The cells of a table's rows, by the first: those of lines that begin with a bar.
-fn table(text: &str) -> Vec<Vec<&str>> {
-    let lines = text.lines().filter_map(|line| line.strip_prefix("| ")?.strip_suffix(" |"));
-    lines.map(|line| line.split(" | ").collect()).collect()
-}
-
-#[test]
-fn the_readme_shows_the_published_figures() {
-    let readme = include_str!("../../../README.md");
-    let published = table(include_str!("../../../docs/bench/table.md"));
-    let columns = ["RAM, stream", "QEMU to QEMU", "ours to ours", "ours / QEMU"];
-    let published: Vec<Vec<&str>> = {
-        let head = published.iter().find(|cells| cells[0] == columns[0]).expect("the table");
-        let places = columns
-            .map(|name| head.iter().position(|cell| *cell == name).expect("a column of the table"));
-        let rows = published.iter().filter(|cells| cells.len() == head.len());
-        rows.map(|cells| places.map(|place| cells[place]).to_vec()).collect()
-    };
-    let shown: Vec<Vec<&str>> =
-        table(readme).into_iter().skip_while(|cells| cells[0] != columns[0]).collect();
-    let shown: Vec<_> =
-        shown.into_iter().take_while(|cells| cells.len() == columns.len()).collect();
-    assert_eq!(shown.len(), published.len(), "rows of the README");
-    for row in shown {
-        assert!(published.contains(&row), "{row:?} is not in docs/bench/table.md");
-    }
-}
-
 #[test]
 fn results_come_back_from_their_file_as_they_were() {
     let results = run([round(2.0, 3.0, 4.0, 0.5)]);

@@ -4,7 +4,42 @@
 //! Its one virtual CPU runs a [`Workload`] whose every write can be checked afterwards; its
 //! memory is anonymous or a file; writes are tracked by the kernel in a [`WriteProtectLog`],
 //! or where it cannot by a [`SoftwareDirtyLog`]. There is also [`NoVm`], QEMU's `-M none`.
-#![deny(missing_docs)]
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use machine::{DirtyTracking, Ram, Vcpu, VcpuState, Workload};
+//! use migration::RunState;
+//! use migration::bql::BqlUnlocked;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let ram = Arc::new(Ram::anonymous(1 << 20)?);
+//! let (tracking, _) = DirtyTracking::choose(&ram);
+//! let cpu = VcpuState { pages: 256, rate: 100_000, ..VcpuState::default() };
+//! Vcpu::fill_memory(&ram, Workload::new(cpu.seed, 256), || true);
+//! let running = Vcpu::start(ram, tracking, cpu, RunState::Paused)?;
+//! let vcpu = running.vcpu().clone();
+//!
+//! let mut thread = BqlUnlocked::attach()?;
+//! vcpu.cont(&mut thread.lock());
+//! let mut bql = thread.lock();
+//! vcpu.stop(&mut bql);
+//! let stopped = vcpu.state(&bql);
+//! vcpu.verify_memory(stopped)?; // no write was lost, none was done twice
+//! drop(bql);
+//! running.join(&mut thread);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Caveats
+//!
+//! It executes no guest code: the virtual CPU is a thread that stores to memory. It runs on Linux only.
+//!
+//! # Alternatives
+//!
+//! Any [`Vm`](migration::Vm) with its [`GuestMemory`](migration::GuestMemory) and
+//! [`DirtyLog`](migration::DirtyLog) can be migrated; to move a real guest, write those for its monitor.
 
 mod dirty;
 mod none;

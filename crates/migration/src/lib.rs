@@ -19,10 +19,17 @@
 //! # Ok::<(), migration::bql::AttachError>(())
 //! ```
 //!
+//! # Caveats
+//!
 //! Nobody outside gets the object, nor a counted reference to it. What may be kept without
-//! the lock is an [`Observer`].
+//! the lock is an [`Observer`]. There is one object in a process at a time: tests that make one
+//! take turns.
+//!
+//! # Alternatives
+//!
+//! [`engine`], where every function is handed its object, for several machines in a process. From
+//! C the crate `lastref-c-face`.
 #![forbid(unsafe_code)]
-#![deny(missing_docs)]
 
 mod blocker;
 mod misc;

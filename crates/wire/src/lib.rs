@@ -36,8 +36,15 @@
 //!   the same bytes again.
 //! * No I/O policy: [`Decoder`] works over any [`Read`], and asks it for more only when it must.
 //!
-//! All integers are big-endian. Postcopy's embedded stream, XBZRLE and mapped-ram are not decoded.
-
+//! # Caveats
+//!
+//! All integers are big-endian. Postcopy's embedded stream, XBZRLE and mapped-ram are not decoded. A
+//! section of a device whose fields are not known here cannot be passed over, for its length is
+//! not in the stream; only the [`VmDescription`] after the last section tells it.
+//!
+//! # Alternatives
+//!
+//! `scripts/analyze-migration.py` of QEMU, to look into a stream that was kept in a file.
 #![forbid(unsafe_code)]
 
 mod command;

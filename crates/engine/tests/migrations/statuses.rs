@@ -7,7 +7,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
 use bql::BqlUnlocked;
-use engine::transitions::{Here, Transition, transitions};
+use engine::transitions::{Here, transitions};
 use engine::{Direction, Endpoint, MigrationCapabilities, MigrationEvent, MigrationStatus, Uri};
 use wire::ReturnMessage;
 
@@ -235,27 +235,4 @@ fn every_incoming_row_of_the_table_can_be_reached() {
     seen.take(&site, &mut thread, into, Completed);
 
     seen.compare(into);
-}
-
-/// The page that people read has the table that the engine keeps to.
-#[test]
-fn the_page_has_the_table() {
-    let page = include_str!("../../../../docs/statuses.md");
-    for direction in [Direction::Outgoing, Direction::Incoming] {
-        let rows: String = transitions(direction).iter().map(line).collect();
-        assert!(
-            page.contains(&rows),
-            "docs/statuses.md must have, for {direction:?}, these lines:\n{rows}"
-        );
-    }
-}
-
-fn line(row: &Transition) -> String {
-    let Transition { from, to, when, here } = row;
-    let here = match here {
-        Here::Same => "yes".into(),
-        Here::Ours(why) => format!("yes, and QEMU not: {why}"),
-        Here::Not(why) => format!("no: {why}"),
-    };
-    format!("| {from} | {to} | {when} | {here} |\n")
 }
