@@ -13,7 +13,16 @@ macro_rules! pages {
 }
 
 pages! {
+    call_outs = "call-outs.md",
     compile_fail = "compile-fail.md",
     decisions = "decisions.md",
     face = "face.md",
+    inside = "inside.md",
+    observers = "observers.md",
+    one_export = "one-export.md",
+    phases = "phases.md",
+    readme = "README.md",
+    review = "review.md",
+    shutdown = "shutdown.md",
+    two_sides = "two-sides.md",
 }
