@@ -1,5 +1,5 @@
 //! claim: inside.no-second-lock
-//! Locks the migration object itself, as the third repair of 2024 would.
+//! Locks the migration object itself, as was asked in the review of the second repair of 2024.
 use bql::BqlGuard;
 use engine::{MigrationState, Registrations};
 

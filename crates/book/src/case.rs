@@ -1,0 +1,64 @@
+//! A case of the suite, as a page shows it: the rejected program, the compiler's words, and
+//! the accepted twin by the lines in which it differs.
+
+use std::fs;
+use std::path::Path;
+
+use similar::{ChangeTag, TextDiff};
+use ui_harness::{Case, Suite};
+
+use crate::part::PartError;
+use crate::workspace;
+
+/// A case, by its id.
+pub(crate) fn text(id: &str, page: &Path) -> Result<String, PartError> {
+    let suite = Suite::open(&workspace().join("ui-tests/suite.toml"));
+    let mut cases = suite.rooms().into_iter().flat_map(|room| room.cases().0);
+    let case = cases.find(|case| case.id == id).ok_or_else(|| PartError::NoCase(id.to_owned()))?;
+    let words = read(&case.snapshot)?;
+    let twin = read(&case.twin)?;
+    Ok(format!(
+        "Rejected ({}):\n\n```rust,ignore\n{}\n```\n\nThe compiler says:\n\n```text\n{}\n```\n\nAccepted ({}):\n\n```diff\n{}\n```\n",
+        link(&case.file, page),
+        case.text.trim_end(),
+        words.trim_end(),
+        link(&case.twin, page),
+        differing(&case, &twin).trim_end(),
+    ))
+}
+
+/// The lines of a case and of its twin that differ, with one line around them.
+fn differing(case: &Case, twin: &str) -> String {
+    let unmarked: String = case
+        .text
+        .lines()
+        .map(|line| format!("{}\n", line.split("//~").next().unwrap_or_default().trim_end()))
+        .collect();
+    let diff = TextDiff::from_lines(&unmarked, twin);
+    let mut shown = String::new();
+    for group in diff.grouped_ops(1) {
+        for change in group.iter().flat_map(|op| diff.iter_changes(op)) {
+            let sign = match change.tag() {
+                ChangeTag::Delete => '-',
+                ChangeTag::Insert => '+',
+                ChangeTag::Equal => ' ',
+            };
+            shown.push(sign);
+            shown.push_str(change.value());
+        }
+    }
+    shown
+}
+
+/// A link to a file of the workspace, as seen from a page.
+fn link(file: &Path, page: &Path) -> String {
+    let root = workspace();
+    let inside = file.strip_prefix(&root).unwrap_or(file).display().to_string();
+    let up = page.strip_prefix(&root).map_or(1, |page| page.components().count().saturating_sub(1));
+    let name = file.file_stem().unwrap_or_default().to_string_lossy();
+    format!("[`{name}`]({}{inside})", "../".repeat(up))
+}
+
+fn read(file: &Path) -> Result<String, PartError> {
+    fs::read_to_string(file).map_err(|source| PartError::Read { file: file.to_owned(), source })
+}
