@@ -13,6 +13,7 @@ macro_rules! pages {
 }
 
 pages! {
+    adopt_rust = "adopt-rust.md",
     compile_fail = "compile-fail.md",
     decisions = "decisions.md",
     face = "face.md",
