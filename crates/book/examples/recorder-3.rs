@@ -122,6 +122,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut held = thread.lock();
     face::open(&mut held, "monday", report(written.clone()));
     let worker = face::start(&held, incoming).ok_or("nothing is open")?;
+    // E0499: drop(thread.lock());
     drop(held);
     line.send("09:00 of monday")?;
     wait.recv()?;

@@ -149,6 +149,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let monday =
         face::open(&mut held, "monday", report(written.clone())).map_err(|_| "one is open")?;
     let worker = face::start(&held, incoming).ok_or("nothing is open")?;
+    // E0499: drop(thread.lock());
     drop(held);
     line.send("09:00 of monday")?;
     wait.recv()?;
