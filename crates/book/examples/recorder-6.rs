@@ -118,6 +118,7 @@ mod face {
 
     /// Does not wait for the worker, whose line may be silent for long.
     pub(crate) fn close(open: Open, held: &mut Guard<'_>) -> Closed {
+        // E0502: let kept = CURRENT.get(held); let _count = open.0.retire(held); kept.unwrap(); Closed { _count }
         Closed { _count: open.0.retire(held) }
     }
 
