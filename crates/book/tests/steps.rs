@@ -51,6 +51,8 @@ fn what_a_step_rules_out_does_not_compile_there() -> Outcome {
             let mut codes: Vec<_> = words.split("error[").skip(1).map(|rest| &rest[..5]).collect();
             codes.dedup();
             assert_eq!(codes, [code], "step {step}, line {line}: {words}");
+            let at = format!("--> src/main.rs:{}:", line + 1);
+            assert!(words.contains(&at), "step {step}: the error is not in {at} {words}");
         }
     }
     Ok(())
