@@ -13,7 +13,7 @@ macro_rules! pages {
 }
 
 pages! {
-    call_outs = "call-outs.md",
+    adopt_rust = "adopt-rust.md",
     compile_fail = "compile-fail.md",
     decisions = "decisions.md",
     face = "face.md",
@@ -25,4 +25,5 @@ pages! {
     review = "review.md",
     shutdown = "shutdown.md",
     two_sides = "two-sides.md",
+    call_outs = "call-outs.md",
 }

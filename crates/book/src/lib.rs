@@ -18,9 +18,11 @@ mod case;
 pub mod examples;
 mod page;
 mod part;
+mod step;
 
 pub use page::{PageError, pages, refilled};
 pub use part::{Part, PartError};
+pub use step::{STEPS, source};
 
 use std::path::{Path, PathBuf};
 

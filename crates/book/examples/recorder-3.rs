@@ -1,0 +1,155 @@
+//! A recorder: readings come in and go into the recording that is open.
+//!
+//! ```text
+//! the open recording has 1
+//! the open recording has 0
+//! monday ends with ["09:00 of monday", "10:00 of monday"]
+//! tuesday ends with []
+//! ```
+
+/// The one lock.
+mod lock {
+    use biglock::{Lock, StdMutex};
+
+    static MUTEX: StdMutex = StdMutex::new();
+
+    pub(crate) enum Big {}
+
+    impl Lock for Big {
+        type Backend = StdMutex;
+        const LOCK: &'static StdMutex = &MUTEX;
+    }
+
+    pub(crate) type Guard<'t> = biglock::Guard<'t, Big>;
+    pub(crate) type Unlocked = biglock::Unlocked<Big>;
+}
+
+/// A recording, and who works on it.
+mod inside {
+    use std::sync::Mutex;
+    use std::sync::mpsc::Receiver;
+
+    use crate::lock::Unlocked;
+
+    /// Called after each reading. It may ask [`count`](crate::face::count).
+    pub(crate) type Listener = Box<dyn Fn(&mut Unlocked) + Send + Sync>;
+
+    pub(crate) struct Recording {
+        pub(crate) day: &'static str,
+        pub(crate) readings: Mutex<Vec<&'static str>>,
+        pub(crate) listener: Listener,
+    }
+
+    impl Drop for Recording {
+        fn drop(&mut self) {
+            println!("{} ends with {:?}", self.day, self.readings.get_mut().unwrap());
+        }
+    }
+
+    /// The worker's life: it ends with the line, which may be after the recording was closed.
+    pub(crate) fn work(
+        recording: &Recording,
+        thread: &mut Unlocked,
+        line: &Receiver<&'static str>,
+    ) {
+        while let Ok(reading) = line.recv() {
+            write(recording, thread, reading);
+        }
+    }
+
+    fn write(recording: &Recording, thread: &mut Unlocked, reading: &'static str) {
+        recording.readings.lock().unwrap().push(reading);
+        // E0521: std::thread::spawn(|| recording.readings.lock().unwrap().sort());
+        (recording.listener)(thread);
+    }
+}
+
+/// The recording that is open, for everybody else.
+mod face {
+    use std::sync::mpsc::Receiver;
+    use std::sync::{Arc, Mutex};
+    use std::thread::{self, JoinHandle};
+
+    use biglock::{AttachError, Guarded};
+
+    use crate::inside::{Listener, Recording, work};
+    use crate::lock::{Big, Guard, Unlocked};
+
+    static CURRENT: Guarded<Option<Arc<Recording>>, Big> = Guarded::new(None);
+
+    pub(crate) fn current<'g>(held: &'g Guard<'_>) -> Option<&'g Arc<Recording>> {
+        CURRENT.borrow(held).as_ref()
+    }
+
+    pub(crate) fn count(held: &Guard<'_>) -> usize {
+        current(held).map_or(0, |recording| recording.readings.lock().unwrap().len())
+    }
+
+    pub(crate) fn open(held: &mut Guard<'_>, day: &'static str, listener: Listener) {
+        let recording = Recording { day, readings: Mutex::default(), listener };
+        *CURRENT.borrow_mut(held) = Some(Arc::new(recording));
+    }
+
+    /// Does not wait for the worker, whose line may be silent for long.
+    pub(crate) fn close(held: &mut Guard<'_>) {
+        *CURRENT.borrow_mut(held) = None;
+    }
+
+    /// Starts the worker, if a recording is open.
+    pub(crate) fn start(held: &Guard<'_>, line: Receiver<&'static str>) -> Option<Worker> {
+        let recording = current(held)?.clone(); // the worker's count, taken before there is one
+        Some(thread::spawn(move || {
+            let mut thread = Unlocked::attach()?;
+            work(&recording, &mut thread, &line);
+            Ok(())
+        }))
+    }
+
+    /// Fails if its thread could not be given a token.
+    pub(crate) type Worker = JoinHandle<Result<(), AttachError>>;
+}
+
+use std::error::Error;
+use std::sync::mpsc::{SyncSender, channel, sync_channel};
+
+use crate::lock::Unlocked;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut thread = Unlocked::attach()?;
+    let (written, wait) = sync_channel(0);
+    let (line, incoming) = channel();
+
+    let mut held = thread.lock();
+    face::open(&mut held, "monday", report(written.clone()));
+    let worker = face::start(&held, incoming).ok_or("nothing is open")?;
+    // E0499: drop(thread.lock());
+    drop(held);
+    line.send("09:00 of monday")?;
+    wait.recv()?;
+
+    let mut held = thread.lock();
+    face::close(&mut held);
+    face::open(&mut held, "tuesday", report(written));
+    drop(held);
+    line.send("10:00 of monday")?; // was under way
+    wait.recv()?;
+
+    drop(line);
+    worker.join().map_err(|_| "the worker panicked")??;
+    face::close(&mut thread.lock());
+    Ok(())
+}
+
+/// Asks how many there are, and tells who waits for it.
+fn report(written: SyncSender<()>) -> inside::Listener {
+    Box::new(move |thread| {
+        // E0308: println!("the open recording has {}", face::count(thread));
+        println!("the open recording has {}", face::count(&thread.lock()));
+        tell(&written);
+    })
+}
+
+/// Blocks until somebody listens.
+fn tell(written: &SyncSender<()>) {
+    written.send(()).expect("main waits for it");
+}
