@@ -14,6 +14,7 @@ macro_rules! pages {
 
 pages! {
     adopt_rust = "adopt-rust.md",
+    call_outs = "call-outs.md",
     compile_fail = "compile-fail.md",
     decisions = "decisions.md",
     face = "face.md",
@@ -25,5 +26,4 @@ pages! {
     review = "review.md",
     shutdown = "shutdown.md",
     two_sides = "two-sides.md",
-    call_outs = "call-outs.md",
 }

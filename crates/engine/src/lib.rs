@@ -45,7 +45,7 @@
 //! | [`migrate_incoming`], `incoming/` | `process_incoming_migration_co`, `qemu_loadvm_state` |
 //! | [`RamBlock`], [`DirtyLog`] | `RAMBlock`, `memory_global_dirty_log_start` |
 //! | [`Device`], [`Vm`] | `vmstate_register`, `vm_stop_force_state` |
-//! | [`Observer`] | what the dirty-limit thread and the vCPUs read without the BQL |
+//! | [`Observer`] | what a thread without the BQL reads, as QEMU's dirty-limit thread |
 //!
 //! # Caveats
 //!

@@ -90,8 +90,8 @@ fn the_dirty_limit_thread_watches_without_the_lock() {
     assert!(!dirty_limit.ask(), "and after the object is gone");
 }
 
-/// `target/riscv/kvm/kvm-cpu.c`: a vCPU asks `migration_is_running` without the BQL. Here it
-/// locks first, and may ask at any time.
+/// A vCPU's thread does not hold the BQL while its guest runs. It locks first, and may ask at any
+/// time.
 #[test]
 fn a_vcpu_locks_first_and_may_ask_at_any_time() {
     let _turn = my_turn();
