@@ -1,13 +1,13 @@
 //! A case of the suite, as a page shows it: the rejected program, the compiler's words, and
 //! the accepted twin by the lines in which it differs.
 
-use std::fs;
 use std::path::Path;
 
 use similar::{ChangeTag, TextDiff};
 use ui_harness::{Case, Suite};
 
-use crate::part::PartError;
+use crate::link::href;
+use crate::part::{PartError, read};
 use crate::workspace;
 
 /// A case, by its id.
@@ -50,15 +50,8 @@ fn differing(case: &Case, twin: &str) -> String {
     shown
 }
 
-/// A link to a file of the workspace, as seen from a page.
+/// A link to a file by its name.
 fn link(file: &Path, page: &Path) -> String {
-    let root = workspace();
-    let inside = file.strip_prefix(&root).unwrap_or(file).display().to_string();
-    let up = page.strip_prefix(&root).map_or(1, |page| page.components().count().saturating_sub(1));
-    let name = file.file_stem().unwrap_or_default().to_string_lossy();
-    format!("[`{name}`]({}{inside})", "../".repeat(up))
-}
-
-fn read(file: &Path) -> Result<String, PartError> {
-    fs::read_to_string(file).map_err(|source| PartError::Read { file: file.to_owned(), source })
+    let name = file.file_stem().unwrap_or_default().display();
+    format!("[`{name}`]({})", href(file, page))
 }

@@ -1,11 +1,13 @@
 //! What can stand between the marks of a page.
 
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use crate::case;
+use crate::page::PageError;
+use crate::{api, case, evidence, rooms};
 
 /// One part, by what is generated.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,17 +15,37 @@ pub enum Part {
     /// `case ROOM/NAME`: a program that must not compile, the compiler's words, and what the
     /// accepted twin has instead.
     Case(String),
+    /// `evidence`: the claims, and what shows each.
+    Evidence,
+    /// `rooms`: the crates, what each is and which it sees.
+    Rooms,
+    /// `api CRATE`: a crate's public items.
+    Api(String),
 }
 
 /// Why a part cannot be made.
 #[derive(Debug, Error)]
 pub enum PartError {
     /// The mark names nothing that can be made.
-    #[error("nothing is called {0:?} (try: case ROOM/NAME)")]
+    #[error("nothing is called {0:?} (try: case ROOM/NAME, evidence, rooms, api CRATE)")]
     Unknown(String),
     /// There is no such case.
     #[error("there is no case {0}")]
     NoCase(String),
+    /// The pages cannot be looked through.
+    #[error("the pages cannot be looked through")]
+    Pages(#[source] Box<PageError>),
+    /// Cargo does not say what the workspace consists of.
+    #[error("cargo does not say what the workspace consists of")]
+    Metadata(#[from] cargo_metadata::Error),
+    /// A crate's source is not what is expected.
+    #[error("{}: {what}", file.display())]
+    Source {
+        /// The file.
+        file: PathBuf,
+        /// What is not as expected.
+        what: String,
+    },
     /// A file that the part quotes cannot be read.
     #[error("{}: cannot be read", file.display())]
     Read {
@@ -43,6 +65,9 @@ impl Part {
     pub fn parse(named: &str) -> Result<Self, PartError> {
         match named.split_once(' ') {
             Some(("case", id)) => Ok(Part::Case(id.to_owned())),
+            Some(("api", name)) => Ok(Part::Api(name.to_owned())),
+            None if named == "evidence" => Ok(Part::Evidence),
+            None if named == "rooms" => Ok(Part::Rooms),
             _ => Err(PartError::Unknown(named.to_owned())),
         }
     }
@@ -55,6 +80,14 @@ impl Part {
     pub fn text(&self, page: &Path) -> Result<String, PartError> {
         match self {
             Part::Case(id) => case::text(id, page),
+            Part::Evidence => evidence::text(page),
+            Part::Rooms => rooms::text(page),
+            Part::Api(name) => api::text(name, page),
         }
     }
+}
+
+/// The text of a file that a part quotes.
+pub(crate) fn read(file: &Path) -> Result<String, PartError> {
+    fs::read_to_string(file).map_err(|source| PartError::Read { file: file.to_owned(), source })
 }
