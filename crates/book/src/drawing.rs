@@ -247,6 +247,7 @@ fn line(out: &mut String, class: &str, (x, y): (f64, f64), text: &str) {
     let _ = writeln!(out, "<text class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\">{text}</text>");
 }
 
-fn escaped(text: &str) -> String {
+/// Text as XML and HTML have it.
+pub(crate) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

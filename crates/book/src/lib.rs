@@ -21,11 +21,14 @@ mod evidence;
 pub mod examples;
 mod layered;
 mod link;
+mod links;
 mod page;
 mod part;
 pub mod rooms;
+pub mod site;
 mod statuses;
 
+pub use links::{Link, dead, links};
 pub use page::{PageError, pages, refilled};
 pub use part::{Part, PartError};
 

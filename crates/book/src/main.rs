@@ -1,4 +1,5 @@
-//! Makes the drawings and every part of the pages of `docs/` anew.
+//! Makes the drawings and every part of the pages of `docs/` anew; with the word `site`, builds
+//! the site out of them instead.
 
 use std::error::Error;
 use std::fs;
@@ -6,6 +7,19 @@ use std::io;
 use std::path::Path;
 
 fn main() -> Result<(), Box<dyn Error>> {
+    match std::env::args().nth(1).as_deref() {
+        None => refill(),
+        Some("site") => {
+            let site = book::workspace().join("target/book");
+            book::site::build(&site)?;
+            println!("{}", site.join("index.html").display());
+            Ok(())
+        }
+        Some(_) => Err("usage: lastref-book [site]".into()),
+    }
+}
+
+fn refill() -> Result<(), Box<dyn Error>> {
     for (file, drawing) in book::drawings()? {
         write(&file, &drawing)?;
     }

@@ -12,7 +12,7 @@ use crate::workspace;
 /// Letters of a line of a crate's description in the drawing.
 const LINE: usize = 26;
 
-/// A crate of `crates/`; this one, which is about the others, is not among them.
+/// A crate of `crates/`; this one, and others that only test the workspace, are not among them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Room {
     /// The name of its folder, by which the others know it.
@@ -53,6 +53,9 @@ pub fn rooms() -> Result<Vec<Room>, PartError> {
         let description = package.description.clone().unwrap_or_default();
         waiting.push(Room { name, description, sees });
     }
+    // A crate without an arrow is about the others, and none of them.
+    let seen: Vec<String> = waiting.iter().flat_map(|room| room.sees.clone()).collect();
+    waiting.retain(|room| !room.sees.is_empty() || seen.contains(&room.name));
     waiting.sort_by(|a, b| a.name.cmp(&b.name));
     let mut rooms: Vec<Room> = Vec::new();
     // Cargo refuses circles, so there is always a next one.
