@@ -6,8 +6,7 @@ use std::path::Path;
 use similar::{ChangeTag, TextDiff};
 use ui_harness::{Case, Suite};
 
-use crate::link::href;
-use crate::part::{PartError, read};
+use crate::part::{PartError, link, read};
 use crate::workspace;
 
 /// A case, by its id.
@@ -48,10 +47,4 @@ fn differing(case: &Case, twin: &str) -> String {
         }
     }
     shown
-}
-
-/// A link to a file by its name.
-fn link(file: &Path, page: &Path) -> String {
-    let name = file.file_stem().unwrap_or_default().display();
-    format!("[`{name}`]({})", href(file, page))
 }

@@ -8,7 +8,9 @@ use crate::layered::{Placed, place};
 const MARGIN: f64 = 16.0;
 const PADDING: f64 = 9.0;
 /// Between two layers.
-const BETWEEN: f64 = 26.0;
+const BETWEEN: f64 = 36.0;
+/// How long a tip is; there a line is straight.
+const TIP: f64 = 8.0;
 /// A line of text, and how wide a letter is at most in the usual fonts.
 const LINE: f64 = 16.0;
 const LETTER: f64 = 7.4;
@@ -113,138 +115,171 @@ pub(crate) fn wrapped(text: &str, width: usize) -> Vec<String> {
 
 /// The graph as an SVG, with a label for those who do not see it.
 pub(crate) fn svg(label: &str, nodes: &[Node], edges: &[Edge]) -> String {
-    let widths: Vec<f64> = nodes.iter().map(Node::width).collect();
-    let pairs: Vec<(usize, usize)> = edges.iter().map(|edge| (edge.from, edge.to)).collect();
-    let Placed { x, layer, ways } = place(&widths, &pairs);
-    let x: Vec<f64> = x.iter().map(|x| x + MARGIN).collect();
-
-    // Each layer is as high as its highest node.
-    let layers = layer.iter().max().map_or(0, |last| last + 1);
-    let mut heights = vec![0.0_f64; layers];
-    for (node, layer) in nodes.iter().zip(&layer) {
-        heights[*layer] = heights[*layer].max(node.height());
-    }
-    let mut tops = Vec::new();
-    let mut y = MARGIN;
-    for height in &heights {
-        tops.push(y);
-        y += height + BETWEEN;
-    }
-    let high = y - BETWEEN + MARGIN;
-    let right = |lane: &f64| lane + MARGIN;
-    let rightmost = x.iter().zip(&widths).map(|(x, width)| x + width / 2.0);
-    let lanes = ways.iter().flat_map(|way| way.lanes.iter().map(right));
-    let wide = rightmost.chain(lanes).fold(0.0, f64::max) + MARGIN;
-
+    let sheet = Sheet::new(nodes, edges);
+    let (wide, high) = sheet.size();
     let mut out = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {wide:.0} {high:.0}\" width=\"{wide:.0}\" height=\"{high:.0}\" \
-         role=\"img\" aria-label=\"{}\">\n<style>{STYLE}</style>\n<rect class=\"back\" x=\".5\" y=\".5\" width=\"{:.0}\" height=\"{:.0}\" rx=\"8\"/>\n",
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {wide:.0} {high:.0}\" \
+         width=\"{wide:.0}\" height=\"{high:.0}\" role=\"img\" aria-label=\"{}\">\n\
+         <style>{STYLE}</style>\n\
+         <rect class=\"back\" x=\".5\" y=\".5\" width=\"{:.0}\" height=\"{:.0}\" rx=\"8\"/>\n",
         escaped(label),
         wide - 1.0,
         high - 1.0
     );
-
-    // Lines that meet at a box come to it side by side, in the order of where they come from.
-    let above = |edge: usize| if ways[edge].upward { edges[edge].to } else { edges[edge].from };
-    let below = |edge: usize| if ways[edge].upward { edges[edge].from } else { edges[edge].to };
-    let port =
-        |node: usize, edge: usize, side: &dyn Fn(usize) -> usize, next: &dyn Fn(usize) -> f64| {
-            if matches!(nodes[node], Node::Words { .. }) {
-                return x[node];
-            }
-            let mut here: Vec<usize> =
-                (0..edges.len()).filter(|edge| side(*edge) == node).collect();
-            here.sort_by(|a, b| next(*a).total_cmp(&next(*b)));
-            let index = here.iter().position(|other| *other == edge).unwrap_or(0);
-            let part = (index + 1) as f64 / (here.len() + 1) as f64;
-            x[node] + (part - 0.5) * widths[node]
-        };
-    let first_below = |edge: usize| ways[edge].lanes.first().map_or(x[below(edge)], right);
-    let last_above = |edge: usize| ways[edge].lanes.last().map_or(x[above(edge)], right);
-
-    for (index, edge) in edges.iter().enumerate() {
-        let (upper, lower) = (above(index), below(index));
-        let start = port(upper, index, &above, &first_below);
-        let end = port(lower, index, &below, &last_above);
-        let from = layer[upper];
-        let tip_below = edge.tip != Tip::None && (edge.tip == Tip::To) != ways[index].upward;
-        let tip_above = edge.tip != Tip::None && !tip_below;
-        let inside = |node: usize| (heights[layer[node]] - nodes[node].height()) / 2.0;
-        let mut at = (start, tops[from] + heights[from] - inside(upper));
-        let class = if edge.ours { "ours" } else { "" };
-        if tip_above {
-            at.1 += tip(&mut out, class, at, 8.0);
-        }
-        let mut path = format!("M{:.1} {:.1}", at.0, at.1);
-        let lanes = ways[index].lanes.iter().map(right);
-        for (step, lane) in lanes.chain([end]).enumerate() {
-            let row = from + step + 1;
-            // Straight to the end of the layer above, then over to the next.
-            let (up, mut down) = (tops[row] - BETWEEN, tops[row]);
-            let last = row == layer[lower];
-            if last && tip_below {
-                down -= if inside(lower) > 8.0 { 0.0 } else { 8.0 };
-            }
-            let middle = f64::midpoint(up, down);
-            let _ = write!(
-                path,
-                "V{up:.1}C{:.1} {middle:.1} {lane:.1} {middle:.1} {lane:.1} {down:.1}",
-                at.0
-            );
-            at = (lane, down);
-            if !last {
-                at.1 += heights[row];
-                let _ = write!(path, "V{:.1}", at.1);
-            }
-        }
-        let foot = tops[layer[lower]] + inside(lower);
-        if tip_below {
-            let _ = write!(path, "V{:.1}", foot - 8.0);
-            tip(&mut out, class, (end, foot), -8.0);
-        } else {
-            let _ = write!(path, "V{foot:.1}");
-        }
-        let _ = writeln!(out, "<path class=\"line {class}\" d=\"{path}\"/>");
-    }
-
-    for (index, node) in nodes.iter().enumerate() {
-        let (height, width) = (node.height(), widths[index]);
-        let top = tops[layer[index]] + (heights[layer[index]] - height) / 2.0;
-        let middle = x[index];
-        let base = |number: usize, padding: f64| top + padding + (number as f64 + 0.75) * LINE;
-        match node {
-            Node::Named { name, words } => {
-                let left = middle - width / 2.0;
-                let _ = writeln!(
-                    out,
-                    "<rect class=\"box\" x=\"{left:.1}\" y=\"{top:.1}\" width=\"{width:.1}\" height=\"{height:.1}\" rx=\"5\"/>"
-                );
-                line(&mut out, "name", (middle, base(0, PADDING)), name);
-                for (number, words) in words.iter().enumerate() {
-                    line(&mut out, "", (middle, base(number + 1, PADDING)), words);
-                }
-            }
-            Node::Words { words, ours } => {
-                let class = if *ours { "ours" } else { "" };
-                for (number, words) in words.iter().enumerate() {
-                    line(&mut out, class, (middle, base(number, 2.0)), words);
-                }
-            }
-        }
-    }
+    (0..edges.len()).for_each(|edge| sheet.draw_edge(&mut out, edge));
+    (0..nodes.len()).for_each(|node| sheet.draw_node(&mut out, node));
     out.push_str("</svg>\n");
     out
 }
 
-/// Draws a tip at a place, pointing away from where its line comes, and says how long it is.
-fn tip(out: &mut String, class: &str, (x, y): (f64, f64), length: f64) -> f64 {
-    let _ = writeln!(out, "<path class=\"tip {class}\" d=\"M{x:.1} {y:.1}l-4 {length:.1}h8z\"/>");
-    length
+/// The graph, and where its parts are.
+struct Sheet<'a> {
+    nodes: &'a [Node],
+    edges: &'a [Edge],
+    placed: Placed,
+    /// Where each layer begins, and how high it is: as its highest node.
+    layers: Vec<(f64, f64)>,
 }
 
-fn line(out: &mut String, class: &str, (x, y): (f64, f64), text: &str) {
-    let text = escaped(text);
-    let _ = writeln!(out, "<text class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\">{text}</text>");
+impl<'a> Sheet<'a> {
+    fn new(nodes: &'a [Node], edges: &'a [Edge]) -> Self {
+        let widths: Vec<f64> = nodes.iter().map(Node::width).collect();
+        let pairs: Vec<(usize, usize)> = edges.iter().map(|edge| (edge.from, edge.to)).collect();
+        let mut placed = place(&widths, &pairs);
+        placed.x.iter_mut().for_each(|x| *x += MARGIN);
+        placed.ways.iter_mut().flat_map(|way| &mut way.lanes).for_each(|lane| *lane += MARGIN);
+
+        let mut layers = Vec::new();
+        let mut top = MARGIN;
+        for layer in 0..placed.layer.iter().max().map_or(0, |last| last + 1) {
+            let in_layer = nodes.iter().zip(&placed.layer).filter(|(_, of)| **of == layer);
+            let height = in_layer.map(|(node, _)| node.height()).fold(0.0, f64::max);
+            layers.push((top, height));
+            top += height + BETWEEN;
+        }
+        Sheet { nodes, edges, placed, layers }
+    }
+
+    fn size(&self) -> (f64, f64) {
+        let right = |(x, node): (&f64, &Node)| x + node.width() / 2.0;
+        let nodes = self.placed.x.iter().zip(self.nodes).map(right);
+        let lanes = self.placed.ways.iter().flat_map(|way| way.lanes.iter().copied());
+        let wide = nodes.chain(lanes).fold(0.0, f64::max);
+        let high = self.layers.last().map_or(0.0, |(top, height)| top + height);
+        (wide + MARGIN, high + MARGIN)
+    }
+
+    /// Top and bottom of a node: in the middle of its layer.
+    fn ends(&self, node: usize) -> (f64, f64) {
+        let (top, height) = self.layers[self.placed.layer[node]];
+        let middle = top + height / 2.0;
+        let half = self.nodes[node].height() / 2.0;
+        (middle - half, middle + half)
+    }
+
+    /// The nodes above and below an edge.
+    fn above_and_below(&self, edge: usize) -> (usize, usize) {
+        let Edge { from, to, .. } = self.edges[edge];
+        if self.placed.ways[edge].upward { (to, from) } else { (from, to) }
+    }
+
+    /// Where an edge leaves the node above it, and where it comes to the one below. Edges of a box
+    /// are side by side there, in the order of where they lead; those of words meet in the middle.
+    fn ports(&self, edge: usize) -> (f64, f64) {
+        let Placed { x, ways, .. } = &self.placed;
+        let (above, below) = self.above_and_below(edge);
+        let port = |node: usize, is_here: &dyn Fn(usize) -> bool, other: &dyn Fn(usize) -> f64| {
+            if matches!(self.nodes[node], Node::Words { .. }) {
+                return x[node];
+            }
+            let mut here: Vec<usize> = (0..ways.len()).filter(|edge| is_here(*edge)).collect();
+            here.sort_by(|a, b| other(*a).total_cmp(&other(*b)));
+            let index = here.iter().position(|other| *other == edge).unwrap_or(0);
+            let share = (index + 1) as f64 / (here.len() + 1) as f64;
+            x[node] + (share - 0.5) * self.nodes[node].width()
+        };
+        let next_below = |edge: usize| {
+            ways[edge].lanes.first().copied().unwrap_or(x[self.above_and_below(edge).1])
+        };
+        let next_above = |edge: usize| {
+            ways[edge].lanes.last().copied().unwrap_or(x[self.above_and_below(edge).0])
+        };
+        (
+            port(above, &|edge| self.above_and_below(edge).0 == above, &next_below),
+            port(below, &|edge| self.above_and_below(edge).1 == below, &next_above),
+        )
+    }
+
+    /// Straight through each layer, and between two of them over to the next lane.
+    fn draw_edge(&self, out: &mut String, edge: usize) {
+        let Edge { tip, ours, .. } = self.edges[edge];
+        let class = if ours { "ours" } else { "" };
+        let (above, below) = self.above_and_below(edge);
+        let (start, end) = self.ports(edge);
+        let (head, foot) = (self.ends(above).1, self.ends(below).0);
+        let has_tip = |at| tip != Tip::None && (tip == at) != self.placed.ways[edge].upward;
+        let (tip_above, tip_below) = (has_tip(Tip::From), has_tip(Tip::To));
+
+        let mut path = format!("M{start:.1} {:.1}", if tip_above { head + TIP } else { head });
+        let mut at = start;
+        let lanes = self.placed.ways[edge].lanes.iter().copied().chain([end]);
+        for (lane, (top, _)) in lanes.zip(&self.layers[self.placed.layer[above] + 1..]) {
+            let (from, to) = (top - BETWEEN + TIP, top - TIP);
+            let middle = f64::midpoint(from, to);
+            let _ = write!(
+                path,
+                "V{from:.1}C{at:.1} {middle:.1} {lane:.1} {middle:.1} {lane:.1} {to:.1}"
+            );
+            at = lane;
+        }
+        let _ = write!(path, "V{:.1}", if tip_below { foot - TIP } else { foot });
+        let _ = writeln!(out, "<path class=\"line {class}\" d=\"{path}\"/>");
+        let mut point = |x: f64, y: f64, length: f64| {
+            let _ =
+                writeln!(out, "<path class=\"tip {class}\" d=\"M{x:.1} {y:.1}l-4 {length}h8z\"/>");
+        };
+        if tip_above {
+            point(start, head, TIP);
+        }
+        if tip_below {
+            point(end, foot, -TIP);
+        }
+    }
+
+    fn draw_node(&self, out: &mut String, node: usize) {
+        let middle = self.placed.x[node];
+        let (top, bottom) = self.ends(node);
+        let shape = &self.nodes[node];
+        if matches!(shape, Node::Named { .. }) {
+            let width = shape.width();
+            let left = middle - width / 2.0;
+            let height = bottom - top;
+            let _ = writeln!(
+                out,
+                "<rect class=\"box\" x=\"{left:.1}\" y=\"{top:.1}\" width=\"{width:.1}\" \
+                 height=\"{height:.1}\" rx=\"5\"/>"
+            );
+        }
+        let mut lines = |from: f64, class: &str, words: &[String]| {
+            for (number, words) in words.iter().enumerate() {
+                let y = from + (number as f64 + 0.75) * LINE;
+                let words = escaped(words);
+                let _ = writeln!(
+                    out,
+                    "<text class=\"{class}\" x=\"{middle:.1}\" y=\"{y:.1}\">{words}</text>"
+                );
+            }
+        };
+        match shape {
+            Node::Words { words, ours } => {
+                lines(top + 2.0, if *ours { "ours" } else { "" }, words);
+            }
+            Node::Named { name, words } => {
+                lines(top + PADDING, "name", std::slice::from_ref(name));
+                lines(top + PADDING + LINE, "", words);
+            }
+        }
+    }
 }
 
 /// Text as XML and HTML have it.

@@ -48,8 +48,12 @@ pub(crate) fn text(page: &Path) -> Result<String, PartError> {
         text.push_str(&table(family, page)?);
     }
     text.push_str("\n## Claim by claim\n");
-    for one in all.iter().filter(|one| one.cases.len() + one.weakenings.len() > 0) {
-        text.push_str(&one.details(&unproven, page));
+    for family in all.chunk_by(|a, b| a.claim.file == b.claim.file) {
+        let name = family.first().and_then(|one| one.claim.id.split('.').next());
+        text.push_str(&format!("\n### `{}`\n", name.unwrap_or_default()));
+        for one in family {
+            text.push_str(&one.details(&unproven, page));
+        }
     }
     Ok(text)
 }
@@ -75,8 +79,8 @@ fn table(family: &[Evidence<'_>], page: &Path) -> Result<String, PartError> {
     let Some(first) = family.first() else { return Ok(String::new()) };
     let title = title(&read(&first.claim.file)?);
     let mut text = format!(
-        "\n## {title}\n\n| claim | what it says | cases, with twins | weakenings | run-time test | told in |\n\
-         | --- | --- | --- | --- | --- | --- |\n"
+        "\n## {title}\n\n| claim | what it says | cases, twins | weakenings | run-time tests | told in |\n\
+         | --- | --- | ---: | ---: | ---: | --- |\n"
     );
     for one in family {
         text.push_str(&one.row(page));
@@ -87,19 +91,16 @@ fn table(family: &[Evidence<'_>], page: &Path) -> Result<String, PartError> {
 impl Evidence<'_> {
     fn row(&self, page: &Path) -> String {
         let Claim { id, sentence, run_time, .. } = self.claim;
-        let counted = |count, what: &str| match count {
+        let counted = |count| match count {
             0 => String::new(),
-            n => format!("[{n} {what}{}](#{})", if n == 1 { "" } else { "s" }, anchor(id)),
+            n => format!("[{n}](#{})", anchor(id)),
         };
-        let cases = counted(self.cases.len(), "case");
-        let weakenings = counted(self.weakenings.len(), "weakening");
-        let test = run_time.as_ref().map(|(file, name)| {
-            format!("[{}]({})", name.replace('_', " "), href(&workspace().join(file), page))
-        });
-        let test = test.unwrap_or_default();
-        let (cases, test) = match (cases.is_empty(), test.is_empty()) {
+        let cases = counted(self.cases.len());
+        let weakenings = counted(self.weakenings.len());
+        let tests = counted(run_time.iter().len());
+        let (cases, tests) = match (cases.is_empty(), tests.is_empty()) {
             (true, true) => ("**none**".to_owned(), "**none**".to_owned()),
-            _ => (cases, test),
+            _ => (cases, tests),
         };
         let chapters: Vec<_> = self
             .chapters
@@ -108,12 +109,16 @@ impl Evidence<'_> {
             .collect();
         let told = if chapters.is_empty() { "**no chapter**".into() } else { chapters.join(", ") };
         let sentence = sentence.trim_end_matches('.').replace('|', "\\|");
-        format!("| `{id}` | {sentence}. | {cases} | {weakenings} | {test} | {told} |\n")
+        format!("| `{id}` | {sentence}. | {cases} | {weakenings} | {tests} | {told} |\n")
     }
 
-    /// The claim's cases and weakenings by name.
+    /// What there is for the claim, by name.
     fn details(&self, unproven: &[Unproven], page: &Path) -> String {
-        let mut text = format!("\n### `{}`\n\n", self.claim.id);
+        let mut text = format!("\n#### `{}`\n\n", self.claim.id);
+        if let Some((file, name)) = &self.claim.run_time {
+            let link = href(&workspace().join(file), page);
+            text.push_str(&format!("* at run time [`{name}`]({link})\n"));
+        }
         for case in &self.cases {
             text.push_str(&format!(
                 "* [`{}`]({}), [twin]({})\n",

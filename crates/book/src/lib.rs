@@ -9,8 +9,10 @@
 //! <!-- end -->
 //! ```
 //!
-//! The first word after `begin` says what goes there ([`Part`]); the drawings are files of their own
-//! ([`drawings`]). A test makes everything anew and compares, so that nothing is stale; another (`examples`) compiles and runs the other code of the pages.
+//! The first word after `begin` says what goes there ([`Part`]); the drawings are files of their
+//! own ([`drawings`]). A test makes everything anew and compares, so that nothing is stale;
+//! another (`examples`) compiles and runs the other code of the pages. [`site`] builds the pages
+//! for a browser.
 
 #![forbid(unsafe_code)]
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use crate::link::href;
 use crate::page::PageError;
 use crate::{api, case, evidence, rooms};
 
@@ -64,12 +65,13 @@ impl Part {
     /// If it names nothing that can be made.
     pub fn parse(named: &str) -> Result<Self, PartError> {
         match named.split_once(' ') {
-            Some(("case", id)) => Ok(Part::Case(id.to_owned())),
-            Some(("api", name)) => Ok(Part::Api(name.to_owned())),
-            None if named == "evidence" => Ok(Part::Evidence),
-            None if named == "rooms" => Ok(Part::Rooms),
-            _ => Err(PartError::Unknown(named.to_owned())),
+            Some(("case", id)) => Some(Part::Case(id.to_owned())),
+            Some(("api", name)) => Some(Part::Api(name.to_owned())),
+            None if named == "evidence" => Some(Part::Evidence),
+            None if named == "rooms" => Some(Part::Rooms),
+            _ => None,
         }
+        .ok_or_else(|| PartError::Unknown(named.to_owned()))
     }
 
     /// The part as Markdown, for `page`, from which its links are seen.
@@ -85,6 +87,12 @@ impl Part {
             Part::Api(name) => api::text(name, page),
         }
     }
+}
+
+/// A link to a file of the workspace by its name, as seen from a page.
+pub(crate) fn link(file: &Path, page: &Path) -> String {
+    let name = file.file_stem().unwrap_or_default().display();
+    format!("[`{name}`]({})", href(file, page))
 }
 
 /// The text of a file that a part quotes.

@@ -1,4 +1,7 @@
 //! A crate's public items by kind, each with the first sentence of its documentation.
+//!
+//! It is read out of the sources. rustdoc's JSON has the same, but needs a build of its own, and a
+//! page is to be made and checked in a moment.
 
 mod sentence;
 mod source;

@@ -44,14 +44,12 @@ fn without_links(text: &str) -> String {
     while let Some(at) = rest.find(['[', '`']) {
         out.push_str(&rest[..at]);
         rest = &rest[at..];
-        let (words, after) = if rest.starts_with('[') {
-            match rest[1..].split_once(']') {
+        let (words, after) = match rest.strip_prefix('[') {
+            Some(inside) => match inside.split_once(']') {
                 Some((words, after)) => (words, target(after)),
-                None => ("[", &rest[1..]),
-            }
-        } else {
-            let end = rest[1..].find('`').map_or(rest.len(), |end| end + 2);
-            rest.split_at(end)
+                None => ("[", inside),
+            },
+            None => rest.split_at(rest[1..].find('`').map_or(rest.len(), |end| end + 2)),
         };
         out.push_str(words);
         rest = after;
