@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use crate::link::href;
+use crate::page::PageError;
 use crate::step::{self, STEPS};
-use crate::{case, workspace};
+use crate::{api, case, evidence, rooms};
 
 /// One part, by what is generated.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,17 +19,37 @@ pub enum Part {
     Case(String),
     /// `step NUMBER`: a step of the worked example, by what it changes.
     Step(usize),
+    /// `evidence`: the claims, and what shows each.
+    Evidence,
+    /// `rooms`: the crates, what each is and which it sees.
+    Rooms,
+    /// `api CRATE`: a crate's public items.
+    Api(String),
 }
 
 /// Why a part cannot be made.
 #[derive(Debug, Error)]
 pub enum PartError {
     /// The mark names nothing that can be made.
-    #[error("nothing is called {0:?} (try: case ROOM/NAME, step NUMBER)")]
+    #[error("nothing is called {0:?} (try: case ROOM/NAME, step NUMBER, evidence, rooms, api CRATE)")]
     Unknown(String),
     /// There is no such case.
     #[error("there is no case {0}")]
     NoCase(String),
+    /// The pages cannot be looked through.
+    #[error("the pages cannot be looked through")]
+    Pages(#[source] Box<PageError>),
+    /// Cargo does not say what the workspace consists of.
+    #[error("cargo does not say what the workspace consists of")]
+    Metadata(#[from] cargo_metadata::Error),
+    /// A crate's source is not what is expected.
+    #[error("{}: {what}", file.display())]
+    Source {
+        /// The file.
+        file: PathBuf,
+        /// What is not as expected.
+        what: String,
+    },
     /// A file that the part quotes cannot be read.
     #[error("{}: cannot be read", file.display())]
     Read {
@@ -50,6 +72,9 @@ impl Part {
             Some(("step", number)) => {
                 number.parse().ok().filter(|step| (1..=STEPS).contains(step)).map(Part::Step)
             }
+            Some(("api", name)) => Some(Part::Api(name.to_owned())),
+            None if named == "evidence" => Some(Part::Evidence),
+            None if named == "rooms" => Some(Part::Rooms),
             _ => None,
         }
         .ok_or_else(|| PartError::Unknown(named.to_owned()))
@@ -64,17 +89,17 @@ impl Part {
         match self {
             Part::Case(id) => case::text(id, page),
             Part::Step(step) => step::text(*step, page),
+            Part::Evidence => evidence::text(page),
+            Part::Rooms => rooms::text(page),
+            Part::Api(name) => api::text(name, page),
         }
     }
 }
 
-/// A link to a file of the workspace, as seen from a page.
+/// A link to a file of the workspace by its name, as seen from a page.
 pub(crate) fn link(file: &Path, page: &Path) -> String {
-    let root = workspace();
-    let inside = file.strip_prefix(&root).unwrap_or(file).display().to_string();
-    let up = page.strip_prefix(&root).map_or(1, |page| page.components().count().saturating_sub(1));
-    let name = file.file_stem().unwrap_or_default().to_string_lossy();
-    format!("[`{name}`]({}{inside})", "../".repeat(up))
+    let name = file.file_stem().unwrap_or_default().display();
+    format!("[`{name}`]({})", href(file, page))
 }
 
 /// The text of a file that a part quotes.

@@ -3,6 +3,15 @@
 use std::error::Error;
 use std::fs;
 
+#[test]
+fn no_drawing_is_stale() -> Result<(), Box<dyn Error>> {
+    for (file, drawing) in book::drawings()? {
+        let is = fs::read_to_string(&file).unwrap_or_default();
+        assert!(is == drawing, "run `cargo run -p lastref-book`, which draws {}", file.display());
+    }
+    Ok(())
+}
+
 /// The pages as they are and as they would be made.
 #[test]
 fn no_part_of_a_page_is_stale() -> Result<(), Box<dyn Error>> {

@@ -15,9 +15,12 @@ use crate::suite::files;
 pub struct Claim {
     /// Its stable name, as `lock.some-id`.
     pub id: String,
+    /// What is promised, without the test that shows it.
+    pub sentence: String,
     /// Test file and test that show it at run time, if that is how it is shown.
     pub run_time: Option<(String, String)>,
-    file: PathBuf,
+    /// The file of its family.
+    pub file: PathBuf,
 }
 
 impl Claim {
@@ -85,15 +88,16 @@ fn claim(item: &str, file: &Path) -> Result<Claim, String> {
     if id.split_once('.').is_none_or(|(of, name)| of != family || name.is_empty()) {
         return Err(format!("{id}: a claim in this file is named `{family}.<name>`"));
     }
-    let run_time = match sentence.split_once("(run time: ") {
-        None => None,
-        Some((_, test)) => {
+    let (sentence, run_time) = match sentence.split_once("(run time: ") {
+        None => (sentence, None),
+        Some((sentence, test)) => {
             let test =
                 test.trim_end_matches('.').strip_suffix(')').and_then(|test| test.split_once("::"));
             let (file, name) =
                 test.ok_or_else(|| format!("{id}: end it with `(run time: <test file>::<test>)`"))?;
-            Some((file.to_owned(), name.to_owned()))
+            (sentence, Some((file.to_owned(), name.to_owned())))
         }
     };
-    Ok(Claim { id: id.to_owned(), run_time, file: file.to_owned() })
+    let sentence = sentence.trim_end().to_owned();
+    Ok(Claim { id: id.to_owned(), sentence, run_time, file: file.to_owned() })
 }

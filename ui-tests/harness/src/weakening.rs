@@ -81,12 +81,13 @@ pub struct Weakening {
     pub claim: String,
     /// What to change.
     pub edits: Vec<Edit>,
+    /// The file that declares it.
+    pub file: PathBuf,
 }
 
-impl TryFrom<Entry> for Weakening {
-    type Error = String;
-
-    fn try_from(entry: Entry) -> Result<Self, String> {
+impl Weakening {
+    /// The weakening that `file` declares with this entry.
+    fn declared(entry: Entry, declared_in: &Path) -> Result<Self, String> {
         let Entry { name, claim, file, find, replace, mut edits } = entry;
         match (file, find, replace) {
             (Some(file), Some(find), Some(replace)) => {
@@ -95,7 +96,29 @@ impl TryFrom<Entry> for Weakening {
             (None, None, None) if !edits.is_empty() => {}
             _ => return Err(format!("{name}: write `file`, `find` and `replace`, or `edits`")),
         }
-        Ok(Weakening { name, claim, edits })
+        Ok(Weakening { name, claim, edits, file: declared_in.to_owned() })
+    }
+
+    /// The edited files of `workspace`, each with its text.
+    ///
+    /// # Errors
+    ///
+    /// The edit that does not apply.
+    pub fn edited(&self, workspace: &Path) -> Result<Vec<(PathBuf, String)>, String> {
+        let mut edited: Vec<(PathBuf, String)> = Vec::new();
+        for edit in &self.edits {
+            let done = edited.iter_mut().find(|(file, _)| *file == edit.file);
+            match done {
+                Some((_, text)) => *text = edit.apply(text)?,
+                None => {
+                    let file = workspace.join(&edit.file);
+                    let text = fs::read_to_string(&file)
+                        .map_err(|error| format!("{}: {error}", file.display()))?;
+                    edited.push((edit.file.clone(), edit.apply(&text)?));
+                }
+            }
+        }
+        Ok(edited)
     }
 }
 
@@ -141,7 +164,7 @@ impl Declared {
                 Ok(family) => {
                     all.unproven.extend(family.unproven);
                     for entry in family.weakening {
-                        match Weakening::try_from(entry) {
+                        match Weakening::declared(entry, &file) {
                             Ok(weakening) => all.weakenings.push(weakening),
                             Err(what) => all.unreadable.push(Complaint::about(&file, what)),
                         }
@@ -188,28 +211,4 @@ impl Declared {
 /// The complaint about a weakening that proves nothing.
 pub fn void(why: &str) -> String {
     format!("it is void: {why}")
-}
-
-impl Weakening {
-    /// The edited files of `workspace`, each with its text.
-    ///
-    /// # Errors
-    ///
-    /// The edit that does not apply.
-    pub fn edited(&self, workspace: &Path) -> Result<Vec<(PathBuf, String)>, String> {
-        let mut edited: Vec<(PathBuf, String)> = Vec::new();
-        for edit in &self.edits {
-            let done = edited.iter_mut().find(|(file, _)| *file == edit.file);
-            match done {
-                Some((_, text)) => *text = edit.apply(text)?,
-                None => {
-                    let file = workspace.join(&edit.file);
-                    let text = fs::read_to_string(&file)
-                        .map_err(|error| format!("{}: {error}", file.display()))?;
-                    edited.push((edit.file.clone(), edit.apply(&text)?));
-                }
-            }
-        }
-        Ok(edited)
-    }
 }
