@@ -21,6 +21,7 @@
 
 mod attempt;
 mod channel;
+mod course;
 mod error;
 mod guest_io;
 mod host;
@@ -39,6 +40,7 @@ mod transport;
 mod uri;
 
 pub use attempt::{Begun, Cleaned};
+pub use course::{Course, Pass};
 pub use error::{MigrationError, RestoreError};
 pub use host::{Device, Host, HostError, RunState, Vm, VmStopped};
 pub use incoming::migrate_incoming;
