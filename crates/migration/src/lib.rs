@@ -44,8 +44,8 @@ pub use misc::{
 };
 
 pub use engine::{
-    AnnounceParameters, BlockError, Blocker, Course, Device, Direction, DirtyBitmap, DirtyLog, Endpoint,
-    GuestMemory, Host, HostError, Life, LifeEvent, LifeEventKind, MigMode, MigModes,
+    AnnounceParameters, BlockError, Blocker, Course, Device, Direction, DirtyBitmap, DirtyLog,
+    Endpoint, GuestMemory, Host, HostError, Life, LifeEvent, LifeEventKind, MigMode, MigModes,
     MigrationCapabilities, MigrationError, MigrationEvent, MigrationInfo, MigrationParameters,
     MigrationStatus, Notifier, Observer, PAGE_WORDS, ParameterError, Pass, RamBlock, RamSizeError,
     RestoreError, RunState, Uri, UriError, Vm, VmStopped, ZeroPageDetection, error_chain,

@@ -841,8 +841,8 @@ impl Model {
 #[track_caller]
 fn assert_one_life(life: &Life) {
     let events = life.events().into_iter().map(|event| event.what);
-    let (counts, events): (Vec<_>, Vec<_>) = events
-        .partition(|what| matches!(what, LifeEventKind::Counted | LifeEventKind::GivenBack));
+    let (counts, events): (Vec<_>, Vec<_>) =
+        events.partition(|what| matches!(what, LifeEventKind::Counted | LifeEventKind::GivenBack));
     let given_back = counts.iter().filter(|what| **what == LifeEventKind::GivenBack).count();
     assert_eq!(given_back, counts.len() - given_back + 1, "{counts:?}");
     let [created, published, retired, dropped] = [
