@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use super::axis::{Axis, LEFT, RIGHT};
 use super::labels::{Label, Labels};
-use super::numbers::span;
+use super::numbers::{milliseconds, span};
 use super::page::{Run, Side};
 use super::picture::{Anchor, Picture, width_of};
 use crate::record::{Record, What};
@@ -70,7 +70,7 @@ impl<'a> Lanes<'a> {
         if self.axis.is_the_migrations() {
             let statuses = self.record.statuses.iter();
             let statuses =
-                statuses.map(|(status, at)| format!("{status} {:.1} ms", self.run.ms(*at)));
+                statuses.map(|(status, at)| format!("{status} {}", milliseconds(self.run.ms(*at))));
             let text = statuses.collect::<Vec<_>>().join(" → ");
             picture.text("number", [RIGHT, picture.y + 19.0], Anchor::End, &text);
         }
@@ -236,7 +236,7 @@ impl<'a> Lanes<'a> {
     fn executed(&self) -> Vec<(f64, f64)> {
         let known = |at: std::time::Duration| (!at.is_zero()).then(|| self.run.ms(at));
         let (stopped, started) = (known(self.record.stopped_at), known(self.record.started_at));
-        let (always, end) = (self.run.begin(), self.run.end());
+        let (always, end) = (f64::NEG_INFINITY, f64::INFINITY);
         match (self.side, stopped, started) {
             (_, None, None) => Vec::new(),
             (_, None, Some(started)) => vec![(started, end)],

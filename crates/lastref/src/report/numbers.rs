@@ -15,6 +15,11 @@ pub(super) fn span(ms: f64) -> String {
     format!("{value:.decimals$} {unit}")
 }
 
+/// A moment on an axis of milliseconds.
+pub(super) fn milliseconds(ms: f64) -> String {
+    format!("{ms:.1} ms").replace('-', "−")
+}
+
 /// Bytes a second.
 pub(super) fn rate(bytes: f64) -> String {
     match bytes {

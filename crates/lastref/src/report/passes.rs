@@ -90,7 +90,8 @@ pub(super) fn table(run: &Run<'_>) -> String {
             format!("{:.3}", milliseconds(pass)),
             rate(bandwidth(pass)),
         ];
-        let name = name(number, pass);
+        let whole = pass.normal + pass.duplicate == pass.dirty;
+        let name = name(number, pass) + if whole { "" } else { ", broken off" };
         let _ = write!(rows, "<tr><th scope=\"row\">{name}</th>");
         for cell in cells {
             let _ = write!(rows, "<td>{cell}</td>");
