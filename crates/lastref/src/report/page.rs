@@ -294,3 +294,74 @@ const LEGEND: &str = "<ul class=\"legend\">\n\
     <li><i class=\"key last\"></i>drops the last count</li>\n\
     <li><i class=\"key down\"></i>downtime</li>\n\
     </ul>\n";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::Event;
+    use crate::report::RamStats;
+
+    fn report(error: &str) -> Report {
+        Report {
+            status: "failed",
+            total_time: 0,
+            downtime: 0,
+            exact_downtime: Duration::ZERO,
+            setup_time: 0,
+            ram: RamStats {
+                total: 0,
+                transferred: 0,
+                remaining: 0,
+                normal: 0,
+                normal_bytes: 0,
+                duplicate: 0,
+                dirty_sync_count: 0,
+                page_size: 4096,
+                mbps: 0.0,
+            },
+            error_desc: Some(error.to_owned()),
+            dirty_log: None,
+            verified: None,
+            object: None,
+        }
+    }
+
+    fn page(report: &Report, source: &Record) -> String {
+        let setting = Setting { dirty_rate: 0, transport: "unix", channels: None };
+        Run { report, setting, source, destination: None, samples: &[] }.page()
+    }
+
+    fn nothing() -> Record {
+        Record {
+            process: 1,
+            life: Vec::new(),
+            holds: Vec::new(),
+            statuses: Vec::new(),
+            passes: Vec::new(),
+            sent: None,
+            stopped_at: Duration::ZERO,
+            started_at: Duration::ZERO,
+        }
+    }
+
+    #[test]
+    fn what_comes_from_elsewhere_is_no_markup() {
+        let event = |what, at| Event { at: Duration::from_secs(at), thread: "<i>\"&".into(), what };
+        let life = [What::Created, What::Published, What::Retired, What::Dropped];
+        let life = life.into_iter().zip(1..).map(|(what, at)| event(what, at)).collect();
+        let source = Record { life, ..nothing() };
+        let page = page(&report("<script>alert('1')</script>"), &source);
+        assert!(!page.contains("<script") && !page.contains("<i>\""), "{page}");
+        assert!(page.contains("&lt;script&gt;alert(&#39;1&#39;)&lt;/script&gt;"), "{page}");
+        assert!(page.contains("last count dropped by &lt;i&gt;&quot;&amp;"), "{page}");
+    }
+
+    #[test]
+    fn of_a_run_that_left_nothing_there_is_a_page() {
+        let page = page(&report("there was nothing"), &nothing());
+        assert!(page.contains("there was nothing") && page.ends_with("</html>\n"), "{page}");
+        for word in ["NaN", "inf"] {
+            assert!(!page.contains(word), "no {word} in {page}");
+        }
+    }
+}
