@@ -34,10 +34,15 @@ type Backend = trace::Traced<Own>;
 #[cfg(not(feature = "trace"))]
 type Backend = Own;
 
-#[cfg(feature = "trace")]
-static BQL: Backend = Backend::new(Own::new());
-#[cfg(not(feature = "trace"))]
-static BQL: Backend = Backend::new();
+static BQL: Backend = free();
+
+/// The lock before anybody takes it.
+const fn free() -> Backend {
+    #[cfg(feature = "trace")]
+    return trace::Traced::new(Own::new());
+    #[cfg(not(feature = "trace"))]
+    Own::new()
+}
 
 /// The marker of the big QEMU lock.
 #[derive(Debug)]

@@ -53,7 +53,7 @@ pub(super) fn draw(picture: &mut Picture, axis: &Axis, run: &Run<'_>) {
         let text = if share == 0.0 { "0".to_owned() } else { rate(top * share) };
         picture.text("number", [LEFT - 8.0, at + 4.0], Anchor::End, &text);
     }
-    picture.text("name", [0.0, (high + low) / 2.0 + 4.0], Anchor::Start, "stream");
+    picture.text("name", [LEFT - 84.0, (high + low) / 2.0 + 4.0], Anchor::End, "stream");
     let (mut line, mut ends) = (String::new(), None);
     for (from, to, rate) in steps {
         if let Some((left, right)) = axis.clip(from, to) {
