@@ -147,8 +147,11 @@ pub(crate) fn run(args: &DemoArgs) -> Result<(), Failure> {
         let destination = destination.record.as_ref();
         let run = Run { report: &report, setting, source, destination, samples: &samples };
         let written = file.as_file().write_all(run.page().as_bytes());
-        if let Err(error) = written.and_then(|()| file.persist()) {
-            report.add_error(migration::error_chain(&Failure::report_file(path)(error)));
+        match written.and_then(|()| file.persist()) {
+            Ok(()) => say!("the report is {}", path.display()),
+            Err(error) => {
+                report.add_error(migration::error_chain(&Failure::report_file(path)(error)));
+            }
         }
     }
     report.finish(args.json)

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::axis::{Axis, LEFT, RIGHT};
-use super::numbers::{rate, round_step};
+use super::numbers::{rate, round_end};
 use super::page::Run;
 use super::picture::{Anchor, Picture};
 
@@ -44,7 +44,7 @@ pub(super) fn draw(picture: &mut Picture, axis: &Axis, run: &Run<'_>) {
     if most <= 0.0 {
         return;
     }
-    let top = round_step(most / 2.0) * 2.0;
+    let top = round_end(most);
     let (high, low) = (picture.y + 8.0, picture.y + 8.0 + HEIGHT);
     let y = |rate: f64| low - rate / top * HEIGHT;
     for share in [0.0, 0.5, 1.0] {

@@ -139,7 +139,10 @@ impl<'a> Lanes<'a> {
             let long = format!("{short} to whoever holds the lock");
             let mut texts = vec![long, short];
             if published < self.axis.from && self.axis.is_the_migrations() {
-                texts.insert(0, format!("{}, published {} before", texts[0], span(-published)));
+                texts.insert(
+                    0,
+                    format!("{}, published {} before the migration", texts[0], span(-published)),
+                );
             }
             if let Some(text) = texts.iter().find(|text| width_of(text) + 12.0 <= right - left) {
                 picture.text("in-export", [left + 8.0, picture.y + 15.0], Anchor::Start, text);
@@ -164,7 +167,8 @@ impl<'a> Lanes<'a> {
         let mut threads: Vec<&str> = Vec::new();
         let life = self.record.life.iter().map(|event| event.thread.as_str());
         let holds = self.record.holds.iter().map(|hold| hold.thread.as_str());
-        for thread in life.chain(holds) {
+        // A vCPU that executes all the time need not have taken the lock.
+        for thread in life.chain(holds).chain([VCPU]) {
             if !threads.contains(&thread) {
                 threads.push(thread);
             }

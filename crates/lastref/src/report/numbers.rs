@@ -42,11 +42,20 @@ pub(super) fn count(number: u64) -> String {
     text
 }
 
-/// The least of 1, 2, 5, 10, 20, … that is not below `least`; an axis goes in such steps.
+/// The step of an axis: the least of 1, 2, 5, 10, 20, … that is not below `least`.
 pub(super) fn round_step(least: f64) -> f64 {
+    round_up(least, &[1.0, 2.0, 5.0])
+}
+
+/// The end of an axis with one step: a round number that is not below `most`, nor far above.
+pub(super) fn round_end(most: f64) -> f64 {
+    round_up(most, &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0])
+}
+
+fn round_up(least: f64, factors: &[f64]) -> f64 {
     let power = 10f64.powf(least.max(1e-9).log10().floor());
-    let factor = [1.0, 2.0, 5.0].into_iter().find(|factor| factor * power >= least * 0.999_999);
-    factor.unwrap_or(10.0) * power
+    let factor = factors.iter().find(|factor| *factor * power >= least * 0.999_999);
+    factor.unwrap_or(&10.0) * power
 }
 
 #[cfg(test)]
@@ -69,6 +78,13 @@ mod tests {
             (count(0), count(999), count(65_536), count(1_234_567)),
             ("0".into(), "999".into(), "65,536".into(), "1,234,567".into())
         );
+    }
+
+    #[test]
+    fn the_end_of_an_axis_is_not_far_above_what_it_shows() {
+        for (most, end) in [(0.9, 1.0), (4.1, 5.0), (70.0, 80.0), (81.0, 100.0)] {
+            assert!((round_end(most) / end - 1.0).abs() < 1e-9, "{most}: {}", round_end(most));
+        }
     }
 
     #[test]
