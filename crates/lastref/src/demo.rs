@@ -3,6 +3,7 @@
 use std::io::{self, BufReader, Write};
 use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,11 +37,7 @@ const PAGE: usize = PAGE_WORDS * size_of::<u64>();
 
 pub(crate) fn run(args: &DemoArgs) -> Result<(), Failure> {
     let interrupt = Interrupt::catch()?;
-    let page = args
-        .report
-        .as_deref()
-        .map(|path| WholeFile::create(path).map_err(Failure::report_file(path)));
-    let page = page.transpose()?;
+    let page = args.report.as_deref().map(PageFile::create).transpose()?;
     let folder = tempfile::tempdir().map_err(Failure::set_up("a folder for the socket"))?;
     let ram = Arc::new(Ram::anonymous(args.memory).map_err(Failure::set_up("the memory"))?);
     let (tracking, why_not) = args.dirty_log.of(&ram)?;
@@ -138,7 +135,7 @@ pub(crate) fn run(args: &DemoArgs) -> Result<(), Failure> {
     }
     report.object = Some(lives);
     vcpu_thread.join(&mut thread);
-    if let (Some(file), Some(path), Some(source)) = (page, &args.report, &record) {
+    if let (Some(page), Some(source)) = (page, &record) {
         let setting = Setting {
             dirty_rate: args.dirty_rate,
             transport: args.transport.name(),
@@ -146,15 +143,31 @@ pub(crate) fn run(args: &DemoArgs) -> Result<(), Failure> {
         };
         let destination = destination.record.as_ref();
         let run = Run { report: &report, setting, source, destination, samples: &samples };
-        let written = file.as_file().write_all(run.page().as_bytes());
-        match written.and_then(|()| file.persist()) {
-            Ok(()) => say!("the report is {}", path.display()),
-            Err(error) => {
-                report.add_error(migration::error_chain(&Failure::report_file(path)(error)));
-            }
+        match page.write(&run) {
+            Ok(path) => say!("the report is {}", path.display()),
+            Err(error) => report.add_error(migration::error_chain(&error)),
         }
     }
     report.finish(args.json)
+}
+
+/// The page of a report that is wanted.
+struct PageFile<'a> {
+    path: &'a Path,
+    file: WholeFile,
+}
+
+impl<'a> PageFile<'a> {
+    fn create(path: &'a Path) -> Result<Self, Failure> {
+        let file = WholeFile::create(path).map_err(Failure::report_file(path))?;
+        Ok(PageFile { path, file })
+    }
+
+    fn write(self, run: &Run<'_>) -> Result<&'a Path, Failure> {
+        let written = self.file.as_file().write_all(run.page().as_bytes());
+        let written = written.and_then(|()| self.file.persist());
+        written.map(|()| self.path).map_err(Failure::report_file(self.path))
+    }
 }
 
 impl DirtyLog {
@@ -219,7 +232,7 @@ struct Destination {
 }
 
 impl Destination {
-    fn start(args: &DemoArgs, folder: &std::path::Path) -> Result<Self, Failure> {
+    fn start(args: &DemoArgs, folder: &Path) -> Result<Self, Failure> {
         let uri = match args.transport {
             Transport::Unix => Uri::Unix(folder.join("migrate.sock")),
             Transport::Tcp => Uri::Tcp("127.0.0.1:0".into()),

@@ -183,6 +183,7 @@ fn a_migration_that_did_not_work_is_shown() {
             assert!(events.iter().any(|event| event.2 == name), "{name} at the {side}: {events:?}");
         }
     }
+    assert!(page.contains("the vCPU executes"), "{page}");
     let passes = table(&page, "passes-table");
     assert!(passes[passes.len() - 1][0].ends_with("broken off"), "{passes:?}");
 
