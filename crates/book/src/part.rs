@@ -31,7 +31,9 @@ pub enum Part {
 #[derive(Debug, Error)]
 pub enum PartError {
     /// The mark names nothing that can be made.
-    #[error("nothing is called {0:?} (try: case ROOM/NAME, step NUMBER, evidence, rooms, api CRATE)")]
+    #[error(
+        "nothing is called {0:?} (try: case ROOM/NAME, step NUMBER, evidence, rooms, api CRATE)"
+    )]
     Unknown(String),
     /// There is no such case.
     #[error("there is no case {0}")]

@@ -25,7 +25,8 @@
 //! Whose lock it is, is a choice of the whole program; a library leaves it open. By default it is a
 //! mutex of this crate. With the feature `c-lock` it is the lock of the C program that this crate
 //! is linked into, and the same tokens stand for it; the module `c_lock` says what that program
-//! owes.
+//! owes. With the feature `trace` a program can see who held the lock and when, in the module
+//! `trace`.
 //!
 //! # Alternatives
 //!
@@ -35,20 +36,35 @@
 //! [`&BqlGuard`]: BqlGuard
 //! [`&mut BqlGuard`]: BqlGuard
 //! [`&mut BqlUnlocked`]: BqlUnlocked
-#![cfg_attr(not(feature = "c-lock"), forbid(unsafe_code))]
+#![cfg_attr(not(any(feature = "c-lock", feature = "trace")), forbid(unsafe_code))]
 
 #[cfg(feature = "c-lock")]
 pub mod c_lock;
+#[cfg(feature = "trace")]
+pub mod trace;
 
 pub use biglock::AttachError;
 use biglock::{Condvar, Guard, Guarded, Lock, Unlocked};
 
 #[cfg(feature = "c-lock")]
-type Backend = c_lock::CLock;
+type Own = c_lock::CLock;
 #[cfg(not(feature = "c-lock"))]
-type Backend = biglock::StdMutex;
+type Own = biglock::StdMutex;
 
-static BQL: Backend = Backend::new();
+#[cfg(feature = "trace")]
+type Backend = trace::Traced<Own>;
+#[cfg(not(feature = "trace"))]
+type Backend = Own;
+
+static BQL: Backend = free();
+
+/// The lock before anybody takes it.
+const fn free() -> Backend {
+    #[cfg(feature = "trace")]
+    return trace::Traced::new(Own::new());
+    #[cfg(not(feature = "trace"))]
+    Own::new()
+}
 
 /// The marker of the big QEMU lock.
 #[derive(Debug)]

@@ -63,9 +63,9 @@ pub(crate) fn keep_error(state: &MigrationState, direction: Direction, error: Mi
 pub struct Begun(Arc<MigrationState>);
 
 impl Begun {
-    /// A count for a thread that works on this migration.
-    pub(crate) fn counted(&self) -> Arc<MigrationState> {
-        self.0.counted()
+    /// A count for the thread `holder`, which works on this migration.
+    pub(crate) fn counted_for(&self, holder: &str) -> Arc<MigrationState> {
+        self.0.counted_for(holder)
     }
 }
 
@@ -96,7 +96,7 @@ pub(crate) fn spawn<End: 'static>(
     run: impl FnOnce(&MigrationState, &mut BqlUnlocked) -> End + Send + 'static,
     clean_up: fn(&MigrationState, &mut BqlGuard<'_>, Option<End>) -> Cleaned,
 ) -> Result<(), MigrationError> {
-    let owned = state.counted();
+    let owned = state.counted_for(name);
     let body = move || {
         let state = owned;
         let Ok(mut thread) = BqlUnlocked::attach() else {
@@ -117,6 +117,9 @@ pub(crate) fn spawn<End: 'static>(
             // becomes known all the same.
             .unwrap_or_else(|()| Cleaned::failed(&state, direction));
         cleaned.publish(&state, &mut guard);
+        drop(guard);
+        drop(thread);
+        state.give_back();
     };
     match thread::Builder::new().name(name.to_owned()).spawn(body) {
         Ok(_detached) => Ok(()),

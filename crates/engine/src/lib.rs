@@ -59,6 +59,7 @@
 
 mod attempt;
 mod channel;
+mod course;
 mod error;
 mod guest_io;
 mod host;
@@ -77,6 +78,7 @@ mod transport;
 mod uri;
 
 pub use attempt::{Begun, Cleaned};
+pub use course::{Course, Pass};
 pub use error::{MigrationError, RestoreError};
 pub use host::{Device, Host, HostError, RunState, Vm, VmStopped};
 pub use incoming::migrate_incoming;

@@ -13,6 +13,8 @@ pub struct LifeEvent {
     pub at: Instant,
     /// On which thread; threads without a name have none.
     pub thread: String,
+    /// Of a count that is taken, the thread that gets it; else the same as `thread`.
+    pub holder: String,
     /// What.
     pub what: LifeEventKind,
 }
@@ -28,6 +30,8 @@ pub enum LifeEventKind {
     Retired,
     /// Somebody took a count, so as to outlive a call.
     Counted,
+    /// Who had a count gives it back.
+    GivenBack,
     /// The last count is gone.
     Dropped,
 }
@@ -50,9 +54,16 @@ impl Life {
 
     /// Notes that `what` happens now on this thread.
     pub(crate) fn record(&self, what: LifeEventKind) {
+        let thread = thread::current();
+        self.record_for(what, thread.name().unwrap_or(""));
+    }
+
+    /// The same of what is done for the thread `holder`.
+    pub(crate) fn record_for(&self, what: LifeEventKind, holder: &str) {
         let event = LifeEvent {
             at: Instant::now(),
             thread: thread::current().name().unwrap_or("").to_owned(),
+            holder: holder.to_owned(),
             what,
         };
         self.lock().push(event);

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use bql::BqlUnlocked;
 
+use crate::course::{Course, Pass};
 use crate::error::MigrationError;
 use crate::status::{Direction, MigrationStatus};
 use crate::transitions::allows;
@@ -49,8 +50,9 @@ struct Inner {
     info: MigrationInfo,
     started: Option<Instant>,
     error: Option<Arc<MigrationError>>,
-    /// Each status since the last migration began, and the one before.
-    history: Vec<MigrationStatus>,
+    /// The status before the last migration.
+    before: Option<MigrationStatus>,
+    course: Course,
     /// Counts what is told to who waits.
     changes: u64,
 }
@@ -91,7 +93,7 @@ impl Progress {
             "{:?}: from {before} to {status} is not in the table",
             self.direction
         );
-        inner.history.push(status);
+        inner.course.statuses.push((status, Instant::now()));
         inner.changes += 1;
         self.status.store(status as u8, Ordering::Release);
         self.changed.notify_all();
@@ -126,7 +128,7 @@ impl Progress {
         let mut inner = self.lock();
         *inner = Inner {
             started: Some(Instant::now()),
-            history: vec![self.status()],
+            before: Some(self.status()),
             changes: inner.changes,
             ..Inner::default()
         };
@@ -136,6 +138,16 @@ impl Progress {
     /// Changes the counters. Nobody is woken for that: it happens thousands of times a second.
     pub(crate) fn update(&self, change: impl FnOnce(&mut MigrationInfo)) {
         change(&mut self.lock().info);
+    }
+
+    /// A pass over memory is over.
+    pub(crate) fn note_pass(&self, pass: Pass) {
+        self.lock().course.passes.push(pass);
+    }
+
+    /// The last byte of the stream went.
+    pub(crate) fn note_sent(&self) {
+        self.lock().course.sent = Some(Instant::now());
     }
 
     /// A destination waits at `uri` now.
@@ -191,7 +203,14 @@ impl Observer {
 
     /// The status before the last migration, and each one since.
     pub fn history(&self) -> Vec<MigrationStatus> {
-        self.progress.lock().history.clone()
+        let inner = self.progress.lock();
+        let since = inner.course.statuses.iter().map(|(status, _)| *status);
+        inner.before.into_iter().chain(since).collect()
+    }
+
+    /// What happened when since the last migration began.
+    pub fn course(&self) -> Course {
+        self.progress.lock().course.clone()
     }
 
     /// The counters now.

@@ -84,6 +84,17 @@ impl MigrationState {
         Arc::clone(self)
     }
 
+    /// The same for a thread that is called `holder` and does not run yet.
+    pub(crate) fn counted_for(self: &Arc<Self>, holder: &str) -> Arc<Self> {
+        self.life.record_for(LifeEventKind::Counted, holder);
+        Arc::clone(self)
+    }
+
+    /// Gives a count back, and notes it. If it is the last one, the object ends here.
+    pub fn give_back(self: Arc<Self>) {
+        self.life.record(LifeEventKind::GivenBack);
+    }
+
     /// Notes what the holder of this object does with it.
     pub fn record(&self, what: LifeEventKind) {
         self.life.record(what);

@@ -69,6 +69,16 @@ pub(crate) enum DirtyLog {
     Software,
 }
 
+impl Transport {
+    /// As the command line has it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Transport::Unix => "unix",
+            Transport::Tcp => "tcp",
+        }
+    }
+}
+
 impl DirtyLog {
     /// As the command line has it.
     pub(crate) fn name(self) -> &'static str {
@@ -106,6 +116,10 @@ pub(crate) struct DemoArgs {
     /// Print the result as one JSON object on standard output.
     #[arg(long)]
     pub(crate) json: bool,
+    /// Draw the migration, on one page that needs nothing else. The file appears complete or not
+    /// at all.
+    #[arg(long, value_name = "FILE.html")]
+    pub(crate) report: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -181,6 +195,9 @@ pub(crate) struct DemoDestinationArgs {
     pub(crate) channels: Option<u8>,
     #[arg(long, value_enum)]
     pub(crate) dirty_log: DirtyLog,
+    /// Record the run for the report.
+    #[arg(long)]
+    pub(crate) record: bool,
     #[arg(value_name = "URI")]
     pub(crate) uri: Uri,
 }

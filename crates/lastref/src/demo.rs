@@ -1,7 +1,9 @@
 //! `lastref demo`: a machine that keeps writing to its memory moves between two processes.
 
-use std::io::{self, BufReader};
+use std::io::{self, BufReader, Write};
+use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,22 +11,33 @@ use std::time::Duration;
 use machine::{DirtyTracking, Ram, Vcpu, VcpuState, Workload};
 use migration::bql::BqlUnlocked;
 use migration::{Direction, MigrationParameters, PAGE_WORDS, RunState, Uri};
+use rustix::event::{PollFd, PollFlags};
 
 use crate::cli::{DemoArgs, DirtyLog, Transport};
 use crate::destination::{Arrived, Message};
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
+use crate::record::{Record, Recording, Sample};
+use crate::report::page::{Run, Setting};
 use crate::report::{Lives, ObjectLife, Report};
 use crate::session::Session;
 use crate::watch::watch;
+use crate::whole_file::WholeFile;
 
 /// How long a machine that stays is watched to see that it runs on.
 const RUNS_ON: Duration = Duration::from_millis(200);
+
+/// How often the counters are looked at for a report.
+const SAMPLE: Duration = Duration::from_millis(10);
+
+/// How long a destination may take to say how it saw a migration end that was cancelled here.
+const LAST_WORD: Duration = Duration::from_secs(2);
 
 const PAGE: usize = PAGE_WORDS * size_of::<u64>();
 
 pub(crate) fn run(args: &DemoArgs) -> Result<(), Failure> {
     let interrupt = Interrupt::catch()?;
+    let page = args.report.as_deref().map(PageFile::create).transpose()?;
     let folder = tempfile::tempdir().map_err(Failure::set_up("a folder for the socket"))?;
     let ram = Arc::new(Ram::anonymous(args.memory).map_err(Failure::set_up("the memory"))?);
     let (tracking, why_not) = args.dirty_log.of(&ram)?;
@@ -58,6 +71,7 @@ pub(crate) fn run(args: &DemoArgs) -> Result<(), Failure> {
         destination.child.id()
     );
     let host = machine::running_machine(&vcpu, ram, &tracking)?;
+    let recording = page.as_ref().map(|_| Recording::start());
     let mut session = Session::new(BqlUnlocked::attach()?, host, Direction::Outgoing, interrupt)?;
     let parameters = MigrationParameters {
         max_bandwidth: args.max_bandwidth,
@@ -65,13 +79,25 @@ pub(crate) fn run(args: &DemoArgs) -> Result<(), Failure> {
         ..MigrationParameters::default()
     };
     session.begin(uri.into(), args.channels, parameters)?;
-    watch(&mut session);
-    let mut report = Report::new(&session.observer);
+    let mut samples = Vec::new();
+    if recording.is_some() {
+        session.refresh = SAMPLE;
+        watch(&mut session, |info| samples.push(Sample::of(info)));
+    } else {
+        watch(&mut session, |_| ());
+    }
+    let observer = session.observer.clone();
+    let mut report = Report::new(&observer);
     report.dirty_log = Some(tracking.name());
     let (mut thread, events) = session.end();
-    let source = events.as_deref().and_then(ObjectLife::new);
+    let record = recording.map(|recording| recording.end(&observer, &events));
+    let record = record.map(|record| {
+        let bql = thread.lock();
+        let (stopped_at, started_at) = (vcpu.stopped_at(&bql), vcpu.started_at(&bql));
+        Record { stopped_at, started_at, ..record }
+    });
 
-    let mut lives = Lives { source, destination: None };
+    let mut lives = Lives { source: ObjectLife::new(&events), destination: None };
     if report.completed() {
         let bql = thread.lock();
         let (stopped_at, sent) = (vcpu.stopped_at(&bql), vcpu.state(&bql).position);
@@ -102,11 +128,46 @@ pub(crate) fn run(args: &DemoArgs) -> Result<(), Failure> {
         {
             report.add_error(said);
         }
+        if record.is_some() {
+            destination.listen_for(LAST_WORD);
+        }
         runs_on(&vcpu, &mut thread);
     }
     report.object = Some(lives);
     vcpu_thread.join(&mut thread);
+    if let (Some(page), Some(source)) = (page, &record) {
+        let setting = Setting {
+            dirty_rate: args.dirty_rate,
+            transport: args.transport.name(),
+            channels: args.channels,
+        };
+        let destination = destination.record.as_ref();
+        let run = Run { report: &report, setting, source, destination, samples: &samples };
+        match page.write(&run) {
+            Ok(path) => say!("the report is {}", path.display()),
+            Err(error) => report.add_error(migration::error_chain(&error)),
+        }
+    }
     report.finish(args.json)
+}
+
+/// The page of a report that is wanted.
+struct PageFile<'a> {
+    path: &'a Path,
+    file: WholeFile,
+}
+
+impl<'a> PageFile<'a> {
+    fn create(path: &'a Path) -> Result<Self, Failure> {
+        let file = WholeFile::create(path).map_err(Failure::report_file(path))?;
+        Ok(PageFile { path, file })
+    }
+
+    fn write(self, run: &Run<'_>) -> Result<&'a Path, Failure> {
+        let written = self.file.as_file().write_all(run.page().as_bytes());
+        let written = written.and_then(|()| self.file.persist());
+        written.map(|()| self.path).map_err(Failure::report_file(self.path))
+    }
 }
 
 impl DirtyLog {
@@ -166,10 +227,12 @@ fn runs_on(vcpu: &Vcpu, thread: &mut BqlUnlocked) {
 struct Destination {
     child: Child,
     messages: BufReader<ChildStdout>,
+    /// What it recorded, once it has said so.
+    record: Option<Record>,
 }
 
 impl Destination {
-    fn start(args: &DemoArgs, folder: &std::path::Path) -> Result<Self, Failure> {
+    fn start(args: &DemoArgs, folder: &Path) -> Result<Self, Failure> {
         let uri = match args.transport {
             Transport::Unix => Uri::Unix(folder.join("migrate.sock")),
             Transport::Tcp => Uri::Tcp("127.0.0.1:0".into()),
@@ -182,6 +245,7 @@ impl Destination {
                 .args(args.channels.map(|channels| format!("--channels={channels}")))
                 .arg("--dirty-log")
                 .arg(args.dirty_log.name())
+                .args(args.report.as_ref().map(|_| "--record"))
                 .arg(uri.to_string())
                 .stdin(Stdio::null())
                 .stdout(Stdio::piped())
@@ -189,14 +253,25 @@ impl Destination {
                 .process_group(0)
                 .spawn()?;
             let stdout = child.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
-            Ok(Destination { child, messages: BufReader::new(stdout) })
+            Ok(Destination { child, messages: BufReader::new(stdout), record: None })
         };
         start().map_err(Failure::set_up("the destination process"))
     }
 
+    /// The next message; what it recorded is kept here.
+    fn next(&mut self) -> io::Result<Option<Message>> {
+        let mut message = Message::hear(&mut self.messages)?;
+        if let Some(Message::Arrived(Arrived { record, .. }) | Message::Failed { record, .. }) =
+            &mut message
+        {
+            self.record = record.take();
+        }
+        Ok(message)
+    }
+
     fn hear(&mut self) -> Result<Message, Failure> {
         let what = "ended without a word";
-        match Message::hear(&mut self.messages) {
+        match self.next() {
             Ok(Some(message)) => Ok(message),
             Ok(None) => Err(Failure::Destination { what, source: None }),
             Err(source) => Err(Failure::Destination { what, source: Some(source) }),
@@ -210,7 +285,7 @@ impl Destination {
                 Ok(uri) => Ok(uri),
                 Err(_) => Err(Failure::Destination { what, source: None }),
             },
-            Message::Failed(error) => {
+            Message::Failed { error, .. } => {
                 Err(Failure::Destination { what, source: Some(io::Error::other(error)) })
             }
             Message::Arrived(_) => Err(Failure::Destination { what, source: None }),
@@ -221,17 +296,32 @@ impl Destination {
         let what = "took the machine and did not report on it";
         match self.hear()? {
             Message::Arrived(arrived) => Ok(arrived),
-            Message::Failed(error) => {
+            Message::Failed { error, .. } => {
                 Err(Failure::Destination { what, source: Some(io::Error::other(error)) })
             }
             Message::Waits(_) => Err(Failure::Destination { what, source: None }),
         }
     }
 
+    /// Waits for a message, for its record's sake.
+    fn listen_for(&mut self, limit: Duration) {
+        let limit = rustix::event::Timespec::try_from(limit).ok();
+        let stdout = self.messages.get_ref().as_fd();
+        let mut ready = [PollFd::from_borrowed_fd(stdout, PollFlags::IN)];
+        if self.record.is_none()
+            && matches!(rustix::event::poll(&mut ready, limit.as_ref()), Ok(1..))
+        {
+            // It may have ended without one.
+            let _ = self.next();
+        }
+    }
+
     /// Why the destination failed, if it says so or was ended.
     fn last_words(&mut self) -> Option<String> {
-        match Message::hear(&mut self.messages) {
-            Ok(Some(Message::Failed(error))) => Some(format!("the destination says: {error}")),
+        match self.next() {
+            Ok(Some(Message::Failed { error, .. })) => {
+                Some(format!("the destination says: {error}"))
+            }
             _ => self
                 .child
                 .wait()

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::cli::DemoDestinationArgs;
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
+use crate::record::{Record, Recording};
 use crate::report::ObjectLife;
 use crate::session::Session;
 
@@ -28,7 +29,7 @@ pub(crate) enum Message {
     /// The machine is here and was checked.
     Arrived(Arrived),
     /// The migration failed.
-    Failed(String),
+    Failed { error: String, record: Option<Record> },
 }
 
 /// What the destination found.
@@ -44,6 +45,8 @@ pub(crate) struct Arrived {
     /// Writes that found another word than they had to.
     pub(crate) faults: u64,
     pub(crate) life: Option<ObjectLife>,
+    /// For the source's report, if it asked for one.
+    pub(crate) record: Option<Record>,
 }
 
 impl Message {
@@ -72,6 +75,7 @@ pub(crate) fn run(args: &DemoDestinationArgs) -> Result<(), Failure> {
         Vcpu::start(Arc::clone(&ram), tracking.clone(), VcpuState::default(), RunState::InMigrate)?;
     let vcpu = vcpu_thread.vcpu().clone();
     let host = machine::running_machine(&vcpu, ram, &tracking)?;
+    let recording = args.record.then(Recording::start);
     let mut session =
         Session::new(BqlUnlocked::attach()?, host, Direction::Incoming, Interrupt::catch()?)?;
     session.begin(args.uri.clone().into(), args.channels, MigrationParameters::default())?;
@@ -90,14 +94,18 @@ pub(crate) fn run(args: &DemoDestinationArgs) -> Result<(), Failure> {
         Message::Waits(uri.to_string()).say()?;
     }
     if wait(&mut session, false) != MigrationStatus::Completed {
-        let error = session.observer.error();
+        let observer = session.observer.clone();
+        let error = observer.error();
         let error = error.map(|error| migration::error_chain(&*error)).unwrap_or_default();
-        let (_thread, _life) = session.end();
-        return Message::Failed(error).say().and(Err(Failure::Reported));
+        let (_thread, events) = session.end();
+        let record = recording.map(|recording| recording.end(&observer, &events));
+        return Message::Failed { error, record }.say().and(Err(Failure::Reported));
     }
 
+    let observer = session.observer.clone();
     let (mut thread, events) = session.end();
     std::thread::sleep(RUNS_ON);
+    let record = recording.map(|recording| recording.end(&observer, &events));
     let mut bql = thread.lock();
     let started_at = vcpu.started_at(&bql);
     vcpu.stop(&mut bql);
@@ -111,7 +119,8 @@ pub(crate) fn run(args: &DemoDestinationArgs) -> Result<(), Failure> {
         checked: cpu.position,
         memory: memory.map(|verified| verified.pages).map_err(|error| error.to_string()),
         faults: cpu.faults,
-        life: events.as_deref().and_then(ObjectLife::new),
+        life: ObjectLife::new(&events),
+        record: record.map(|record| Record { started_at, ..record }),
     })
     .say()?;
     vcpu_thread.join(&mut thread);

@@ -14,6 +14,8 @@ pub(crate) enum Failure {
     Reported,
     #[error("cannot use the RAM file {}", path.display())]
     RamFile { path: PathBuf, source: io::Error },
+    #[error("cannot use the report file {}", path.display())]
+    ReportFile { path: PathBuf, source: io::Error },
     #[error("cannot use {uri}")]
     Uri { uri: Uri, source: io::Error },
     #[error("cancelled")]
@@ -41,6 +43,12 @@ impl Failure {
     pub(crate) fn ram_file(path: &std::path::Path) -> impl FnOnce(io::Error) -> Failure {
         let path = path.to_owned();
         move |source| Failure::RamFile { path, source }
+    }
+
+    /// What to say of a report that cannot be written.
+    pub(crate) fn report_file(path: &std::path::Path) -> impl FnOnce(io::Error) -> Failure {
+        let path = path.to_owned();
+        move |source| Failure::ReportFile { path, source }
     }
 
     /// What to say of a URI that cannot be used.

@@ -18,11 +18,13 @@ mod failure;
 mod inherited;
 mod interrupt;
 mod receive;
+mod record;
 mod report;
 mod send;
 mod session;
 mod size;
 mod watch;
+mod whole_file;
 
 use std::process::ExitCode;
 

@@ -34,7 +34,7 @@ pub(crate) fn run(args: &SendArgs) -> Result<(), Failure> {
         ..Default::default()
     };
     session.begin(endpoint, args.channels, parameters)?;
-    watch(&mut session);
+    watch(&mut session, |_| ());
     let report = Report::new(&session.observer);
     let (_thread, _life) = session.end();
     report.finish(args.json)

@@ -15,7 +15,7 @@ use crate::interrupt::Interrupt;
 /// nothing to wait for, so this is only reached if it hangs.
 const LET_GO: Duration = Duration::from_secs(5);
 
-/// How often a wait looks at signals, and a display is brought up to date.
+/// Often enough for people.
 const REFRESH: Duration = Duration::from_millis(100);
 
 /// The main thread with a published migration object.
@@ -24,6 +24,8 @@ pub(crate) struct Session {
     object: MigrationObject,
     pub(crate) direction: Direction,
     pub(crate) observer: Observer,
+    /// How often a wait looks at signals, and a display is brought up to date.
+    pub(crate) refresh: Duration,
     life: Life,
     interrupt: Interrupt,
 }
@@ -43,7 +45,7 @@ impl Session {
             return Err(CommandError::NoObject.into());
         };
         drop(bql);
-        Ok(Session { thread, object, direction, observer, life, interrupt })
+        Ok(Session { thread, object, direction, observer, refresh: REFRESH, life, interrupt })
     }
 
     /// Begins to migrate, over `channels` of multifd if there are to be any.
@@ -73,19 +75,19 @@ impl Session {
         &mut self,
         done: impl Fn(MigrationStatus, &MigrationInfo) -> bool,
     ) -> MigrationStatus {
-        let status = self.observer.wait(&mut self.thread, REFRESH, done);
+        let status = self.observer.wait(&mut self.thread, self.refresh, done);
         if self.interrupt.is_asked() {
             migration::cancel(&mut self.thread.lock(), self.direction);
         }
         status
     }
 
-    /// Shuts the migration object down and tells its life; `None` if its thread does not let
-    /// go of it.
-    pub(crate) fn end(mut self) -> (BqlUnlocked, Option<Vec<LifeEvent>>) {
+    /// Shuts the migration object down and tells its life; without its end, if its thread does
+    /// not let go of it.
+    pub(crate) fn end(mut self) -> (BqlUnlocked, Vec<LifeEvent>) {
         let retired = migration::shutdown(self.object, &mut self.thread.lock());
         drop(retired);
-        let gone = self.life.wait_until_dropped(&mut self.thread, LET_GO);
-        (self.thread, gone.then(|| self.life.events()))
+        self.life.wait_until_dropped(&mut self.thread, LET_GO);
+        (self.thread, self.life.events())
     }
 }

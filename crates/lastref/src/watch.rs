@@ -11,16 +11,18 @@ use crate::session::Session;
 /// How often a plain line is printed.
 const LINE: Duration = Duration::from_secs(1);
 
-/// Shows the migration until it is over; Ctrl-C cancels it.
-pub(crate) fn watch(session: &mut Session) -> MigrationStatus {
+/// Shows the migration until it is over, each time to `seen` too; Ctrl-C cancels it.
+pub(crate) fn watch(session: &mut Session, mut seen: impl FnMut(&MigrationInfo)) {
     let mut display = Display::new();
     loop {
         let status = session.wait(|status, _| status.is_terminal());
         if status.is_terminal() {
             display.clear();
-            return status;
+            return;
         }
-        display.show(session.direction, status, &session.observer.info());
+        let info = session.observer.info();
+        seen(&info);
+        display.show(session.direction, status, &info);
     }
 }
 

@@ -124,6 +124,7 @@ fn help_names_what_is_built_and_nothing_else() {
                 "--channels",
                 "--dirty-log",
                 "--json",
+                "--report",
                 "unix",
                 "tcp",
                 "write-protect",
@@ -153,7 +154,7 @@ fn help_names_what_is_built_and_nothing_else() {
         for word in named {
             assert!(words(&text).iter().any(|w| w == word), "{word} expected in\n{text}");
         }
-        for word in ["demo-destination", "machine", "inspect", "--report", "--qmp"] {
+        for word in ["demo-destination", "machine", "inspect", "--record", "--qmp"] {
             let command = text.lines().any(|line| line.trim_start().starts_with(word));
             assert!(!command, "no {word} expected in\n{text}");
         }

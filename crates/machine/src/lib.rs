@@ -62,7 +62,7 @@ pub use dirty::{NeverDirty, SoftwareDirtyLog};
 pub use none::{NoVm, Timers};
 pub use ram::Ram;
 pub use tracking::DirtyTracking;
-pub use vcpu::{Mismatch, Vcpu, VcpuError, VcpuState, VcpuThread, Verified};
+pub use vcpu::{Mismatch, Vcpu, VcpuError, VcpuState, VcpuThread, Verified, monotonic};
 pub use workload::{Page, Workload, Write};
 pub use write_protect::WriteProtectLog;
 

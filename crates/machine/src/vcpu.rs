@@ -94,7 +94,7 @@ pub struct VcpuThread {
 }
 
 /// Time on the clock that all processes of this system share.
-fn monotonic() -> Duration {
+pub fn monotonic() -> Duration {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
     Duration::new(
         u64::try_from(now.tv_sec).unwrap_or_default(),

@@ -51,10 +51,10 @@ pub use misc::{
 };
 
 pub use engine::{
-    AnnounceParameters, BlockError, Blocker, Device, Direction, DirtyBitmap, DirtyLog, Endpoint,
-    GuestMemory, Host, HostError, Life, LifeEvent, LifeEventKind, MigMode, MigModes,
+    AnnounceParameters, BlockError, Blocker, Course, Device, Direction, DirtyBitmap, DirtyLog,
+    Endpoint, GuestMemory, Host, HostError, Life, LifeEvent, LifeEventKind, MigMode, MigModes,
     MigrationCapabilities, MigrationError, MigrationEvent, MigrationInfo, MigrationParameters,
-    MigrationStatus, Notifier, Observer, PAGE_WORDS, ParameterError, RamBlock, RamSizeError,
+    MigrationStatus, Notifier, Observer, PAGE_WORDS, ParameterError, Pass, RamBlock, RamSizeError,
     RestoreError, RunState, Uri, UriError, Vm, VmStopped, ZeroPageDetection, error_chain,
 };
 
@@ -109,7 +109,13 @@ pub fn object_init(bql: &mut BqlGuard<'_>, host: Host) -> Result<MigrationObject
 #[must_use = "dropping it may destroy the migration object"]
 #[derive(Debug)]
 pub struct Retired {
-    _state: Arc<MigrationState>,
+    state: Arc<MigrationState>,
+}
+
+impl Drop for Retired {
+    fn drop(&mut self) {
+        self.state.record(LifeEventKind::GivenBack);
+    }
 }
 
 /// Takes the migration object away from the outside and cancels what it is doing
@@ -122,7 +128,7 @@ pub fn shutdown(object: MigrationObject, bql: &mut BqlGuard<'_>) -> Retired {
     state.cancel(bql, Direction::Incoming);
     let registrations = state.registrations(bql).clone();
     CURRENT.waiting.borrow_mut(bql).merge(registrations);
-    Retired { _state: state }
+    Retired { state }
 }
 
 /// A count of the current object, for a command during which the BQL may be released.

@@ -843,11 +843,15 @@ impl Model {
     }
 }
 
-/// Made, shown, taken away and dropped, once each and in this order.
+/// Made, shown, taken away and dropped, once each and in this order; and every count given back,
+/// the owner's too.
 #[track_caller]
 fn assert_one_life(life: &Life) {
     let events = life.events().into_iter().map(|event| event.what);
-    let events: Vec<_> = events.filter(|what| *what != LifeEventKind::Counted).collect();
+    let (counts, events): (Vec<_>, Vec<_>) =
+        events.partition(|what| matches!(what, LifeEventKind::Counted | LifeEventKind::GivenBack));
+    let given_back = counts.iter().filter(|what| **what == LifeEventKind::GivenBack).count();
+    assert_eq!(given_back, counts.len() - given_back + 1, "{counts:?}");
     let [created, published, retired, dropped] = [
         LifeEventKind::Created,
         LifeEventKind::Published,

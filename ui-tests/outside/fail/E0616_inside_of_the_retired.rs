@@ -5,7 +5,7 @@ use migration::{MigrationObject, Retired};
 
 fn after(object: MigrationObject, bql: &mut BqlGuard<'_>) {
     let retired: Retired = migration::shutdown(object, bql);
-    drop(retired._state); //~ E0616 _state Retired
+    let _object = &retired.state; //~ E0616 state Retired
 }
 
 fn main() {}

@@ -221,11 +221,13 @@ impl Receivers {
         };
         for (id, channel) in (0..=u8::MAX).zip(&receivers.channels) {
             channel.set_blocking().map_err(resources("channel that blocks"))?;
+            let name = format!("mig/dst/recv_{id}");
             let (owned, shared, channel) =
-                (begun.counted(), Arc::clone(&receivers.shared), Arc::clone(channel));
-            let thread = thread::Builder::new()
-                .name(format!("mig/dst/recv_{id}"))
-                .spawn(move || run(owned, &shared, &channel, id));
+                (begun.counted_for(&name), Arc::clone(&receivers.shared), Arc::clone(channel));
+            let thread = thread::Builder::new().name(name).spawn(move || {
+                run(&owned, &shared, &channel, id);
+                owned.give_back();
+            });
             receivers.threads.push(thread.map_err(resources("thread"))?);
         }
         Ok(receivers)
@@ -300,8 +302,8 @@ impl From<DecodeError> for ChannelError {
 }
 
 /// A channel's thread.
-fn run(state: Arc<MigrationState>, shared: &Shared, channel: &Channel, id: u8) {
-    let error = match catch_unwind(AssertUnwindSafe(|| receive_all(&state, shared, channel))) {
+fn run(state: &MigrationState, shared: &Shared, channel: &Channel, id: u8) {
+    let error = match catch_unwind(AssertUnwindSafe(|| receive_all(state, shared, channel))) {
         Ok(Ok(())) => return shared.change(|gate| gate.closed = Some(id)),
         Ok(Err(ChannelError::Stream(source))) => MigrationError::LoadChannel { id, source },
         Ok(Err(ChannelError::Memory(error))) => error,
@@ -310,7 +312,7 @@ fn run(state: Arc<MigrationState>, shared: &Shared, channel: &Channel, id: u8) {
     if shared.lock().ended {
         return shared.change(|gate| gate.late = Some(error));
     }
-    fail_from_channel(&state, Direction::Incoming, error);
+    fail_from_channel(state, Direction::Incoming, error);
     shared.change(|gate| gate.broken = true);
 }
 

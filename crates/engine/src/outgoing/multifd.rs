@@ -205,11 +205,13 @@ impl Senders {
             })?;
             senders.shared.count(init.len());
 
-            let (owned, shared) = (begun.counted(), Arc::clone(&senders.shared));
+            let name = format!("mig/src/send_{id}");
+            let (owned, shared) = (begun.counted_for(&name), Arc::clone(&senders.shared));
             senders.channels.push(Arc::clone(&channel));
-            let thread = thread::Builder::new()
-                .name(format!("mig/src/send_{id}"))
-                .spawn(move || run(owned, &shared, &channel));
+            let thread = thread::Builder::new().name(name).spawn(move || {
+                run(&owned, &shared, &channel);
+                owned.give_back();
+            });
             senders.threads.push(
                 thread.map_err(|source| MigrationError::Resources { what: "thread", source })?,
             );
@@ -280,9 +282,9 @@ impl Drop for Senders {
 }
 
 /// A channel's thread.
-fn run(state: Arc<MigrationState>, shared: &Shared, channel: &Channel) {
+fn run(state: &MigrationState, shared: &Shared, channel: &Channel) {
     hold_back_sigpipe();
-    let sent = catch_unwind(AssertUnwindSafe(|| send_all(&state, shared, channel)));
+    let sent = catch_unwind(AssertUnwindSafe(|| send_all(state, shared, channel)));
     let error = match sent {
         Ok(Ok(())) => return,
         Ok(Err(error)) => error,
@@ -290,7 +292,7 @@ fn run(state: Arc<MigrationState>, shared: &Shared, channel: &Channel) {
     };
     // An end that was asked for breaks the channels off.
     if !shared.lock().ended {
-        fail_from_channel(&state, Direction::Outgoing, error);
+        fail_from_channel(state, Direction::Outgoing, error);
     }
     shared.end(true);
 }

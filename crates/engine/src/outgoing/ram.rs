@@ -4,11 +4,13 @@
 //! kernel takes from guest memory. A PART has many batches, as QEMU's has.
 
 use std::ops::Range;
+use std::time::Instant;
 
 use wire::ram::encode_page_header;
 use wire::ram::{BlockEntry, BlockList, PageOffset, RAM_VERSION, RamFlags, RamRecord};
 use wire::{Footer, IdStr, Record, SectionHeader, TARGET_PAGE_SIZE, Wire};
 
+use crate::course::Pass;
 use crate::error::MigrationError;
 use crate::guest_io::Piece;
 use crate::ram::{DirtyBitmap, PageSet, RamBlock, is_zero};
@@ -116,8 +118,32 @@ impl RamSave {
         Ok(())
     }
 
-    /// Sends every page that is dirty now, once. With `limited`, at most at `max-bandwidth`.
+    /// Sends every page that is dirty now, once, and notes that pass. With `limited`, at most at
+    /// `max-bandwidth`: the machine runs.
     pub(super) fn send_dirty(
+        &mut self,
+        state: &MigrationState,
+        stream: &mut Stream,
+        limited: bool,
+    ) -> Result<(), MigrationError> {
+        let progress = &state.outgoing.progress;
+        let (began, sent, before) = (Instant::now(), stream.sent(), progress.info());
+        let dirty = self.remaining() / TARGET_PAGE_SIZE as u64;
+        let done = self.send_each_dirty(state, stream, limited);
+        let now = progress.info();
+        progress.note_pass(Pass {
+            began,
+            ended: Instant::now(),
+            dirty,
+            normal: now.normal - before.normal,
+            duplicate: now.duplicate - before.duplicate,
+            bytes: stream.sent() - sent,
+            stopped: !limited,
+        });
+        done
+    }
+
+    fn send_each_dirty(
         &mut self,
         state: &MigrationState,
         stream: &mut Stream,

@@ -86,6 +86,7 @@ impl Switchover {
         let mut end = Vec::new();
         RamSave::end(state, &self.stream, &mut end)?;
         self.stream.send_pieces(state, &mut [Piece::bytes(&end), Piece::bytes(&self.tail)])?;
+        state.outgoing.progress.note_sent();
         let sent = self.stream.sent();
         state.outgoing.progress.update(|info| info.transferred = sent);
         if self.stream.channel().is_two_way() {

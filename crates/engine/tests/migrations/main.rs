@@ -2,6 +2,7 @@
 //! the test plays, with a machine that does at each hook what the test wants.
 
 mod cancel;
+mod course;
 mod endpoints;
 mod faults;
 mod multifd;

@@ -21,19 +21,19 @@ use crate::transfer::{assert_arrived, transfer};
 
 const PAGES: usize = 1000;
 
-fn use_multifd(site: &Site, thread: &mut BqlUnlocked, parameters: MigrationParameters) {
+pub(crate) fn use_multifd(site: &Site, thread: &mut BqlUnlocked, parameters: MigrationParameters) {
     let bql = thread.lock();
     let capabilities = MigrationCapabilities { multifd: true, ..Default::default() };
     site.object.set_capabilities(&bql, capabilities).expect("an idle object");
     site.object.set_parameters(&bql, parameters).expect("parameters in their range");
 }
 
-fn channels(multifd_channels: u8) -> MigrationParameters {
+pub(crate) fn channels(multifd_channels: u8) -> MigrationParameters {
     MigrationParameters { multifd_channels, max_bandwidth: 0, ..Default::default() }
 }
 
 /// A machine that writes to every third page in each of its first passes, and zeros some.
-fn busy_source(pages: usize) -> Site {
+pub(crate) fn busy_source(pages: usize) -> Site {
     let sync = move |machine: &Machine, dirty: &mut engine::DirtyBitmap| {
         let pass = machine.count("sync");
         for page in (pass..pages).step_by(3).take_while(|_| pass < 5) {
@@ -408,8 +408,16 @@ fn every_count_that_a_channel_had_is_given_back() {
         let life = site.object.life().clone();
         drop(site);
         assert!(life.wait_until_dropped(&mut thread, DEADLINE), "{:?}", life.events());
-        let counted = |event: &&engine::LifeEvent| event.what == engine::LifeEventKind::Counted;
-        assert_eq!(life.events().iter().filter(counted).count(), 1 + 4);
+        // Whose, in the order of the names: the thread's of the main channel and the channels'.
+        let whose = |kind| {
+            let events = life.events().into_iter().filter(|event| event.what == kind);
+            let mut holders: Vec<String> = events.map(|event| event.holder).collect();
+            holders.sort();
+            holders
+        };
+        let counted = whose(engine::LifeEventKind::Counted);
+        assert_eq!(counted.len(), 1 + 4, "{counted:?}");
+        assert_eq!(whose(engine::LifeEventKind::GivenBack), counted);
     }
 }
 

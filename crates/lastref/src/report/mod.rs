@@ -1,4 +1,17 @@
-//! What a migration ends with: a table for people, a JSON object for programs.
+//! What a migration ends with: a table for people, a JSON object for programs, and for `demo` a
+//! page that shows it.
+
+mod axis;
+mod bandwidth;
+mod events;
+mod html;
+mod labels;
+mod lanes;
+mod numbers;
+pub(crate) mod page;
+mod passes;
+mod picture;
+mod timeline;
 
 use std::io::Write;
 use std::time::Duration;
@@ -151,8 +164,16 @@ impl Report {
     }
 
     fn print_table(&self) {
+        for (name, value) in self.rows() {
+            say!("{name:>12}  {value}");
+        }
+    }
+
+    /// What people are told, line by line.
+    fn rows(&self) -> Vec<(&'static str, String)> {
         let ram = &self.ram;
-        let row = |name: &str, value: String| say!("{name:>12}  {value}");
+        let mut rows = Vec::new();
+        let mut row = |name, value| rows.push((name, value));
         row("status", self.status.to_owned());
         if let Some(error) = &self.error_desc {
             row("error", error.clone());
@@ -193,6 +214,7 @@ impl Report {
             Some(false) => row("verified", "NO".into()),
             None => {}
         }
+        rows
     }
 }
 

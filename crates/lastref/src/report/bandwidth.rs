@@ -1,0 +1,70 @@
+//! How fast the stream went, over time.
+
+use std::fmt::Write;
+
+use super::axis::{Axis, LEFT, RIGHT};
+use super::numbers::{rate, round_end};
+use super::page::Run;
+use super::picture::{Anchor, Picture};
+
+const HEIGHT: f64 = 84.0;
+
+/// At most so many steps.
+const STEPS: usize = 60;
+
+/// From when to when, in milliseconds, and how many bytes a second.
+type Step = (f64, f64, f64);
+
+/// What the counters say, from sample to sample; with many of them, from every so many.
+fn steps(run: &Run<'_>) -> Vec<Step> {
+    let Some(begin) = run.source.passes.first() else { return Vec::new() };
+    let sent = run.source.passes.iter().map(|pass| pass.bytes).sum();
+    let end = run.source.passes.last().map(|pass| (run.ms(pass.ended), sent));
+    let begin = (run.ms(begin.began), 0);
+    let within = |at: f64| at > begin.0 && end.is_some_and(|(end, _)| at < end);
+    let every = run.samples.len().div_ceil(STEPS).max(1);
+    let samples = run.samples.iter().step_by(every);
+    let samples = samples.map(|sample| (run.ms(sample.at), sample.bytes));
+    let points: Vec<(f64, u64)> =
+        [begin].into_iter().chain(samples.filter(|(at, _)| within(*at))).chain(end).collect();
+    points
+        .windows(2)
+        .filter(|pair| pair[1].0 > pair[0].0)
+        .map(|pair| {
+            let ((from, before), (to, after)) = (pair[0], pair[1]);
+            (from, to, after.saturating_sub(before) as f64 / (to - from) * 1e3)
+        })
+        .collect()
+}
+
+/// Draws it, with a scale of its own.
+pub(super) fn draw(picture: &mut Picture, axis: &Axis, run: &Run<'_>) {
+    let steps = steps(run);
+    let most = steps.iter().map(|step| step.2).fold(0.0, f64::max);
+    if most <= 0.0 {
+        return;
+    }
+    let top = round_end(most);
+    let (high, low) = (picture.y + 8.0, picture.y + 8.0 + HEIGHT);
+    let y = |rate: f64| low - rate / top * HEIGHT;
+    for share in [0.0, 0.5, 1.0] {
+        let at = y(top * share);
+        picture.line("scale", [LEFT, at], [RIGHT, at]);
+        let text = if share == 0.0 { "0".to_owned() } else { rate(top * share) };
+        picture.text("number", [LEFT - 8.0, at + 4.0], Anchor::End, &text);
+    }
+    picture.text("name", [LEFT - 84.0, (high + low) / 2.0 + 4.0], Anchor::End, "stream");
+    let (mut line, mut ends) = (String::new(), None);
+    for (from, to, rate) in steps {
+        if let Some((left, right)) = axis.clip(from, to) {
+            let start = if line.is_empty() { 'M' } else { 'L' };
+            let _ = write!(line, "{start}{left:.1} {0:.1}L{right:.1} {0:.1}", y(rate));
+            ends = Some((ends.map_or(left, |(first, _)| first), right));
+        }
+    }
+    if let Some((first, last)) = ends {
+        picture.path("stream", &format!("{line}L{last:.1} {low:.1}L{first:.1} {low:.1}Z"));
+        picture.path("stream-line", &line);
+    }
+    picture.y = low + 6.0;
+}

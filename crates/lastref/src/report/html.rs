@@ -1,0 +1,40 @@
+//! Text that goes into the page, wherever it comes from.
+
+use std::fmt::{self, Write};
+
+/// A text in which nothing is markup, in an element or in an attribute.
+pub(super) struct Text<'a>(pub(super) &'a str);
+
+impl fmt::Display for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for letter in self.0.chars() {
+            match letter {
+                '&' => f.write_str("&amp;")?,
+                '<' => f.write_str("&lt;")?,
+                '>' => f.write_str("&gt;")?,
+                '"' => f.write_str("&quot;")?,
+                '\'' => f.write_str("&#39;")?,
+                // No page may have these, written in whatever way.
+                '\0'..='\x08' | '\x0b' | '\x0c' | '\x0e'..='\x1f' | '\x7f'..='\u{9f}' => {
+                    f.write_char('\u{fffd}')?;
+                }
+                letter => f.write_char(letter)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_in_a_text_is_markup() {
+        let text = Text("<b a='1' c=\"2\">&amp;</b>\0\u{1b}[31m\n").to_string();
+        assert_eq!(
+            text,
+            "&lt;b a=&#39;1&#39; c=&quot;2&quot;&gt;&amp;amp;&lt;/b&gt;\u{fffd}\u{fffd}[31m\n"
+        );
+    }
+}

@@ -1,0 +1,367 @@
+//! The page of `demo --report`: the migration that has just run, as something to look at.
+//!
+//! It is one file that asks for nothing else: the pictures are in it as SVG, and there is no script.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use super::html::Text;
+use super::numbers::span;
+use super::{Report, events, passes, timeline};
+use crate::record::{Record, Sample, What};
+use crate::size::Size;
+
+/// What the page is made from.
+pub(crate) struct Run<'a> {
+    pub(crate) report: &'a Report,
+    pub(crate) setting: Setting,
+    pub(crate) source: &'a Record,
+    /// A destination that was ended leaves none.
+    pub(crate) destination: Option<&'a Record>,
+    pub(crate) samples: &'a [Sample],
+}
+
+/// How `demo` was asked to run.
+pub(crate) struct Setting {
+    pub(crate) dirty_rate: u64,
+    pub(crate) transport: &'static str,
+    pub(crate) channels: Option<u8>,
+}
+
+/// One of the two processes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Side {
+    Source,
+    Destination,
+}
+
+impl Side {
+    pub(super) const BOTH: [Side; 2] = [Side::Source, Side::Destination];
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Side::Source => "source",
+            Side::Destination => "destination",
+        }
+    }
+}
+
+/// Times are milliseconds since the migration began.
+impl<'a> Run<'a> {
+    pub(super) fn record(&self, side: Side) -> Option<&'a Record> {
+        match side {
+            Side::Source => Some(self.source),
+            Side::Destination => self.destination,
+        }
+    }
+
+    pub(super) fn ms(&self, at: Duration) -> f64 {
+        let zero = self.source.status("setup").unwrap_or_default();
+        let (sign, distance) = if at >= zero { (1.0, at - zero) } else { (-1.0, zero - at) };
+        sign * distance.as_secs_f64() * 1e3
+    }
+
+    /// When the machine stopped for the migration, if it did.
+    pub(super) fn stopped(&self) -> Option<f64> {
+        let stopped = self.source.stopped_at;
+        (self.source.status("setup").is_some_and(|began| stopped > began)).then(|| self.ms(stopped))
+    }
+
+    pub(super) fn sent(&self) -> Option<f64> {
+        self.source.sent.map(|sent| self.ms(sent))
+    }
+
+    /// When the machine started at the destination.
+    pub(super) fn started(&self) -> Option<f64> {
+        let started = self.destination?.started_at;
+        (!started.is_zero()).then(|| self.ms(started))
+    }
+
+    /// When it went on at the source, after it had stopped.
+    pub(super) fn resumed(&self) -> Option<f64> {
+        let Record { stopped_at, started_at, .. } = self.source;
+        (self.stopped().is_some() && started_at > stopped_at).then(|| self.ms(*started_at))
+    }
+
+    /// When the object of the source was made.
+    pub(super) fn begin(&self) -> f64 {
+        self.source.first(What::Created).map_or(0.0, |event| self.ms(event.at)).min(0.0)
+    }
+
+    /// The last that happened.
+    pub(super) fn end(&self) -> f64 {
+        let records = [Some(self.source), self.destination];
+        let records = records.into_iter().flatten();
+        let last = records.flat_map(|record| {
+            let statuses = record.statuses.last().map(|(_, at)| *at);
+            record.life.last().map(|event| event.at).into_iter().chain(statuses)
+        });
+        let last = last.map(|at| self.ms(at)).chain(self.started()).chain(self.resumed());
+        last.fold(self.begin(), f64::max)
+    }
+
+    /// How many counts there were, and since when.
+    pub(super) fn counts(&self, record: &Record) -> Vec<(f64, usize)> {
+        let mut counts = 0_usize;
+        let mut changes = Vec::new();
+        for event in &record.life {
+            counts = match event.what {
+                What::Created | What::Counted => counts + 1,
+                // What is noted just before: the last count is gone when the object is.
+                What::GivenBack if counts == 1 => continue,
+                What::GivenBack => counts.saturating_sub(1),
+                What::Dropped => 0,
+                What::Published | What::Retired => continue,
+            };
+            changes.push((self.ms(event.at), counts));
+        }
+        changes
+    }
+
+    /// What happened, in one sentence.
+    pub(super) fn sentence(&self) -> String {
+        let rows = self.report.rows();
+        let value =
+            |name| rows.iter().find(|(row, _)| *row == name).map(|(_, value)| value.as_str());
+        let mut text = format!("status {}", self.report.status);
+        for name in ["passes", "total time", "downtime", "throughput"] {
+            if let Some(value) = value(name) {
+                let _ = write!(text, ", {name} {value}");
+            }
+        }
+        text + "."
+    }
+
+    /// The whole page.
+    pub(crate) fn page(&self) -> String {
+        let status = self.report.status;
+        let mut page = String::new();
+        let mut add = |text: &str| page.push_str(text);
+        add("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
+        add("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n");
+        add("<meta name=\"color-scheme\" content=\"light dark\">\n");
+        add(&format!("<title>Lastref: a live migration, {status}</title>\n"));
+        add(&format!("<style>\n{}</style>\n</head>\n<body>\n", include_str!("page.css")));
+        add(&self.header());
+        add("<main>\n");
+        add(&self.timeline());
+        add(&self.last_counts());
+        add(&self.passes());
+        add(&self.everything());
+        add("</main>\n</body>\n</html>\n");
+        page
+    }
+
+    fn header(&self) -> String {
+        let report = self.report;
+        let rows = report.rows();
+        let row = |name| rows.iter().find(|(row, _)| *row == name).map(|(_, value)| value.clone());
+        let verified = match report.verified {
+            Some(true) => "verified: every page and every write",
+            Some(false) => "NOT verified",
+            None => "the machine stays at the source",
+        };
+        let facts = [
+            ("total time", Some(format!("{} ms", report.total_time))),
+            ("downtime", row("downtime")),
+            ("throughput", row("throughput")),
+            ("memory", Some(Size(report.ram.total).to_string())),
+            ("dirty rate", Some(format!("{}/s", Size(self.setting.dirty_rate)))),
+            ("transport", Some(self.setting.transport.to_owned())),
+            (
+                "channels",
+                Some(self.setting.channels.map_or("1".into(), |more| format!("1 + {more}"))),
+            ),
+        ];
+        let mut text = format!(
+            "<header>\n<p class=\"kicker\">Lastref: a live migration between two processes</p>\n\
+             <h1><span class=\"result {}\">{}</span> {verified}</h1>\n",
+            report.status, report.status
+        );
+        if let Some(error) = report.error_desc.as_ref().filter(|error| *error != report.status) {
+            let _ = writeln!(text, "<p class=\"error\">{}</p>", Text(error));
+        }
+        text.push_str("<dl class=\"facts\">\n");
+        for (name, value) in facts {
+            if let Some(value) = value {
+                let _ = writeln!(text, "<div><dt>{name}</dt><dd>{}</dd></div>", Text(&value));
+            }
+        }
+        text.push_str("</dl>\n</header>\n");
+        text
+    }
+
+    fn timeline(&self) -> String {
+        let mut text =
+            String::from("<section>\n<h2>Who owns the migration object, and when</h2>\n<figure>\n");
+        let _ = writeln!(text, "<figcaption>{}</figcaption>", Text(&self.caption()));
+        text.push_str(LEGEND);
+        text.push_str(&timeline::whole(self));
+        text.push_str("</figure>\n");
+        if self.destination.is_none() {
+            text.push_str(
+                "<p>The destination left no record: its process ended before it could.</p>\n",
+            );
+        }
+        if let Some(picture) = timeline::switchover(self) {
+            text.push_str(
+                "<h3>The switchover, enlarged</h3>\n<figure>\n<figcaption>Time 0 is the moment at which the \
+                 machine stopped at the source. In the shaded time it ran nowhere.</figcaption>\n",
+            );
+            text.push_str(&picture);
+            text.push_str("</figure>\n");
+        }
+        text.push_str("</section>\n");
+        text
+    }
+
+    /// What one sees, and why it is the point.
+    fn caption(&self) -> String {
+        let side = |side: Side| {
+            let record = self.record(side)?;
+            let retired = self.ms(record.first(What::Retired)?.at);
+            let dropped = record.first(What::Dropped)?;
+            let after = span(self.ms(dropped.at) - retired);
+            Some(format!(
+                "at the {} {} dropped it {after} after the object was retired",
+                side.name(),
+                dropped.thread
+            ))
+        };
+        let sides: Vec<String> = Side::BOTH.into_iter().filter_map(side).collect();
+        let last = if sides.is_empty() { String::new() } else { format!(": {}", sides.join(", ")) };
+        format!(
+            "In each process one global shows the object from its publication to its retirement, and code \
+             outside can read it only while it holds the lock. The object itself lives as long as its last \
+             count, whichever thread has it{last}."
+        )
+    }
+
+    fn last_counts(&self) -> String {
+        let pictures: Vec<String> =
+            Side::BOTH.into_iter().filter_map(|side| timeline::last_count(self, side)).collect();
+        if pictures.is_empty() {
+            return String::new();
+        }
+        format!(
+            "<section>\n<h2>The last count, enlarged</h2>\n<figure>\n<figcaption>Time 0 is the moment at which \
+             the object was retired: from then on nobody finds it, and nobody has to wait for those who \
+             still have it. The dot is the drop of the last count.</figcaption>\n{}</figure>\n</section>\n",
+            pictures.concat()
+        )
+    }
+
+    fn passes(&self) -> String {
+        if self.source.passes.is_empty() {
+            return String::new();
+        }
+        format!(
+            "<section>\n<h2>The passes over memory</h2>\n<figure>\n<figcaption>Each pass sends the pages \
+             that were written since the one before; the last goes while the machine stands still. Bars of a \
+             column have one scale, from 0. A small pass fits into the socket's buffer, and its bandwidth says \
+             little.</figcaption>\n{}{}</figure>\n</section>\n",
+            passes::bars(self),
+            passes::table(self)
+        )
+    }
+
+    /// The rows of the program's table, and the moments.
+    fn everything(&self) -> String {
+        let mut text = String::from(
+            "<section>\n<h2>The same as numbers</h2>\n<div class=\"wide\" tabindex=\"0\" role=\"group\" \
+             aria-label=\"The result\">\n<table id=\"result\">\n<tbody>\n",
+        );
+        for (name, value) in self.report.rows() {
+            let value = Text(&value);
+            let _ = writeln!(text, "<tr><th scope=\"row\">{name}</th><td>{value}</td></tr>");
+        }
+        text.push_str("</tbody>\n</table>\n</div>\n<details>\n<summary>Every moment</summary>\n");
+        text.push_str(&events::table(self));
+        text.push_str(
+            "<p>Both processes read one clock (CLOCK_MONOTONIC), so their times can be compared. Time 0 is \
+             the beginning of the migration at the source.</p>\n</details>\n</section>\n",
+        );
+        text
+    }
+}
+
+const LEGEND: &str = "<ul class=\"legend\">\n\
+    <li><i class=\"key export\"></i>the one global shows the object</li>\n\
+    <li><i class=\"key count\"></i>has a count</li>\n\
+    <li><i class=\"key holds\"></i>holds the lock (BQL)</li>\n\
+    <li><i class=\"key waits\"></i>waits for it</li>\n\
+    <li><i class=\"key executes\"></i>vCPU executes</li>\n\
+    <li><i class=\"key last\"></i>drops the last count</li>\n\
+    <li><i class=\"key down\"></i>downtime</li>\n\
+    </ul>\n";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::Event;
+    use crate::report::RamStats;
+
+    fn report(error: &str) -> Report {
+        Report {
+            status: "failed",
+            total_time: 0,
+            downtime: 0,
+            exact_downtime: Duration::ZERO,
+            setup_time: 0,
+            ram: RamStats {
+                total: 0,
+                transferred: 0,
+                remaining: 0,
+                normal: 0,
+                normal_bytes: 0,
+                duplicate: 0,
+                dirty_sync_count: 0,
+                page_size: 4096,
+                mbps: 0.0,
+            },
+            error_desc: Some(error.to_owned()),
+            dirty_log: None,
+            verified: None,
+            object: None,
+        }
+    }
+
+    fn page(report: &Report, source: &Record) -> String {
+        let setting = Setting { dirty_rate: 0, transport: "unix", channels: None };
+        Run { report, setting, source, destination: None, samples: &[] }.page()
+    }
+
+    fn nothing() -> Record {
+        Record {
+            process: 1,
+            life: Vec::new(),
+            holds: Vec::new(),
+            statuses: Vec::new(),
+            passes: Vec::new(),
+            sent: None,
+            stopped_at: Duration::ZERO,
+            started_at: Duration::ZERO,
+        }
+    }
+
+    #[test]
+    fn what_comes_from_elsewhere_is_no_markup() {
+        let event = |what, at| Event { at: Duration::from_secs(at), thread: "<i>\"&".into(), what };
+        let life = [What::Created, What::Published, What::Retired, What::Dropped];
+        let life = life.into_iter().zip(1..).map(|(what, at)| event(what, at)).collect();
+        let source = Record { life, ..nothing() };
+        let page = page(&report("<script>alert('1')</script>"), &source);
+        assert!(!page.contains("<script") && !page.contains("<i>\""), "{page}");
+        assert!(page.contains("&lt;script&gt;alert(&#39;1&#39;)&lt;/script&gt;"), "{page}");
+        assert!(page.contains("last count dropped by &lt;i&gt;&quot;&amp;"), "{page}");
+    }
+
+    #[test]
+    fn of_a_run_that_left_nothing_there_is_a_page() {
+        let page = page(&report("there was nothing"), &nothing());
+        assert!(page.contains("there was nothing") && page.ends_with("</html>\n"), "{page}");
+        for word in ["NaN", "inf"] {
+            assert!(!page.contains(word), "no {word} in {page}");
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! What each pass over memory had to do and what it did: bars, and the exact numbers below.
+
+use std::fmt::Write;
+
+use super::numbers::{count, rate, span};
+use super::page::Run;
+use super::picture::{Anchor, Picture, WIDTH};
+use crate::record::Pass;
+use crate::size::Size;
+
+const ROW: f64 = 24.0;
+const BAR: f64 = 13.0;
+/// Left of it are the names of the passes.
+const LEFT: f64 = 70.0;
+/// Beside a bar is room for its number.
+const NUMBER: f64 = 92.0;
+
+/// Of more passes, so many of the first and of the last have bars.
+const FIRST: usize = 12;
+
+/// What is drawn of a pass: a name, a value, and the value as a text.
+type Column = (&'static str, fn(&Pass) -> f64, fn(&Pass) -> String);
+
+const COLUMNS: [Column; 4] = [
+    ("pages dirty at its start", |pass| pass.dirty as f64, |pass| count(pass.dirty)),
+    ("sent", |pass| pass.bytes as f64, |pass| Size(pass.bytes).to_string()),
+    ("time", milliseconds, |pass| span(milliseconds(pass))),
+    ("bandwidth", bandwidth, |pass| rate(bandwidth(pass))),
+];
+
+fn milliseconds(pass: &Pass) -> f64 {
+    pass.ended.saturating_sub(pass.began).as_secs_f64() * 1e3
+}
+
+fn bandwidth(pass: &Pass) -> f64 {
+    pass.bytes as f64 / milliseconds(pass).max(1e-6) * 1e3
+}
+
+/// Where the machine stood still, that is more than a number.
+fn name(number: usize, pass: &Pass) -> String {
+    if pass.stopped { "the rest".into() } else { format!("pass {number}") }
+}
+
+pub(super) fn bars(run: &Run<'_>) -> String {
+    let passes: Vec<(usize, &Pass)> = (1..).zip(&run.source.passes).collect();
+    let mut picture = Picture::default();
+    picture.y = 16.0;
+    let width = (WIDTH - LEFT) / COLUMNS.len() as f64;
+    let column = |at: usize| LEFT + at as f64 * width;
+    for (at, (title, ..)) in COLUMNS.iter().enumerate() {
+        picture.text("head", [column(at), picture.y], Anchor::Start, title);
+    }
+    picture.y += 10.0;
+    let top = picture.y;
+    let left_out = passes.len().saturating_sub(2 * FIRST);
+    for (number, pass) in &passes {
+        if left_out != 0 && *number > FIRST && *number <= FIRST + left_out {
+            if *number == FIRST + 1 {
+                let text = format!("{left_out} more passes are in the table");
+                picture.text("number", [LEFT, picture.y + 16.0], Anchor::Start, &text);
+                picture.y += ROW;
+            }
+            continue;
+        }
+        picture.text("name", [LEFT - 10.0, picture.y + 16.0], Anchor::End, &name(*number, pass));
+        for (at, (_, value, text)) in COLUMNS.iter().enumerate() {
+            let most = passes.iter().map(|(_, pass)| value(pass)).fold(0.0, f64::max);
+            let long = if most > 0.0 { value(pass) / most * (width - NUMBER) } else { 0.0 };
+            let class = if pass.stopped { "pass rest" } else { "pass odd" };
+            let (x, y) = (column(at), picture.y + (ROW - BAR) / 2.0);
+            picture.rectangle(class, [x, y, long.max(1.0), BAR], &text(pass));
+            picture.text("number", [x + long + 6.0, picture.y + 16.0], Anchor::Start, &text(pass));
+        }
+        picture.y += ROW;
+    }
+    for at in 0..COLUMNS.len() {
+        picture.line_under("edge", column(at), top);
+    }
+    picture.finish("passes", "The passes over memory", &run.sentence())
+}
+
+pub(super) fn table(run: &Run<'_>) -> String {
+    let mut rows = String::new();
+    for (number, pass) in (1..).zip(&run.source.passes) {
+        let cells = [
+            count(pass.dirty),
+            count(pass.normal),
+            count(pass.duplicate),
+            count(pass.bytes),
+            format!("{:.3}", milliseconds(pass)),
+            rate(bandwidth(pass)),
+        ];
+        let whole = pass.normal + pass.duplicate == pass.dirty;
+        let name = name(number, pass) + if whole { "" } else { ", broken off" };
+        let _ = write!(rows, "<tr><th scope=\"row\">{name}</th>");
+        for cell in cells {
+            let _ = write!(rows, "<td>{cell}</td>");
+        }
+        rows.push_str("</tr>\n");
+    }
+    let heads = [
+        "pass",
+        "pages dirty at its start",
+        "sent with data",
+        "sent as zero pages",
+        "bytes of the stream",
+        "time (ms)",
+        "bandwidth",
+    ];
+    let heads: String = heads.iter().map(|head| format!("<th scope=\"col\">{head}</th>")).collect();
+    format!(
+        "<div class=\"wide\" tabindex=\"0\" role=\"group\" aria-label=\"The passes as numbers\">\n\
+         <table id=\"passes-table\">\n<thead><tr>{heads}</tr></thead>\n<tbody>\n{rows}</tbody>\n</table>\n</div>\n"
+    )
+}

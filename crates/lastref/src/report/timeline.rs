@@ -1,0 +1,139 @@
+//! The migration on one axis of time, source above and destination below: all of it, its
+//! switchover, and the end of each object.
+
+use super::axis::{Axis, LEFT};
+use super::labels::{Label, Labels};
+use super::numbers::{rate, span};
+use super::page::{Run, Side};
+use super::picture::{Anchor, Picture, width_of};
+use super::{bandwidth, lanes};
+use crate::record::What;
+
+/// From the beginning to the last that happened.
+pub(super) fn whole(run: &Run<'_>) -> String {
+    let (from, to) = (run.begin(), run.end());
+    let margin = (to - from).max(0.1) * 0.02;
+    let axis = Axis { from: from - margin, to: to + margin, zero: 0.0 };
+    let mut figure = Figure::begin(run, axis);
+    bandwidth::draw(&mut figure.picture, &axis, run);
+    passes(&mut figure.picture, &axis, run);
+    figure.both_sides();
+    figure.finish("whole", "The whole migration")
+}
+
+/// From just before the machine stops to just after it goes on.
+pub(super) fn switchover(run: &Run<'_>) -> Option<String> {
+    let stopped = run.stopped()?;
+    let last =
+        run.started().into_iter().chain(run.sent()).chain(run.resumed()).fold(stopped, f64::max);
+    let margin = ((last - stopped) * 0.2).max(0.02);
+    let axis = Axis { from: stopped - margin, to: last + margin * 1.5, zero: stopped };
+    let mut figure = Figure::begin(run, axis);
+    passes(&mut figure.picture, &axis, run);
+    figure.both_sides();
+    Some(figure.finish("switchover", "The switchover"))
+}
+
+/// Around the moments at which one object is retired and dropped.
+pub(super) fn last_count(run: &Run<'_>, side: Side) -> Option<String> {
+    let record = run.record(side)?;
+    let [retired, dropped] =
+        [What::Retired, What::Dropped].map(|what| record.first(what).map(|event| run.ms(event.at)));
+    let (retired, dropped) = (retired?, dropped?);
+    // The thread's count may be gone before, and is shown if that is near.
+    let near = (8.0 * (dropped - retired)).max(0.1);
+    let given_back = record.life.iter().filter(|event| event.what == What::GivenBack);
+    let given_back = given_back.map(|event| run.ms(event.at)).filter(|at| retired - at < near);
+    let first = given_back.fold(retired, f64::min);
+    let margin = ((dropped - first) * 0.35).max(0.01);
+    let axis = Axis { from: first - margin, to: dropped + margin, zero: retired };
+    let mut picture = Picture::default();
+    axis.numbers(&mut picture);
+    let top = picture.y;
+    lanes::draw(&mut picture, &axis, run, side);
+    axis.grid(&mut picture, top);
+    let name = side.name();
+    let title = format!("The last count at the {name}");
+    let about = format!("{} later the last count is dropped.", span(dropped - retired));
+    Some(picture.finish(&format!("last-count-{name}"), &title, &about))
+}
+
+/// A picture of both sides that is being drawn.
+struct Figure<'a> {
+    run: &'a Run<'a>,
+    axis: Axis,
+    picture: Picture,
+    /// Where the drawing begins, below the numbers.
+    top: f64,
+    /// The lines of the moments that have names: where they are, and from where they go down.
+    moments: Vec<(f64, f64)>,
+}
+
+impl<'a> Figure<'a> {
+    /// With its numbers and the moments of the switchover.
+    fn begin(run: &'a Run<'a>, axis: Axis) -> Self {
+        let mut picture = Picture::default();
+        axis.numbers(&mut picture);
+        let top = picture.y;
+        let mut labels = Vec::new();
+        let mut label = |at: Option<f64>, text: String| {
+            if let Some(at) = at.filter(|at| axis.shows(*at)) {
+                labels.push(Label { x: axis.x(at), text, class: "moment" });
+            }
+        };
+        label(run.stopped(), "the machine stops".into());
+        label(run.sent(), "last byte sent".into());
+        let after = run.stopped().zip(run.started()).map(|(stopped, started)| started - stopped);
+        let after = after.map(|after| format!(", {after:.1} ms later")).unwrap_or_default();
+        label(run.started(), format!("goes on at the destination{after}"));
+        label(run.resumed(), "goes on at the source".into());
+        let moments = Labels::place(labels).draw(&mut picture);
+        Figure { run, axis, picture, top, moments }
+    }
+
+    fn both_sides(&mut self) {
+        for side in Side::BOTH {
+            lanes::draw(&mut self.picture, &self.axis, self.run, side);
+        }
+    }
+
+    fn finish(mut self, id: &str, title: &str) -> String {
+        let on = self.run.started().or(self.run.resumed()).unwrap_or(self.run.end());
+        if let Some((left, right)) = self.run.stopped().and_then(|off| self.axis.clip(off, on)) {
+            self.picture.band_under("down", left, right, self.top);
+        }
+        self.axis.grid(&mut self.picture, self.top);
+        for (x, from) in self.moments {
+            self.picture.line_under("moment-line", x, from);
+        }
+        self.picture.finish(id, title, &self.run.sentence())
+    }
+}
+
+/// A band for each pass.
+fn passes(picture: &mut Picture, axis: &Axis, run: &Run<'_>) {
+    picture.text("name", [LEFT - 8.0, picture.y + 14.0], Anchor::End, "passes");
+    for (number, pass) in (1..).zip(&run.source.passes) {
+        let (from, to) = (run.ms(pass.began), run.ms(pass.ended));
+        let Some((left, right)) = axis.clip(from, to) else { continue };
+        let seconds = ((to - from) / 1e3).max(1e-9);
+        let about =
+            format!("pass {number}: {} at {}", span(to - from), rate(pass.bytes as f64 / seconds));
+        let class = match (pass.stopped, number % 2) {
+            (true, _) => "pass rest",
+            (false, 1) => "pass odd",
+            (false, _) => "pass even",
+        };
+        picture.rectangle(class, [left, picture.y + 2.0, (right - left).max(1.0), 17.0], &about);
+        let text = if pass.stopped { "the rest".to_owned() } else { format!("pass {number}") };
+        if width_of(&text) + 8.0 <= right - left {
+            picture.text(
+                "in-pass",
+                [(left + right) / 2.0, picture.y + 14.5],
+                Anchor::Middle,
+                &text,
+            );
+        }
+    }
+    picture.y += 22.0;
+}
