@@ -11,7 +11,6 @@ use super::Switchover;
 use super::convergence::Rest;
 use super::finish::Failed;
 use super::ram::RamSave;
-use super::return_path::catch_up;
 use super::stream::Stream;
 
 /// A shorter pass says little of the bandwidth: it went into the socket's buffer, or was mostly the
@@ -56,7 +55,7 @@ impl Active {
     }
 
     fn passes(&mut self, state: &MigrationState) -> Result<(), MigrationError> {
-        let (mut before, mut bandwidth, mut passes) = (None, 0, 0);
+        let (mut before, mut bandwidth) = (None, 0);
         loop {
             // A pass over no dirty page sends nothing, and would not notice.
             if state.outgoing.stop.is_requested() {
@@ -64,10 +63,6 @@ impl Active {
             }
             let (sent, began) = (self.stream.sent(), Instant::now());
             self.ram.send_dirty(state, &mut self.stream, true)?;
-            if self.stream.sent() > sent {
-                passes += 1;
-                catch_up(state, &mut self.stream, passes)?;
-            }
             let (sent, took) = (self.stream.sent() - sent, began.elapsed());
             if took >= MEASURABLE || bandwidth == 0 {
                 bandwidth = (sent as f64 / took.as_secs_f64().max(1e-6)) as u64;

@@ -17,6 +17,7 @@ use crate::ram::{DirtyBitmap, PageSet, RamBlock, is_zero};
 use crate::state::MigrationState;
 
 use super::multifd::{Job, Senders};
+use super::return_path::catch_up;
 use super::stream::Stream;
 
 /// The section's number; QEMU's is 2 as well, and any would do.
@@ -39,6 +40,8 @@ pub(super) struct RamSave {
     /// looked at the first time. Written since, they are dirty again.
     untouched: Vec<PageSet>,
     headers: Vec<u8>,
+    /// Those that sent something while the machine ran.
+    passes: u32,
 }
 
 /// A piece of a batch: a range of the headers, then perhaps a page.
@@ -63,6 +66,7 @@ impl RamSave {
             bitmaps: state.host.ram.iter().map(|block| DirtyBitmap::all(block.pages())).collect(),
             untouched: state.host.ram.iter().map(|block| PageSet::none(block.pages())).collect(),
             headers: Vec::with_capacity(BATCH_HEADERS),
+            passes: 0,
         }
     }
 
@@ -129,7 +133,12 @@ impl RamSave {
         let progress = &state.outgoing.progress;
         let (began, sent, before) = (Instant::now(), stream.sent(), progress.info());
         let dirty = self.remaining() / TARGET_PAGE_SIZE as u64;
-        let done = self.send_each_dirty(state, stream, limited);
+        let mut done = self.send_each_dirty(state, stream, limited);
+        // While the machine runs, the next pass waits until the destination has taken this one.
+        if limited && done.is_ok() && stream.sent() > sent {
+            self.passes += 1;
+            done = catch_up(state, stream, self.passes);
+        }
         let now = progress.info();
         progress.note_pass(Pass {
             began,

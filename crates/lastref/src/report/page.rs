@@ -258,8 +258,8 @@ impl<'a> Run<'a> {
         format!(
             "<section>\n<h2>The passes over memory</h2>\n<figure>\n<figcaption>Each pass sends the pages \
              that were written since the one before; the last goes while the machine stands still. Bars of a \
-             column have one scale, from 0. A small pass fits into the socket's buffer, and its bandwidth says \
-             little.</figcaption>\n{}{}</figure>\n</section>\n",
+             column have one scale, from 0. A small pass is mostly the wait for the destination's word, and its \
+             bandwidth says little.</figcaption>\n{}{}</figure>\n</section>\n",
             passes::bars(self),
             passes::table(self)
         )
