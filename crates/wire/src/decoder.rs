@@ -326,6 +326,18 @@ mod tests {
     }
 
     #[test]
+    fn without_reading_ahead_what_follows_a_piece_is_left_to_the_reader() {
+        let bytes: Vec<u8> = (0..20).collect();
+        let mut input = Decoder::with_capacity(bytes.as_slice(), 8).without_reading_ahead();
+        for (taken, left) in [(3, 17), (8, 9), (1, 8)] {
+            input.take(taken, "piece").unwrap();
+            assert_eq!(input.get_ref().len(), left);
+            assert_eq!(input.buffered(), 0);
+        }
+        assert_eq!(input.u8("next").unwrap(), 12);
+    }
+
+    #[test]
     fn one_read_takes_all_that_is_there_and_bytes_survive_the_wrap() {
         let bytes: Vec<u8> = (0..3 * CAPACITY).map(|i| (i / 7) as u8).collect();
         let mut input = Decoder::new(bytes.as_slice());
