@@ -100,32 +100,3 @@ pub(crate) fn read_rooms(fd: BorrowedFd<'_>, rooms: &mut [Room<'_>]) -> io::Resu
     let read = unsafe { libc::readv(fd.as_raw_fd(), rooms.as_ptr().cast(), count) };
     usize::try_from(read).map_err(|_| io::Error::last_os_error())
 }
-
-/// Writes all of `words` to a file from byte `offset` on.
-pub(crate) fn write_words_at(
-    fd: BorrowedFd<'_>,
-    words: &[AtomicU64],
-    offset: u64,
-) -> io::Result<()> {
-    let (mut iovec, mut offset) = (iovec_of(words), offset);
-    while iovec.iov_len > 0 {
-        let at = libc::off_t::try_from(offset).map_err(io::Error::other)?;
-        // SAFETY: the `iovec` lies within `words`, which are borrowed for the call, and the kernel
-        // only reads them.
-        let written = unsafe { libc::pwrite(fd.as_raw_fd(), iovec.iov_base, iovec.iov_len, at) };
-        match usize::try_from(written) {
-            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(written) => {
-                advance(&mut iovec, written);
-                offset += written as u64;
-            }
-            Err(_) => {
-                let error = io::Error::last_os_error();
-                if error.kind() != io::ErrorKind::Interrupted {
-                    return Err(error);
-                }
-            }
-        }
-    }
-    Ok(())
-}

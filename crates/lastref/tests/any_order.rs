@@ -49,20 +49,22 @@ fn stream(mut seed: u64) -> (Vec<u8>, Vec<u8>) {
     end_of_section(&mut out);
     for _ in 0..4 {
         Record::Part { section_id }.encode(&mut out);
+        let mut block = BlockRef::Named(name());
         for _ in 0..12 {
             let first = below(PAGES);
             let pages = (1 + below(50)).min(PAGES - first);
-            let fill = below(4) as u8;
+            let fill = below(4);
             for page in first..first + pages {
                 let offset = PageOffset::containing((page * PAGE) as u64);
-                let block = BlockRef::Named(name());
+                let block = std::mem::replace(&mut block, BlockRef::Same);
+                let byte = if fill == 0 { 0 } else { (4 * page + fill) as u8 };
                 if fill == 0 {
                     RamRecord::Zero { offset, block }.encode(&mut out);
                 } else {
                     RamRecord::Page { offset, block }.encode(&mut out);
-                    out.resize(out.len() + PAGE, fill);
+                    out.resize(out.len() + PAGE, byte);
                 }
-                memory[page * PAGE..][..PAGE].fill(fill);
+                memory[page * PAGE..][..PAGE].fill(byte);
             }
         }
         end_of_section(&mut out);

@@ -207,7 +207,7 @@ pub enum RamRecord {
         block: BlockRef,
     },
     /// The head of a page. Its [`TARGET_PAGE_SIZE`] bytes follow and are the caller's:
-    /// [`Decoder::take`].
+    /// [`Decoder::take`], or [`PageRun::take`] with those of the pages after it.
     Page {
         /// Where in the block.
         offset: PageOffset,
@@ -239,6 +239,55 @@ pub fn encode_page_header(
     }
     if flags == RamFlags::ZERO {
         out.push(0);
+    }
+}
+
+/// The bytes of a page, and of pages that follow it in its block and in the stream.
+///
+/// # Invariants
+/// Pages of [`TARGET_PAGE_SIZE`] bytes, at least one, with the word of the next between two.
+#[derive(Clone, Copy, Debug)]
+pub struct PageRun<'a> {
+    bytes: &'a [u8],
+}
+
+impl<'a> PageRun<'a> {
+    /// Bytes from one page to the next.
+    const STRIDE: usize = TARGET_PAGE_SIZE + size_of::<u64>();
+
+    /// After [`RamRecord::Page`] with this `offset`: consumes its bytes, and as many whole page
+    /// records as are buffered and of the pages that follow, `most` pages together. Waits for the
+    /// first page only.
+    ///
+    /// # Errors
+    /// As [`Decoder::u8`]; nothing is consumed then.
+    ///
+    /// # Panics
+    /// If `most` is 0.
+    pub fn take<R: Read>(
+        input: &'a mut Decoder<R>,
+        offset: PageOffset,
+        most: usize,
+    ) -> Result<PageRun<'a>, DecodeError> {
+        assert_ne!(most, 0, "a run of pages has at least one");
+        let bytes = input.peek(input.buffered().max(TARGET_PAGE_SIZE))?;
+        let mut end = TARGET_PAGE_SIZE;
+        let mut page = offset.get();
+        for _ in 1..most {
+            page = page.wrapping_add(TARGET_PAGE_SIZE as u64);
+            let word = page | RamFlags::PAGE.bits() | RamFlags::CONTINUE.bits();
+            let next = bytes.get(end..end + Self::STRIDE);
+            if !next.is_some_and(|next| next.starts_with(&word.to_be_bytes())) {
+                break;
+            }
+            end += Self::STRIDE;
+        }
+        Ok(PageRun { bytes: input.take(end, "the bytes of a page")? })
+    }
+
+    /// The pages, in order.
+    pub fn pages(self) -> impl ExactSizeIterator<Item = &'a [u8]> {
+        self.bytes.chunks(Self::STRIDE).map(|page| &page[..TARGET_PAGE_SIZE])
     }
 }
 
@@ -333,6 +382,64 @@ mod tests {
             b"\0\0\0\0\x01\0\x10\x04\x03ram\0\0\0\0\x01\0\0\0\x03rom\0\0\0\0\0\0\x10\0",
         );
         golden(&RamRecord::BlockList(BlockList::default()), b"\0\0\0\0\0\0\0\x04");
+    }
+
+    /// A page record of nothing but `byte`.
+    fn page(out: &mut Vec<u8>, offset: u64, block: Option<&str>, byte: u8) {
+        let block = block.map(|name| IdStr::new(name).unwrap());
+        encode_page_header(out, PageOffset(offset), RamFlags::PAGE, block.as_ref());
+        out.extend([byte; TARGET_PAGE_SIZE]);
+    }
+
+    #[test]
+    fn a_run_takes_the_buffered_pages_that_follow_and_no_other() {
+        let mut bytes = Vec::new();
+        page(&mut bytes, 0x1000, Some("ram"), 1);
+        for (offset, byte) in [(0x2000, 2), (0x3000, 3), (0x5000, 5), (0x6000, 6)] {
+            page(&mut bytes, offset, None, byte);
+        }
+        page(&mut bytes, 0x7000, Some("rom"), 7);
+        encode_page_header(&mut bytes, PageOffset(0x8000), RamFlags::ZERO, None);
+        page(&mut bytes, 0x9000, None, 9);
+        page(&mut bytes, 0xa000, None, 10);
+
+        // Everything is buffered: what bounds a run is what follows, and `most`.
+        let runs = |capacity: usize, most: usize| -> Vec<Vec<u8>> {
+            let mut input = Decoder::with_capacity(bytes.as_slice(), capacity);
+            let mut runs = Vec::new();
+            while input.peek_u8().unwrap().is_some() {
+                if let RamRecord::Page { offset, .. } = RamRecord::decode(&mut input).unwrap() {
+                    let run = PageRun::take(&mut input, offset, most).unwrap();
+                    assert!(run.pages().all(|page| *page == [page[0]; TARGET_PAGE_SIZE]));
+                    runs.push(run.pages().map(|page| page[0]).collect());
+                }
+            }
+            assert_eq!(input.offset(), bytes.len() as u64);
+            runs
+        };
+        let all = bytes.len();
+        assert_eq!(runs(all, 256), [vec![1, 2, 3], vec![5, 6], vec![7], vec![9, 10]]);
+        assert_eq!(runs(all, 2), [vec![1, 2], vec![3], vec![5, 6], vec![7], vec![9, 10]]);
+        assert_eq!(runs(all, 1).concat(), [1, 2, 3, 5, 6, 7, 9, 10]);
+        // The buffer holds one page: there is never a second.
+        assert_eq!(runs(TARGET_PAGE_SIZE, 256), runs(all, 1));
+    }
+
+    #[test]
+    fn a_run_at_the_end_of_what_came_has_whole_pages_only() {
+        let mut bytes = Vec::new();
+        page(&mut bytes, 0xffff_ffff_ffff_f000, None, 1);
+        page(&mut bytes, 0, None, 2);
+        bytes.pop();
+        let mut input = Decoder::new(bytes.as_slice());
+        let mut run = || {
+            let Ok(RamRecord::Page { offset, .. }) = RamRecord::decode(&mut input) else {
+                panic!("a page expected");
+            };
+            PageRun::take(&mut input, offset, 256).map(|run| run.pages().len())
+        };
+        assert_eq!(run().unwrap(), 1);
+        assert!(run().unwrap_err().is_end_of_stream());
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! they are taken there, with their threads. Each thread receives packets and puts the pages where
 //! they belong; at a SYNC packet it waits until the main channel has come to the same place.
 
+use std::io::{self, IoSlice, Read};
 use std::os::fd::AsFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::AtomicU64;
@@ -16,7 +17,7 @@ use wire::multifd::{
     MULTIFD_INIT_LEN, MULTIFD_MAGIC, MULTIFD_PACKET_LEN, MULTIFD_PAGES, MultifdInit, MultifdPacket,
 };
 use wire::ram::PageOffset;
-use wire::{DecodeError, Decoder, Wire};
+use wire::{DecodeError, Decoder, TARGET_PAGE_SIZE, Wire};
 
 use crate::attempt::{Begun, fail_from_channel};
 use crate::channel::{Channel, ChannelReader};
@@ -30,8 +31,8 @@ use crate::stop::Event;
 use crate::transport::Listener;
 use crate::uri::Uri;
 
+use super::new_memory::write_new;
 use super::ram::{ours, page};
-use super::stage::Stage;
 
 /// The connections of a source, of which the main one is known.
 #[derive(Debug)]
@@ -322,7 +323,7 @@ fn receive_all(
     shared: &Shared,
     channel: &Channel,
 ) -> Result<(), ChannelError> {
-    let stage = Stage::new(MULTIFD_PAGES);
+    let mut stage = vec![0; MULTIFD_PAGES * TARGET_PAGE_SIZE];
     let reader = ChannelReader { channel, stop: &state.incoming.stop };
     // It buffers one packet and no more: what follows goes where it belongs.
     let mut input = Decoder::with_capacity(reader, MULTIFD_PACKET_LEN);
@@ -342,7 +343,7 @@ fn receive_all(
             if shared.lock().ended {
                 break;
             }
-            receive_pages(state, shared, &stage, &mut input, at, &packet)?;
+            receive_pages(state, shared, &mut stage, &mut input, at, &packet)?;
         }
         let (normal, zero) = (packet.normal().len() as u64, packet.zero().len() as u64);
         let transferred = input.offset() - at;
@@ -368,7 +369,7 @@ fn receive_all(
 fn receive_pages(
     state: &MigrationState,
     shared: &Shared,
-    stage: &Stage,
+    stage: &mut [u8],
     input: &mut Decoder<ChannelReader<'_>>,
     at: u64,
     packet: &MultifdPacket,
@@ -383,8 +384,14 @@ fn receive_pages(
     };
     let (normal, zero) = (pages(packet.normal())?, pages(packet.zero())?);
     if block.shared_file().is_some() && normal.iter().all(|page| untouched.contains(*page)) {
-        receive_runs(state, input, &[stage.pages(normal.len())])?;
-        stage.write(state, index, &normal).map_err(ChannelError::Memory)?;
+        let mut staged = &mut stage[..normal.len() * TARGET_PAGE_SIZE];
+        receive_bytes(state, input, staged)?;
+        for run in normal.chunk_by(|page, next| page + 1 == *next) {
+            let (bytes, rest) = staged.split_at_mut(run.len() * TARGET_PAGE_SIZE);
+            let bytes = &mut [IoSlice::new(bytes)];
+            write_new(state, index, run[0], bytes).map_err(ChannelError::Memory)?;
+            staged = rest;
+        }
     } else {
         receive_runs(state, input, &block.runs(&normal))?;
     }
@@ -399,11 +406,10 @@ fn receive_pages(
 
 /// Fills `runs` of guest memory, one after the other.
 fn receive_runs(
-    _state: &MigrationState,
+    state: &MigrationState,
     input: &mut Decoder<ChannelReader<'_>>,
     runs: &[&[AtomicU64]],
 ) -> Result<(), DecodeError> {
-    const EXPECTED: &str = "the bytes of a page";
     let bytes: usize = runs.iter().map(|words| size_of_val(*words)).sum();
     let mut filled = 0;
     while filled < bytes {
@@ -416,12 +422,35 @@ fn receive_runs(
             }
             before = before.saturating_sub(bytes);
         }
-        let read = |reader: &mut ChannelReader<'_>| reader.read_rooms(&mut rooms);
-        match input.read_past_buffer(EXPECTED, read)? {
-            // It has ended, and says so again with all it knows.
-            0 => drop(input.take(1, EXPECTED)?),
-            n => filled += n,
-        }
+        filled += read_bytes_of_pages(state, input, |reader| reader.read_rooms(&mut rooms))?;
     }
     Ok(())
+}
+
+/// Fills `bytes`.
+fn receive_bytes(
+    state: &MigrationState,
+    input: &mut Decoder<ChannelReader<'_>>,
+    mut bytes: &mut [u8],
+) -> Result<(), DecodeError> {
+    while !bytes.is_empty() {
+        let read = read_bytes_of_pages(state, input, |reader| reader.read(bytes))?;
+        bytes = &mut bytes[read..];
+    }
+    Ok(())
+}
+
+/// One read of what belongs to pages, at least a byte.
+fn read_bytes_of_pages<'a>(
+    _state: &MigrationState,
+    input: &mut Decoder<ChannelReader<'a>>,
+    read: impl FnOnce(&mut ChannelReader<'a>) -> io::Result<usize>,
+) -> Result<usize, DecodeError> {
+    const EXPECTED: &str = "the bytes of a page";
+    let read = input.read_past_buffer(EXPECTED, read)?;
+    if read == 0 {
+        // It has ended, and says so again with all it knows.
+        input.take(1, EXPECTED)?;
+    }
+    Ok(read)
 }

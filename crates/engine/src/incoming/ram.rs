@@ -1,8 +1,9 @@
 //! Section `ram` on its way in: `migration/ram.c`, the loading half.
 
+use std::io::IoSlice;
 use std::sync::Arc;
 
-use wire::ram::{BlockList, BlockRef, PageOffset, RamRecord};
+use wire::ram::{BlockList, BlockRef, PageOffset, PageRun, RamRecord};
 use wire::{DecodeError, Decoder, TARGET_PAGE_SIZE, Wire};
 
 use crate::channel::ChannelReader;
@@ -11,10 +12,10 @@ use crate::ram::{PageSet, RamBlock, store, store_zero};
 use crate::state::MigrationState;
 
 use super::multifd::{Connections, Receivers};
-use super::stage::Stage;
+use super::new_memory::write_new;
 
-/// Most pages that are written to a file at a time: with the decoder's buffer they stay in the cache.
-const STAGED: usize = 32;
+/// Most pages that are written to a file at a time; the decoder's buffer holds fewer.
+const MOST_AT_ONCE: usize = 256;
 
 /// How often the counters are brought up to date, in pages.
 const COUNTED: u64 = 4096;
@@ -42,9 +43,6 @@ pub(super) struct RamLoad {
     /// Of each block, the pages that hold zeros and have no memory behind them: to look at one
     /// would give it some.
     untouched: Vec<Arc<PageSet>>,
-    stage: Stage,
-    /// Where the pages belong that are staged: a block's place, and pages that follow each other.
-    staged: (usize, Vec<usize>),
     normal: u64,
     duplicate: u64,
     multifd: Multifd,
@@ -60,8 +58,6 @@ impl RamLoad {
             ended: state.host.ram.is_empty(),
             last_block: None,
             untouched: state.host.ram.iter().map(|block| Arc::new(block.untouched())).collect(),
-            stage: Stage::new(STAGED),
-            staged: (0, Vec::with_capacity(STAGED)),
             normal: 0,
             duplicate: 0,
             multifd: multifd
@@ -84,14 +80,13 @@ impl RamLoad {
                 RamRecord::BlockList(list) => self.announce(state, input, at, &list)?,
                 RamRecord::Zero { offset, block } => {
                     let (index, page) = self.page(state, input, at, block, offset)?;
-                    self.zero(state, index, page)?;
+                    self.zero(state, index, page);
                 }
                 RamRecord::Page { offset, block } => {
                     let (index, page) = self.page(state, input, at, block, offset)?;
                     self.receive(state, input, index, page)?;
                 }
                 RamRecord::MultifdFlush => {
-                    self.write_staged(state)?;
                     self.flush(state)?;
                     flushed = true;
                 }
@@ -100,7 +95,6 @@ impl RamLoad {
                 self.count(state, input.offset());
             }
         }
-        self.write_staged(state)?;
         self.end_of_section(state, flushed)?;
         self.count(state, input.offset());
         Ok(())
@@ -142,21 +136,14 @@ impl RamLoad {
     }
 
     /// A page of zeros: nothing to do where there is no memory.
-    fn zero(
-        &mut self,
-        state: &MigrationState,
-        index: usize,
-        page: usize,
-    ) -> Result<(), MigrationError> {
+    fn zero(&mut self, state: &MigrationState, index: usize, page: usize) {
         self.duplicate += 1;
         if !self.untouched[index].contains(page) {
-            self.write_staged(state)?;
             store_zero(state.host.ram[index].page(page));
         }
-        Ok(())
     }
 
-    /// A page whose bytes come next.
+    /// A page whose bytes come next; where there is no memory yet, those that follow it as well.
     fn receive(
         &mut self,
         state: &MigrationState,
@@ -164,32 +151,26 @@ impl RamLoad {
         index: usize,
         page: usize,
     ) -> Result<(), MigrationError> {
-        let block = &state.host.ram[index];
-        let is_untouched = self.untouched[index].contains(page);
-        let is_staged = is_untouched && block.shared_file().is_some();
-        let (staged_index, pages) = &self.staged;
-        let follows = pages.last().is_none_or(|last| *staged_index == index && last + 1 == page);
-        if !is_staged || !follows || pages.len() == STAGED {
-            self.write_staged(state)?;
-        }
-        let place = if is_staged { self.stage.page(self.staged.1.len()) } else { block.page(page) };
-        store(place, input.take(TARGET_PAGE_SIZE, "the bytes of a page")?);
-        if is_staged {
-            self.staged.0 = index;
-            self.staged.1.push(page);
-        }
-        if is_untouched {
-            self.untouched[index].remove_range(page..page + 1);
-        }
-        self.normal += 1;
-        Ok(())
-    }
-
-    /// Writes what is staged, before anything else is stored: it may be to the same page.
-    fn write_staged(&mut self, state: &MigrationState) -> Result<(), MigrationError> {
-        let (index, pages) = &mut self.staged;
-        self.stage.write(state, *index, pages)?;
-        pages.clear();
+        let (block, untouched) = (&state.host.ram[index], &self.untouched[index]);
+        let new = match block.shared_file() {
+            None => 0,
+            Some(_) => (page..block.pages())
+                .take(MOST_AT_ONCE)
+                .take_while(|page| untouched.contains(*page))
+                .count(),
+        };
+        let pages = if new == 0 {
+            store(block.page(page), input.take(TARGET_PAGE_SIZE, "the bytes of a page")?);
+            1
+        } else {
+            let offset = PageOffset::containing((page * TARGET_PAGE_SIZE) as u64);
+            let run = PageRun::take(input, offset, new)?;
+            let mut bytes: Vec<_> = run.pages().map(IoSlice::new).collect();
+            write_new(state, index, page, &mut bytes)?;
+            bytes.len()
+        };
+        untouched.remove_range(page..page + pages);
+        self.normal += pages as u64;
         Ok(())
     }
 
