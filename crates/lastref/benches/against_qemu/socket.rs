@@ -22,6 +22,9 @@ pub(crate) enum Into {
     Memory,
 }
 
+/// What our source asks for on a unix socket (`SEND_BUFFER` of the engine), in bytes.
+const SEND_BUFFER: usize = 1 << 20;
+
 /// Most bytes of one read.
 const READ: usize = 1 << 20;
 
@@ -40,7 +43,7 @@ pub(crate) fn rate(
     let share = bytes / channels as u64;
     let seconds = match transport {
         Transport::Unix => {
-            let pairs = (0..channels).map(|_| UnixStream::pair()).collect::<io::Result<_>>()?;
+            let pairs = (0..channels).map(|_| unix_pair()).collect::<io::Result<_>>()?;
             time(pairs, &buffer, share, into)
         }
         Transport::Tcp => {
@@ -49,6 +52,12 @@ pub(crate) fn rate(
         }
     }?;
     Ok(bytes as f64 / seconds)
+}
+
+fn unix_pair() -> io::Result<(UnixStream, UnixStream)> {
+    let (writer, reader) = UnixStream::pair()?;
+    rustix::net::sockopt::set_socket_send_buffer_size(&writer, SEND_BUFFER)?;
+    Ok((writer, reader))
 }
 
 fn tcp_pair() -> io::Result<(TcpStream, TcpStream)> {

@@ -14,7 +14,7 @@ const GIB: f64 = 1073741824.0;
 const LEGEND: &str = "\
 Rates are guest RAM over the time from the command until both ends are done, in GB/s (10^9 bytes a \
 second), medians over the rounds. Ratios are taken within a round: median (min–max). `socket` is a bare socket of the same \
-kind, as many connections as channels, that moves as many bytes, read into a buffer that stays in \
+kind and with the send buffer that ours has, as many connections as channels, that moves as many bytes, read into a buffer that stays in \
 the cache; `socket to memory` is the same read into memory, where a migration has to leave what it \
 moves. Downtime is what the source reports, in ms, nothing being written. CPU is of both ends \
 together, in seconds for a GiB of guest RAM. Memory is the most anonymous memory of the end that \
