@@ -12,6 +12,7 @@
 
 mod arguments;
 mod chart;
+mod comb;
 mod cpu;
 mod growth;
 mod guest;
@@ -133,7 +134,7 @@ fn measure(arguments: &Arguments) -> Outcome<Results> {
         results.place = trial.place();
         let mut done = RowResult { name: row.name(), row: *row, rounds: Vec::new() };
         for number in 1..=arguments.pairs {
-            let round = round(&trial, &interrupt)?;
+            let round = round(number, &trial, &interrupt)?;
             eprintln!(
                 "{}, round {number} of {}: {}",
                 done.name,
@@ -166,16 +167,31 @@ fn command() -> String {
     command
 }
 
-fn round(trial: &Trial, interrupt: &Interrupt) -> Outcome<Round> {
-    let measure = |source, destination| {
+/// The pairs of source and destination, as a [`Round`] has them.
+const PAIRS: [(Tool, Tool); 4] = [
+    (Tool::Qemu, Tool::Qemu),
+    (Tool::Ours, Tool::Ours),
+    (Tool::Ours, Tool::Qemu),
+    (Tool::Qemu, Tool::Ours),
+];
+
+/// Each round begins with another pair: what goes before leaves its traces in the machine.
+fn round(number: u32, trial: &Trial, interrupt: &Interrupt) -> Outcome<Round> {
+    let mut measured = [const { None }; PAIRS.len()];
+    for step in 0..PAIRS.len() {
         interrupt.check()?;
-        trial.measure(source, destination)
+        let pair = (number as usize + step) % PAIRS.len();
+        measured[pair] = Some(trial.measure(PAIRS[pair].0, PAIRS[pair].1)?);
+    }
+    let [Some(qemu_to_qemu), Some(ours_to_ours), Some(ours_to_qemu), Some(qemu_to_ours)] = measured
+    else {
+        unreachable!("each step measures another pair");
     };
     Ok(Round {
-        qemu_to_qemu: measure(Tool::Qemu, Tool::Qemu)?,
-        ours_to_ours: measure(Tool::Ours, Tool::Ours)?,
-        ours_to_qemu: measure(Tool::Ours, Tool::Qemu)?,
-        qemu_to_ours: measure(Tool::Qemu, Tool::Ours)?,
+        qemu_to_qemu,
+        ours_to_ours,
+        ours_to_qemu,
+        qemu_to_ours,
         socket: trial.bare_socket(Into::Cache)?,
         socket_to_memory: trial.bare_socket(Into::Memory)?,
     })

@@ -18,7 +18,9 @@ kind and with the send buffer that ours has, as many connections as channels, th
 the cache; `socket to memory` is the same read into memory, where a migration has to leave what it \
 moves. Downtime is what the source reports, in ms, nothing being written. CPU is of both ends \
 together, in seconds for a GiB of guest RAM. Memory is the most anonymous memory of the end that \
-has more, in MiB: guest RAM is a file at both tools, so this is what comes beside it. After each \
+has more, in MiB: guest RAM is a file at both tools, so this is what comes beside it. Each round \
+begins with another pair of tools. Where RAM is fresh, the memory it comes from is kept in \
+small pieces, which a hypervisor does not take away. After each \
 migration the destination's RAM was compared with the source's, byte by byte.";
 
 pub(crate) fn markdown(results: &Results) -> String {

@@ -6,6 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::Outcome;
+use super::comb::Comb;
 use super::cpu;
 use super::image;
 use super::lastref::{self, Options};
@@ -23,6 +24,9 @@ use super::support::site::Site;
 /// How many starts of our source are measured before a row.
 const STARTS: usize = 3;
 
+/// A file system in memory.
+const IN_MEMORY: &str = "/dev/shm";
+
 /// How long a destination may take to say why it has ended.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
@@ -34,6 +38,8 @@ pub(crate) struct Trial<'a> {
     site: Site,
     /// CPU of a start of our source, in seconds.
     start: f64,
+    /// For a destination's fresh RAM.
+    _comb: Option<Comb>,
 }
 
 /// An end that waits. What it had used when it began to wait is not the migration's.
@@ -46,11 +52,14 @@ impl<'a> Trial<'a> {
     pub(crate) fn new(binary: &'a Binary, row: Row, bytes: u64) -> Outcome<Self> {
         let site = Site::new(bytes);
         image::write(&site.source_ram(), row.contents, bytes)?;
-        let mut trial = Trial { binary, row, bytes, site, start: 0.0 };
+        let mut trial = Trial { binary, row, bytes, site, start: 0.0, _comb: None };
         let starts = (0..STARTS)
             .map(|_| lastref::cpu_of_a_start(trial.options(&trial.site.source_ram())))
             .collect::<Outcome<Vec<f64>>>()?;
         trial.start = Spread::of(starts).map_or(0.0, |starts| starts.median);
+        if !row.preallocated && trial.is_in_memory() {
+            trial._comb = Some(Comb::new(Path::new(IN_MEMORY), bytes + bytes / 4)?);
+        }
         Ok(trial)
     }
 
@@ -61,7 +70,7 @@ impl<'a> Trial<'a> {
 
     /// Whether that is memory, not a disk.
     pub(crate) fn is_in_memory(&self) -> bool {
-        self.site.source_ram().starts_with("/dev/shm")
+        self.site.source_ram().starts_with(IN_MEMORY)
     }
 
     /// The rate of a bare socket of the same kind, in bytes a second.
