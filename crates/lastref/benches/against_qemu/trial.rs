@@ -58,7 +58,10 @@ impl<'a> Trial<'a> {
             .collect::<Outcome<Vec<f64>>>()?;
         trial.start = Spread::of(starts).map_or(0.0, |starts| starts.median);
         if !row.preallocated && trial.is_in_memory() {
-            trial._comb = Some(Comb::new(Path::new(IN_MEMORY), bytes + bytes / 4)?);
+            // A source that reads what was never written gives it memory as well.
+            let ends = if row.contents == Contents::Untouched { 2 } else { 1 };
+            let spare = bytes / 4;
+            trial._comb = Some(Comb::new(Path::new(IN_MEMORY), ends * bytes + spare)?);
         }
         Ok(trial)
     }
