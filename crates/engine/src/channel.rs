@@ -6,13 +6,13 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Child;
 
 use rustix::event::PollFlags;
 use rustix::fs::OFlags;
 use rustix::net::{RecvFlags, Shutdown};
-use tempfile::{NamedTempFile, TempPath};
+use whole_file::WholeFile;
 
 use crate::guest_io::{Piece, Room, read_rooms, write_pieces};
 use crate::stop::{StopRequest, stopped};
@@ -60,8 +60,7 @@ impl AsFd for NonBlocking {
 enum End {
     Nothing,
     Command(Command),
-    /// A file that gets its name when it is complete; dropped before, it is removed.
-    File(TempPath, PathBuf),
+    File(WholeFile),
 }
 
 impl Channel {
@@ -70,12 +69,10 @@ impl Channel {
     }
 
     /// A file that appears at `path` complete or not at all.
-    pub(crate) fn of_new_file(path: PathBuf) -> io::Result<Self> {
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        let (file, temporary) =
-            NamedTempFile::new_in(folder.unwrap_or(Path::new(".")))?.into_parts();
-        let mut channel = Channel::new(file.into(), false)?;
-        channel.end = End::File(temporary, path);
+    pub(crate) fn of_new_file(path: &Path) -> io::Result<Self> {
+        let file = WholeFile::create(path)?;
+        let mut channel = Channel::new(file.as_file().try_clone()?.into(), false)?;
+        channel.end = End::File(file);
         Ok(channel)
     }
 
@@ -167,7 +164,7 @@ impl Channel {
         match end {
             End::Nothing => Ok(()),
             End::Command(command) => command.wait(stop),
-            End::File(temporary, path) => Ok(temporary.persist(path)?),
+            End::File(file) => file.persist(),
         }
     }
 }

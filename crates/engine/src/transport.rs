@@ -79,7 +79,7 @@ impl Endpoint {
                 // What is no plain file (a device, a pipe) is written to where it is.
                 let new = fs::metadata(&path).map_or(true, |data| data.is_file());
                 if new && offset == 0 {
-                    return Channel::of_new_file(path);
+                    return Channel::of_new_file(&path);
                 }
                 let mut file = without_waiting().write(true).create(true).open(path)?;
                 if offset != 0 {

@@ -12,6 +12,7 @@ use machine::{DirtyTracking, Ram, Vcpu, VcpuState, Workload};
 use migration::bql::BqlUnlocked;
 use migration::{Direction, MigrationParameters, PAGE_WORDS, RunState, Uri};
 use rustix::event::{PollFd, PollFlags};
+use whole_file::WholeFile;
 
 use crate::cli::{DemoArgs, DirtyLog, Transport};
 use crate::destination::{Arrived, Message};
@@ -22,7 +23,6 @@ use crate::report::page::{Run, Setting};
 use crate::report::{Lives, ObjectLife, Report};
 use crate::session::Session;
 use crate::watch::watch;
-use crate::whole_file::WholeFile;
 
 /// How long a machine that stays is watched to see that it runs on.
 const RUNS_ON: Duration = Duration::from_millis(200);

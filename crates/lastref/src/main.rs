@@ -24,7 +24,6 @@ mod send;
 mod session;
 mod size;
 mod watch;
-mod whole_file;
 
 use std::process::ExitCode;
 

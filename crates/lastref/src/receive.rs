@@ -6,6 +6,7 @@ use std::sync::Arc;
 use machine::{NoVm, Ram};
 use migration::bql::BqlUnlocked;
 use migration::{Direction, MigrationParameters, RunState};
+use whole_file::WholeFile;
 
 use crate::cli::ReceiveArgs;
 use crate::failure::Failure;
@@ -14,7 +15,6 @@ use crate::interrupt::Interrupt;
 use crate::report::Report;
 use crate::session::Session;
 use crate::watch::watch;
-use crate::whole_file::WholeFile;
 
 pub(crate) fn run(args: &ReceiveArgs) -> Result<(), Failure> {
     // SAFETY: nothing was opened yet.
@@ -23,7 +23,8 @@ pub(crate) fn run(args: &ReceiveArgs) -> Result<(), Failure> {
 
     let (file, ram) = create(args).map_err(Failure::ram_file(&args.ram))?;
     if args.prealloc {
-        ram.preallocate(|| !interrupt.is_asked());
+        let done = ram.preallocate(|| !interrupt.is_asked());
+        done.map_err(Failure::ram_file(&args.ram))?;
         interrupt.check()?;
     }
     let host = machine::machine_none(NoVm::new(RunState::InMigrate), Arc::new(ram))?;

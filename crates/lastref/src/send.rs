@@ -22,7 +22,8 @@ pub(crate) fn run(args: &SendArgs) -> Result<(), Failure> {
 
     let ram = open(args).map_err(Failure::ram_file(&args.ram))?;
     if args.prealloc {
-        ram.preallocate(|| !interrupt.is_asked());
+        let done = ram.preallocate(|| !interrupt.is_asked());
+        done.map_err(Failure::ram_file(&args.ram))?;
         interrupt.check()?;
     }
     let host = machine::machine_none(NoVm::new(RunState::Prelaunch), Arc::new(ram))?;

@@ -374,13 +374,35 @@ fn a_signal_while_memory_is_prepared_leaves_no_file() {
     let ram = ram.to_str().expect("UTF-8");
     let arguments = ["receive", "--prealloc", "--ram", ram, "--memory", "2G", &uri];
     let mut receiver = Program::start("receive", lastref(arguments, None), site.scratch());
+    let folder = site.destination_ram().parent().expect("a folder").to_owned();
     wait::until(
         &mut receiver,
-        |_| (!site.destination_files().is_empty()).then_some(()),
+        |receiver| has_a_file_in(receiver, &folder).then_some(()),
         |receiver| receiver.report(),
     );
     send_signal(&receiver, Signal::INT);
     let finished = receiver.finish();
     finished.assert_exit(1);
     assert!(site.destination_files().is_empty(), "{finished}");
+}
+
+/// Whether the program has a file of `folder` open, one without a name too.
+fn has_a_file_in(program: &Program, folder: &Path) -> bool {
+    let Ok(descriptors) = fs::read_dir(format!("/proc/{}/fd", program.id())) else { return false };
+    descriptors
+        .filter_map(|descriptor| fs::read_link(descriptor.ok()?.path()).ok())
+        .any(|file| file.parent() == Some(folder))
+}
+
+#[test]
+fn a_receiver_that_is_killed_leaves_no_file() {
+    let site = Site::new(MEMORY);
+    let address = Address::new(Transport::Unix, &site);
+    let ram = site.destination_ram();
+    let ram = ram.to_str().expect("UTF-8");
+    let arguments = ["receive", "--prealloc", "--ram", ram, "--memory", "8M", &address.uri()];
+    let mut receiver = Program::start("receive", lastref(arguments, None), site.scratch());
+    address.wait_for_listener(&mut receiver);
+    receiver.kill();
+    assert!(site.destination_files().is_empty(), "{:?}", site.destination_files());
 }

@@ -164,7 +164,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             // SAFETY: it says how memory is to be mapped, not what it holds.
             unsafe { madvise(words.as_ptr().cast_mut().cast(), size_of_val(words), advice) }?;
             if populate {
-                let took = time(|| ram.preallocate(|| true));
+                let took = time(|| ram.preallocate(|| true).expect("memory"));
                 println!("{name}: preallocated in {took:.1?}");
             }
             let tracking = if software {

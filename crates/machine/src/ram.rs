@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use memmap2::{MmapMut, MmapOptions, MmapRaw};
 use migration::{GuestMemory, PAGE_WORDS};
 use rustix::fs::OFlags;
+use rustix::io::Errno;
 use rustix::mm::{Advice, madvise};
 use wire::TARGET_PAGE_SIZE;
 
@@ -85,7 +86,11 @@ impl Ram {
 
     /// Makes every page be there, so that none is missing later (`prealloc=on` of QEMU), as
     /// long as `goes_on` says so.
-    pub fn preallocate(&self, goes_on: impl Fn() -> bool) {
+    ///
+    /// # Errors
+    ///
+    /// If there is no memory for a page: the file system is full, or the file was cut short.
+    pub fn preallocate(&self, goes_on: impl Fn() -> bool) -> io::Result<()> {
         /// Some milliseconds of work.
         const CHUNK: usize = 16 << 20;
 
@@ -96,11 +101,23 @@ impl Ram {
         for words in self.words().chunks(CHUNK / size_of::<u64>()).take_while(|_| goes_on()) {
             let (start, bytes) = (words.as_ptr().cast_mut().cast(), size_of_val(words));
             // SAFETY: it gives pages memory and leaves their contents as they are.
-            if unsafe { madvise(start, bytes, advice) }.is_err() {
-                // Linux before 5.14; or there is no memory, and the touch will say so.
-                self.touch(words);
+            match unsafe { madvise(start, bytes, advice) } {
+                Ok(()) => {}
+                // Linux before 5.14. A page for which there is no memory ends the process.
+                Err(Errno::INVAL) => self.touch(words),
+                // A touch would be a SIGBUS.
+                Err(Errno::FAULT) => {
+                    return Err(match self.backing {
+                        Backing::Private(_) => io::ErrorKind::UnexpectedEof.into(),
+                        Backing::Anonymous | Backing::Shared { .. } => {
+                            io::ErrorKind::StorageFull.into()
+                        }
+                    });
+                }
+                Err(error) => return Err(error.into()),
             }
         }
+        Ok(())
     }
 
     fn touch(&self, words: &[AtomicU64]) {

@@ -119,7 +119,7 @@ fn no_store_is_missed_while_threads_store_and_passes_run() {
 fn what_was_stored_to_is_found_once_and_nothing_else() {
     each_log(|name, ram, tracking| {
         let mut random = Random::new(5);
-        ram.preallocate(|| true);
+        ram.preallocate(|| true).expect("memory");
         tracking.log().start().expect("a log");
         written(tracking);
         assert_eq!(written(tracking), BTreeSet::new(), "{name}");
@@ -248,7 +248,7 @@ fn stores_are_found_though_the_process_forks() {
     for kind in KINDS {
         let ram = kind.ram(PAGES);
         let Some(tracking) = write_protect(&ram) else { continue };
-        ram.preallocate(|| true);
+        ram.preallocate(|| true).expect("memory");
         tracking.log().start().expect("a log");
         written(&tracking);
         store(&ram, &tracking, 10, 1);
@@ -275,7 +275,7 @@ fn stores_are_found_though_the_kernel_takes_pages_out() {
     for kind in KINDS {
         let ram = kind.ram(PAGES);
         let Some(tracking) = write_protect(&ram) else { continue };
-        ram.preallocate(|| true);
+        ram.preallocate(|| true).expect("memory");
         tracking.log().start().expect("a log");
         written(&tracking);
         let reclaim = || {
@@ -313,7 +313,7 @@ fn a_store_to_a_huge_page_is_found_as_one_page() {
     // SAFETY: it says how memory is to be mapped, not what it holds.
     unsafe { madvise(words.as_ptr().cast_mut().cast(), size_of_val(words), Advice::LinuxHugepage) }
         .expect("huge pages");
-    ram.preallocate(|| true);
+    ram.preallocate(|| true).expect("memory");
     tracking.log().start().expect("a log");
     let found = || {
         let mut found = Vec::new();

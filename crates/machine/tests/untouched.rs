@@ -3,6 +3,7 @@
 mod common;
 
 use std::fs::File;
+use std::io;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::slice;
@@ -190,14 +191,29 @@ fn memory_that_was_made_to_be_there_holds_what_it_held_and_can_be_left() {
     for kind in KINDS {
         let ram = kind.ram(PAGES);
         store(&ram, 7, 5);
-        ram.preallocate(|| false);
+        ram.preallocate(|| false).expect("memory");
         assert_eq!(is_untouched(&ram, 8), is_known(kind), "left before the first page, {kind:?}");
-        ram.preallocate(|| true);
+        ram.preallocate(|| true).expect("memory");
         let sum: u64 = ram.words().iter().map(|word| word.load(Ordering::Relaxed)).sum();
         assert_eq!(sum, 5, "{kind:?}");
         if !matches!(kind, Kind::PrivateMemory | Kind::PrivateFile) {
             assert_eq!(untouched(&ram), [], "{kind:?}");
         }
+    }
+}
+
+#[test]
+fn memory_that_cannot_be_there_is_an_error_and_no_signal() {
+    let file = tempfile::tempfile().expect("a file");
+    for (ram, expected) in [
+        (Ram::shared as fn(&File) -> io::Result<Ram>, io::ErrorKind::StorageFull),
+        (Ram::private, io::ErrorKind::UnexpectedEof),
+    ] {
+        file.set_len(4096).expect("room");
+        let ram = ram(&file).expect("memory");
+        file.set_len(0).expect("a shorter file");
+        let error = ram.preallocate(|| true).expect_err("nothing is behind the page");
+        assert_eq!(error.kind(), expected);
     }
 }
 
