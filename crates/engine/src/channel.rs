@@ -68,8 +68,9 @@ impl Channel {
         Ok(Channel { fd: NonBlocking::new(fd)?, two_way, end: End::Nothing })
     }
 
-    /// A file that appears at `path` complete or not at all.
-    pub(crate) fn of_new_file(path: &Path) -> io::Result<Self> {
+    /// A file that appears at `path` complete or not at all. What is no plain file (a device, a pipe)
+    /// is written to where it is.
+    pub(crate) fn of_whole_file(path: &Path) -> io::Result<Self> {
         let file = WholeFile::create(path)?;
         let mut channel = Channel::new(file.as_file().try_clone()?.into(), false)?;
         channel.end = End::File(file);

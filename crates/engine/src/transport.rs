@@ -76,16 +76,12 @@ impl Endpoint {
                 Channel::of_command(stdin.into(), child)
             }
             Uri::File { path, offset } => {
-                // What is no plain file (a device, a pipe) is written to where it is.
-                let new = fs::metadata(&path).map_or(true, |data| data.is_file());
-                if new && offset == 0 {
-                    return Channel::of_new_file(&path);
+                if offset == 0 {
+                    return Channel::of_whole_file(&path);
                 }
                 let mut file = without_waiting().write(true).create(true).open(path)?;
-                if offset != 0 {
-                    file.set_len(offset)?;
-                    file.seek(SeekFrom::Start(offset))?;
-                }
+                file.set_len(offset)?;
+                file.seek(SeekFrom::Start(offset))?;
                 Channel::new(file.into(), false)
             }
         }

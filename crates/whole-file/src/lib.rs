@@ -29,7 +29,7 @@ use tempfile::NamedTempFile;
 const MODE: u32 = 0o666;
 
 /// A file on its way. It takes its name when it is complete; dropped before, it is gone, and what
-/// had the name is as it was.
+/// had the name is as it was. (What is no plain file is written to at once, and keeps what it got.)
 #[derive(Debug)]
 pub struct WholeFile {
     path: PathBuf,
@@ -94,7 +94,7 @@ impl WholeFile {
             Unfinished::Named(file) => Ok(file.persist(path).map(drop)?),
             Unfinished::Nameless(file) => {
                 // There is no call that links a file in another's place. So it gets a name for
-                // the moment, and changes it.
+                // the moment, and changes it. Killed in between, a process leaves it whole there.
                 let link = |name: &Path| {
                     let file = by_descriptor(&file);
                     Ok(rustix::fs::linkat(CWD, &file, CWD, name, AtFlags::SYMLINK_FOLLOW)?)

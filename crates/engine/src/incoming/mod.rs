@@ -26,10 +26,11 @@ use load::Contents;
 use multifd::Connections;
 
 /// Bytes of the main channel that are read at once. They stay in the cache until they are stored to
-/// memory. 2 GiB of random pages into new memory took 0.91 s with 64 KiB, 0.86 s with 128 KiB, 0.82 s
-/// so, and no less with more; from QEMU into memory that was there 0.37, 0.41 and 0.35 s, and 0.39 s
-/// with 512 KiB (medians of 9 and 11). Slower was no copy, too: one `readv` into many pages, guessing
-/// that they follow each other.
+/// memory. 2 GiB of random pages from `lastref send` into new memory took 0.91 s with 64 KiB, 0.86 s
+/// with 128 KiB, 0.82 and 0.88 s so, 0.84 s with 512 KiB and 0.85 s with a MiB (medians of 9 in two
+/// runs). From QEMU into memory that was there sizes of 64 to 512 KiB differed in no order that a
+/// second run kept. Slower was no copy: one `readv` into many pages, guessing that they follow each
+/// other (0.41 s, where 64 KiB took 0.37 s).
 const BUFFER: usize = 256 << 10;
 
 /// Begins to wait for a migration at `endpoint` and returns (`qmp_migrate_incoming`). The

@@ -3,10 +3,11 @@
 //! The first store to a page of a mapped file takes a fault, in which the kernel clears the page
 //! that is overwritten next. If memory is a shared mapping of a file, a whole page can be written
 //! to the file instead: no fault, nothing to clear, and a full file system is an error and no
-//! SIGBUS. 2 GiB of random pages come into new memory in 0.85 s (best of 20), of which the kernel
-//! takes 0.63 s for the `pwrite` calls by themselves; storing took half as long again, and `madvise`
-//! to populate as much takes 1.1 s by itself. A thread of its own for the writes won 4 percent and
-//! cost 15 percent more CPU. Where there is memory already, storing is faster.
+//! SIGBUS. When pages went to the file by way of a buffer of their own, 1 GiB of random pages took
+//! 0.67 s where storing took 0.99 s; without that buffer 2 GiB take 0.82 to 0.88 s. `pwrite` of as
+//! much, from a buffer in the cache, takes 0.63 s by itself, and `madvise` to populate 1 GiB 0.56 s.
+//! A thread of its own for the writes made nothing faster (0.89 s with and without, medians of 9)
+//! and cost about 15 percent more CPU at this end. Where there is memory already, storing is faster.
 
 use std::io::{self, IoSlice};
 
