@@ -131,7 +131,7 @@ impl Connected {
         thread: &mut BqlUnlocked,
     ) -> Result<Loaded, MigrationError> {
         let mut answers = Answers { channel: &self.channel, open: false };
-        let reader = ChannelReader { channel: &self.channel, stop: &state.incoming.stop };
+        let reader = ChannelReader::new(&self.channel, &state.incoming.stop);
         let mut input = Decoder::with_capacity(reader, BUFFER);
         let loaded = load::load(state, &mut input, &mut answers, self.multifd)
             .and_then(|contents| contents.restore(state, &mut thread.lock()));

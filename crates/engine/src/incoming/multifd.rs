@@ -120,7 +120,7 @@ fn number(
     channel: &Channel,
     places: &[Option<Channel>],
 ) -> Result<usize, MigrationError> {
-    let reader = ChannelReader { channel, stop: &state.incoming.stop };
+    let reader = ChannelReader::new(channel, &state.incoming.stop);
     let mut input = Decoder::with_capacity(reader, MULTIFD_INIT_LEN);
     let init = MultifdInit::decode(&mut input).map_err(MigrationError::Channel)?;
     if init.uuid != [0; 16] {
@@ -324,7 +324,7 @@ fn receive_all(
     channel: &Channel,
 ) -> Result<(), ChannelError> {
     let mut stage = vec![0; MULTIFD_PAGES * TARGET_PAGE_SIZE];
-    let reader = ChannelReader { channel, stop: &state.incoming.stop };
+    let reader = ChannelReader::new(channel, &state.incoming.stop);
     // It buffers one packet and no more: what follows goes where it belongs.
     let mut input = Decoder::with_capacity(reader, MULTIFD_PACKET_LEN);
     let mut passes = 0;

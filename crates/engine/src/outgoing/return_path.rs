@@ -30,7 +30,7 @@ pub(super) fn catch_up(
     stream.send(state, &ping)?;
 
     let sent = stream.sent();
-    let reader = ChannelReader { channel: stream.channel(), stop: &state.outgoing.stop };
+    let reader = ChannelReader::new(stream.channel(), &state.outgoing.stop);
     let unanswered = |source: DecodeError| {
         let broken = source.io_error().map(io::Error::kind);
         if source.is_end_of_stream() || broken == Some(io::ErrorKind::ConnectionReset) {
