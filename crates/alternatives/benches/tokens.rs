@@ -63,7 +63,7 @@ mod measured {
     use crossbeam_epoch as epoch;
     use exported::Exported;
     use migration::bql::{BqlGuard, BqlUnlocked};
-    use migration::{Direction, Host, RunState, Vm, VmStopped};
+    use migration::{Direction, Host, RunState, Vm, VmArrived, VmStopped};
     use qcell::{QCell, QCellOwner, TCell, TCellOwner};
     use serde_json::Value;
 
@@ -139,12 +139,15 @@ mod measured {
     struct Still;
 
     impl Vm for Still {
+        fn run_state(&self, _bql: &BqlGuard<'_>) -> RunState {
+            RunState::Paused
+        }
         fn stop_for_migration(&self, _bql: &mut BqlGuard<'_>) -> RunState {
             RunState::Paused
         }
-        fn resume_after_failure(&self, _bql: &mut BqlGuard<'_>, _stopped: VmStopped) {}
-        fn has_moved(&self, _bql: &mut BqlGuard<'_>, _stopped: VmStopped) {}
-        fn has_arrived(&self, _bql: &mut BqlGuard<'_>, _at_source: RunState) {}
+        fn resume_after_failure(&self, _bql: &mut BqlGuard<'_>, _stopped: &VmStopped) {}
+        fn has_moved(&self, _bql: &mut BqlGuard<'_>, _stopped: &VmStopped) {}
+        fn has_arrived(&self, _bql: &mut BqlGuard<'_>, _arrived: &VmArrived) {}
     }
 
     // In the rows a global is named once, through `black_box`, before the loop: the optimiser
@@ -186,7 +189,7 @@ mod measured {
 
         let mut thread = BqlUnlocked::attach()?;
         let mut bql = thread.lock();
-        let object = migration::object_init(&mut bql, Host::new("none", Arc::new(Still)))?;
+        let object = migration::object_init(&mut bql, Host::new("none", Still))?;
         let observer = migration::observer(&bql, Direction::Outgoing).ok_or("made above")?;
         let observer = black_box(&observer);
         group.bench_function("observer", |b| b.iter(|| observer.is_running()));

@@ -1,7 +1,6 @@
 //! One attempt to migrate, whichever way: how it begins, the thread it runs on, and how its
 //! end becomes known.
 
-use std::any::Any;
 use std::mem::MaybeUninit;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
@@ -11,7 +10,7 @@ use std::thread;
 use bql::{BqlGuard, BqlUnlocked};
 
 use crate::error::MigrationError;
-use crate::registrations::words;
+use crate::fate::Whereabouts;
 use crate::state::MigrationState;
 use crate::status::{Direction, MigrationStatus};
 use crate::stop::StopReason;
@@ -26,16 +25,13 @@ pub struct Cleaned {
 }
 
 impl Cleaned {
-    pub(crate) fn completed(direction: Direction) -> Self {
-        Cleaned { direction, status: MigrationStatus::Completed }
-    }
-
-    /// After a failure whose error was [kept](keep_error).
-    pub(crate) fn failed(state: &MigrationState, direction: Direction) -> Self {
-        let status = if state.side(direction).stop.is_cancelled() {
-            MigrationStatus::Cancelled
-        } else {
-            MigrationStatus::Failed
+    /// The end that was reached, whatever happened while it was cleaned up.
+    pub(crate) fn as_reached(state: &MigrationState, direction: Direction) -> Self {
+        let side = state.side(direction);
+        let status = match side.fate.get() {
+            Whereabouts::Destination { .. } => MigrationStatus::Completed,
+            Whereabouts::Source if side.stop.is_cancelled() => MigrationStatus::Cancelled,
+            Whereabouts::Source | Whereabouts::Unknown => MigrationStatus::Failed,
         };
         Cleaned { direction, status }
     }
@@ -57,27 +53,38 @@ pub(crate) fn keep_error(state: &MigrationState, direction: Direction, error: Mi
 }
 
 /// A migration has begun, and no other runs. The first phase takes it, so that nobody starts
-/// one beside a migration that runs. The threads of its channels get their counts from it.
+/// one beside a migration that runs. Each phase hands it on to the next: it is the object that a
+/// phase works on, and there is no way to give it another one.
 #[must_use = "a migration that has begun has to come to an end"]
 #[derive(Debug)]
 pub struct Begun(Arc<MigrationState>);
 
 impl Begun {
+    /// The object that this migration began with.
+    pub(crate) fn state(&self) -> &MigrationState {
+        &self.0
+    }
+
     /// A count for the thread `holder`, which works on this migration.
     pub(crate) fn counted_for(&self, holder: &str) -> Arc<MigrationState> {
         self.0.counted_for(holder)
     }
 }
 
-/// Begins a migration: none may run, either way.
+/// Begins a migration: none may run, either way, and the machine must not be another object's.
 pub(crate) fn begin(
     state: &Arc<MigrationState>,
-    _bql: &mut BqlGuard<'_>,
+    bql: &mut BqlGuard<'_>,
     direction: Direction,
 ) -> Result<Begun, MigrationError> {
     state.check_idle()?;
+    state.possess(bql)?;
+    if state.host.has_kept() {
+        return Err(MigrationError::KeptStopped);
+    }
     let side = state.side(direction);
     side.stop.reset();
+    side.fate.set(Whereabouts::Source);
     side.progress.begin();
     Ok(Begun(Arc::clone(state)))
 }
@@ -87,7 +94,8 @@ pub(crate) fn begin(
 ///
 /// `run` goes through the phases without the lock. What it ends with is cleaned up and
 /// published with the lock held all the time (a call-out may release it in between): who gets
-/// the lock sees the migration run or over. After a panic there is no end to hand on.
+/// the lock sees the migration run or over. After a panic there is no end to hand on, and
+/// `clean_up` asks the [`Fate`](crate::fate::Fate) what was reached.
 pub(crate) fn spawn<End: 'static>(
     state: Arc<MigrationState>,
     bql: &mut BqlGuard<'_>,
@@ -103,19 +111,12 @@ pub(crate) fn spawn<End: 'static>(
             unreachable!("a thread that has just begun has no lock token");
         };
         state.side(direction).set_thread(Some(thread::current().id()));
-        let end = catch_unwind(AssertUnwindSafe(|| run(&state, &mut thread)));
+        let end = caught(&state, direction, || run(&state, &mut thread));
         let mut guard = thread.lock();
-        let mut try_to_clean_up = |end| {
-            let cleaned = catch_unwind(AssertUnwindSafe(|| clean_up(&state, &mut guard, end)));
-            cleaned.map_err(|panic| keep_panic(&state, direction, &*panic))
-        };
-        let cleaned = end
-            .map_err(|panic| keep_panic(&state, direction, &*panic))
-            .and_then(|end| try_to_clean_up(Some(end)))
-            .or_else(|()| try_to_clean_up(None))
-            // What is cleaned up panics again and again. It is left as it is, and the end
-            // becomes known all the same.
-            .unwrap_or_else(|()| Cleaned::failed(&state, direction));
+        // Each step of cleaning up is caught by itself. So this panics only for a fault of the
+        // engine, and what was reached is true all the same.
+        let cleaned = caught(&state, direction, || clean_up(&state, &mut guard, end));
+        let cleaned = cleaned.unwrap_or_else(|| Cleaned::as_reached(&state, direction));
         cleaned.publish(&state, &mut guard);
         drop(guard);
         drop(thread);
@@ -126,8 +127,23 @@ pub(crate) fn spawn<End: 'static>(
         Err(source) => {
             let (what, kind) = ("thread", source.kind());
             keep_error(&state, direction, MigrationError::Resources { what, source });
-            Cleaned::failed(&state, direction).publish(&state, bql);
+            Cleaned::as_reached(&state, direction).publish(&state, bql);
             Err(MigrationError::Resources { what, source: kind.into() })
+        }
+    }
+}
+
+/// Runs a step; a panic in it is kept as the migration's error, if it is the first.
+pub(crate) fn caught<R>(
+    state: &MigrationState,
+    direction: Direction,
+    step: impl FnOnce() -> R,
+) -> Option<R> {
+    match catch_unwind(AssertUnwindSafe(step)) {
+        Ok(done) => Some(done),
+        Err(panic) => {
+            keep_error(state, direction, MigrationError::of_panic(panic));
+            None
         }
     }
 }
@@ -155,12 +171,9 @@ pub(crate) fn fail_from_channel(
     error: MigrationError,
 ) {
     let side = state.side(direction);
-    if !side.stop.is_requested() {
+    // Before the request, which lets other threads end without an error of their own.
+    if side.stop.is_open() {
         side.progress.set_error(error);
     }
-    let _first = side.stop.request(StopReason::Fail);
-}
-
-fn keep_panic(state: &MigrationState, direction: Direction, panic: &(dyn Any + Send)) {
-    keep_error(state, direction, MigrationError::Panicked { message: words(panic) });
+    side.stop.request(StopReason::Fail);
 }

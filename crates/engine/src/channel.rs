@@ -11,7 +11,7 @@ use std::process::Child;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::event::PollFlags;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::OFlags;
 use rustix::net::{RecvFlags, Shutdown};
 use whole_file::WholeFile;
@@ -142,6 +142,11 @@ impl Channel {
         }
     }
 
+    /// Waits until there is room for what is written.
+    pub(crate) fn wait_for_room(&self, stop: &StopRequest) -> io::Result<()> {
+        stop.wait_until_ready(self.fd.as_fd(), PollFlags::OUT)
+    }
+
     /// Lets reads and writes wait by themselves, for who ends them with [`Channel::shut_down`].
     pub(crate) fn set_blocking(&self) -> io::Result<()> {
         let flags = rustix::fs::fcntl_getfl(&self.fd)?;
@@ -152,6 +157,13 @@ impl Channel {
     pub(crate) fn shut_down(&self) {
         // It fails if the peer has done so already.
         let _ = rustix::net::shutdown(&self.fd, Shutdown::Both);
+    }
+
+    /// Whether the peer has closed it.
+    pub(crate) fn has_ended(&self) -> bool {
+        let mut fds = [PollFd::new(&self.fd, PollFlags::RDHUP)];
+        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+        matches!(poll(&mut fds, Some(&now)), Ok(1..))
     }
 
     /// Writes `bytes` if there is room for them just now, whatever was requested.
@@ -231,55 +243,6 @@ impl<'a> ChannelReader<'a> {
 impl io::Read for ChannelReader<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.when_readable(|fd| Ok(rustix::io::read(fd, &mut *buffer)?))
-    }
-}
-
-/// Reads the peer's last word. A request to stop refuses it, but one that came before is still
-/// read: so each side knows whether it was given.
-pub(crate) struct VerdictReader<'a> {
-    channel: &'a Channel,
-    stop: &'a StopRequest,
-    /// After the refusal: how much had come by then, in bytes.
-    left: Option<u64>,
-}
-
-impl<'a> VerdictReader<'a> {
-    pub(crate) fn new(channel: &'a Channel, stop: &'a StopRequest) -> Self {
-        VerdictReader { channel, stop, left: None }
-    }
-
-    fn refuse(&mut self) -> io::Result<()> {
-        // It fails if the peer has gone, and then there is nothing to refuse.
-        let _ = rustix::net::shutdown(&self.channel.fd, Shutdown::Read);
-        self.left = Some(rustix::io::ioctl_fionread(&self.channel.fd)?);
-        Ok(())
-    }
-}
-
-impl io::Read for VerdictReader<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        loop {
-            if self.left.is_none() && self.stop.is_requested() {
-                self.refuse()?;
-            }
-            // A peer that never ends is read no further than it had come.
-            let most = self.left.map_or(usize::MAX, |left| left.try_into().unwrap_or(usize::MAX));
-            let most = most.min(buffer.len());
-            if most == 0 {
-                return Err(stopped());
-            }
-            match rustix::io::read(&self.channel.fd, &mut buffer[..most]) {
-                Ok(n) => {
-                    self.left = self.left.map(|left| left - n as u64);
-                    return Ok(n);
-                }
-                Err(rustix::io::Errno::INTR) => {}
-                Err(rustix::io::Errno::AGAIN) => {
-                    self.stop.wait_for(self.channel.fd.as_fd(), PollFlags::IN, None)?;
-                }
-                Err(error) => return Err(error.into()),
-            }
-        }
     }
 }
 

@@ -5,6 +5,9 @@ use std::io;
 use bql::AttachError;
 use wire::DecodeError;
 
+use crate::host::SettleError;
+use crate::registrations::words;
+use crate::rights::Panic;
 use crate::uri::Uri;
 
 /// Why a migration did not work, or was not begun. The first one of a migration is kept.
@@ -16,6 +19,33 @@ pub enum MigrationError {
     Busy {
         /// QAPI's name of its status.
         status: &'static str,
+    },
+    /// The machine belongs to another migration object.
+    #[error("the machine belongs to {by}")]
+    Possessed {
+        /// What is known of that object.
+        by: String,
+    },
+    /// An earlier migration left the machine stopped, since it may run elsewhere.
+    #[error(
+        "an earlier migration left the machine stopped: let it go on (`cont`) if it does not run \
+         elsewhere"
+    )]
+    KeptStopped,
+    /// No migration left the machine stopped.
+    #[error("no migration left the machine stopped")]
+    NothingKept,
+    /// The machine cannot be migrated to here.
+    #[error("the machine does not wait for a migration: it is {run_state}")]
+    NotWaiting {
+        /// QAPI's name of what it does.
+        run_state: &'static str,
+    },
+    /// The machine cannot be migrated from here.
+    #[error("the machine is not here: it is {run_state}")]
+    NotHere {
+        /// QAPI's name of what it does.
+        run_state: &'static str,
     },
     /// Something on this machine forbids migration.
     #[error("migration is blocked: {}", reasons.join("; "))]
@@ -135,9 +165,12 @@ pub enum MigrationError {
         /// What came instead of its answer.
         source: DecodeError,
     },
-    /// The destination was sent everything and did not say that it took it.
-    #[error("the destination was sent the whole stream and did not confirm it")]
-    NotConfirmed(#[source] DecodeError),
+    /// The destination was sent everything and said neither that it took it nor that it did not.
+    #[error(
+        "the destination was sent the whole stream and did not confirm it; the machine may run there \
+         and stays stopped here until it is let go on (`cont`)"
+    )]
+    NotConfirmed(#[source] io::Error),
     /// The dirty log does not work.
     #[error("dirty pages of RAM block `{block}` cannot be tracked")]
     DirtyLog {
@@ -163,12 +196,9 @@ pub enum MigrationError {
         /// Why.
         source: io::Error,
     },
-    /// The stream was whole, and what brought it was not.
-    #[error("the channel of the stream did not end well")]
-    Close {
-        /// Why.
-        source: io::Error,
-    },
+    /// What has come cannot be made durable here.
+    #[error("the machine has come and cannot be kept here")]
+    Settle(#[source] SettleError),
     /// A device refuses its state.
     #[error("device `{device}` refuses the state that was sent")]
     Restore {
@@ -198,7 +228,8 @@ pub enum MigrationError {
     /// It was cancelled.
     #[error("cancelled")]
     Cancelled,
-    /// Code of the migration or of one of its call-outs panicked.
+    /// Code of the migration or of one of its hooks panicked. Of a migration that completed it is
+    /// kept too: the machine is where the status says.
     #[error("the migration thread panicked: {message}")]
     Panicked {
         /// The panic's words.
@@ -212,6 +243,10 @@ pub enum MigrationError {
 pub struct RestoreError(pub String);
 
 impl MigrationError {
+    pub(crate) fn of_panic(panic: Panic) -> Self {
+        MigrationError::Panicked { message: words(&*panic) }
+    }
+
     /// What a failed write means.
     pub(crate) fn of_write(sent: u64, source: io::Error) -> Self {
         match source.kind() {

@@ -4,16 +4,20 @@
 //! handed over when the migration object is made. Each hook says in its signature what QEMU
 //! says in `include/migration/register.h`: whether it runs with the BQL held.
 
+use std::error::Error;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bql::BqlGuard;
+use bql::{BqlGuard, BqlUnlocked};
 use wire::vmstate::{self, VmState};
 use wire::{DecodeError, Decoder, IdStr, SectionHeader, vmdesc};
 
 use crate::channel::ChannelReader;
-use crate::error::RestoreError;
+use crate::error::{MigrationError, RestoreError};
+use crate::life::Life;
+use crate::progress::Observer;
 use crate::ram::RamBlock;
+use crate::rights::{VmArrived, VmStopped, VmWaiting};
 
 /// What a machine does now (`RunState` of `qapi/run-state.json`, as far as needed here).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +32,8 @@ pub enum RunState {
     Paused,
     /// Stopped for the last part of a migration.
     FinishMigrate,
+    /// Stopped for a fault of its own.
+    InternalError,
     /// Has moved away.
     PostMigrate,
 }
@@ -41,6 +47,7 @@ impl RunState {
             RunState::Running => "running",
             RunState::Paused => "paused",
             RunState::FinishMigrate => "finish-migrate",
+            RunState::InternalError => "internal-error",
             RunState::PostMigrate => "postmigrate",
         }
     }
@@ -61,39 +68,50 @@ impl RunState {
 }
 
 /// The processors of a machine.
+///
+/// The value belongs to a [`Host`] and can be reached by the engine alone, which keeps the order:
+/// a machine is let go on only by a right that says that it may. So implement it for a type of
+/// which there is one for each machine, and not for a handle that can be cloned.
 pub trait Vm: Send + Sync {
+    /// Returns what the machine does now.
+    fn run_state(&self, bql: &BqlGuard<'_>) -> RunState;
+
     /// Stops the machine for the last part of a migration and returns what it did before
     /// (`migration_stop_vm`). When it returns, no vCPU writes to memory or device state, and
-    /// nothing but the two functions below changes that. May release the BQL while it waits
+    /// nothing but the functions below changes that. May release the BQL while it waits
     /// for the vCPUs. A machine that is stopped so already stays so.
     fn stop_for_migration(&self, bql: &mut BqlGuard<'_>) -> RunState;
 
     /// Makes the machine do again what it did before it was stopped.
-    fn resume_after_failure(&self, bql: &mut BqlGuard<'_>, stopped: VmStopped);
+    fn resume_after_failure(&self, bql: &mut BqlGuard<'_>, stopped: &VmStopped);
 
-    /// The machine has moved and stays stopped here.
-    fn has_moved(&self, bql: &mut BqlGuard<'_>, stopped: VmStopped);
+    /// Notes that the machine has moved and stays stopped here.
+    fn has_moved(&self, bql: &mut BqlGuard<'_>, stopped: &VmStopped);
 
-    /// The machine has arrived whole: it goes on with what it did at the source.
-    fn has_arrived(&self, bql: &mut BqlGuard<'_>, at_source: RunState);
-}
-
-/// Proof that the machine is stopped for migration. Only the engine makes it, after
-/// [`Vm::stop_for_migration`] has returned, and letting the machine go on consumes it.
-#[derive(Debug)]
-#[must_use = "the machine stands still until it goes on here or has moved"]
-pub struct VmStopped {
-    was: RunState,
-}
-
-impl VmStopped {
-    pub(crate) fn stop(vm: &dyn Vm, bql: &mut BqlGuard<'_>) -> Self {
-        VmStopped { was: vm.stop_for_migration(bql) }
+    /// Makes what has come durable, before the source is told that it is here: gives a file its
+    /// name, say. It may block.
+    ///
+    /// # Errors
+    ///
+    /// If that cannot be done. The machine then stays at its source.
+    fn settle(&self, thread: &mut BqlUnlocked, waiting: &VmWaiting) -> Result<(), SettleError> {
+        let _ = (thread, waiting);
+        Ok(())
     }
 
-    /// What the machine did before.
-    pub fn was(&self) -> RunState {
-        self.was
+    /// Lets the machine, which has arrived whole, go on with what it did at the source.
+    fn has_arrived(&self, bql: &mut BqlGuard<'_>, arrived: &VmArrived);
+}
+
+/// Why a machine that has come cannot be kept.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct SettleError(Box<dyn Error + Send + Sync>);
+
+impl SettleError {
+    /// Wraps the machine's own reason.
+    pub fn new(reason: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        SettleError(reason.into())
     }
 }
 
@@ -110,7 +128,12 @@ pub trait Device: Send + Sync + 'static {
     /// # Errors
     ///
     /// If the device cannot be in that state.
-    fn restore(&self, bql: &mut BqlGuard<'_>, state: Self::State) -> Result<(), RestoreError>;
+    fn restore(
+        &self,
+        bql: &mut BqlGuard<'_>,
+        state: Self::State,
+        waiting: &VmWaiting,
+    ) -> Result<(), RestoreError>;
 }
 
 /// A device without the type of its state.
@@ -134,7 +157,11 @@ pub(crate) trait AnyDevice: Send + Sync {
 
 /// A device state that was received and is not in place yet.
 pub(crate) trait Restore: Send {
-    fn restore(self: Box<Self>, bql: &mut BqlGuard<'_>) -> Result<(), RestoreError>;
+    fn restore(
+        self: Box<Self>,
+        bql: &mut BqlGuard<'_>,
+        waiting: &VmWaiting,
+    ) -> Result<(), RestoreError>;
 }
 
 impl<D: Device> AnyDevice for D {
@@ -158,8 +185,12 @@ impl<D: Device> AnyDevice for D {
     ) -> Result<Box<dyn Restore>, DecodeError> {
         struct Received<D: Device>(Arc<D>, D::State);
         impl<D: Device> Restore for Received<D> {
-            fn restore(self: Box<Self>, bql: &mut BqlGuard<'_>) -> Result<(), RestoreError> {
-                self.0.restore(bql, self.1)
+            fn restore(
+                self: Box<Self>,
+                bql: &mut BqlGuard<'_>,
+                waiting: &VmWaiting,
+            ) -> Result<(), RestoreError> {
+                self.0.restore(bql, self.1, waiting)
             }
         }
         let state = vmstate::load(input, version)?;
@@ -167,8 +198,11 @@ impl<D: Device> AnyDevice for D {
     }
 }
 
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// A registered device: QEMU's `SaveStateEntry`.
-#[derive(Clone)]
 pub(crate) struct DeviceEntry {
     pub(crate) idstr: IdStr,
     pub(crate) instance_id: u32,
@@ -186,13 +220,66 @@ impl DeviceEntry {
     }
 }
 
-/// A machine, as it is handed to a migration object. It cannot be copied: a machine that two
-/// objects moved would be stopped by one and let go by the other.
+/// A machine that can be migrated. Nobody but the engine gets at its parts, and there is one owner
+/// of each.
+///
+/// Several migration objects may be made of one machine (`Arc<Host>`), and can be asked about it.
+/// It belongs to one of them at most, the first that is published or begins to migrate, until the
+/// last count of that object is gone. The others cannot migrate it meanwhile.
 pub struct Host {
     pub(crate) machine: String,
-    pub(crate) vm: Arc<dyn Vm>,
+    pub(crate) vm: Box<dyn Vm>,
     pub(crate) ram: Vec<RamBlock>,
     pub(crate) devices: Vec<DeviceEntry>,
+    owner: Mutex<Option<Owner>>,
+    kept: Mutex<Option<Kept>>,
+}
+
+/// The right that a migration left with its machine.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Kept {
+    /// It was stopped, and may go on here if it does not run elsewhere.
+    Stopped { was: RunState },
+    /// It has arrived, and was not started.
+    Arrived { at_source: RunState },
+}
+
+/// What is known of the object that a machine belongs to.
+#[derive(Debug, Clone)]
+pub(crate) struct Owner {
+    pub(crate) outgoing: Observer,
+    pub(crate) incoming: Observer,
+    pub(crate) life: Life,
+}
+
+impl Owner {
+    fn is(&self, other: &Owner) -> bool {
+        self.life.is(&other.life)
+    }
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (outgoing, incoming) = (self.outgoing.status(), self.incoming.status());
+        let place = if self.life.is_retired() { ", which was shut down" } else { "" };
+        write!(f, "another migration object (outgoing: {outgoing}, incoming: {incoming}){place}")?;
+        match self.life.holders() {
+            holders if holders.is_empty() => Ok(()),
+            holders => write!(f, " and is held by {}", holders.join(", ")),
+        }
+    }
+}
+
+/// A machine belongs to an object for as long as this lives.
+#[derive(Debug)]
+pub(crate) struct Possession {
+    machine: Arc<Host>,
+}
+
+impl Drop for Possession {
+    fn drop(&mut self) {
+        *lock(&self.machine.owner) = None;
+    }
 }
 
 /// A machine that cannot be described in a migration stream.
@@ -207,9 +294,43 @@ pub enum HostError {
 }
 
 impl Host {
-    /// A machine of the type `machine` without RAM and devices.
-    pub fn new(machine: impl Into<String>, vm: Arc<dyn Vm>) -> Self {
-        Host { machine: machine.into(), vm, ram: Vec::new(), devices: Vec::new() }
+    /// Makes a machine of the type `machine` without RAM and devices.
+    pub fn new(machine: impl Into<String>, vm: impl Vm + 'static) -> Self {
+        Host {
+            machine: machine.into(),
+            vm: Box::new(vm),
+            ram: Vec::new(),
+            devices: Vec::new(),
+            owner: Mutex::default(),
+            kept: Mutex::default(),
+        }
+    }
+
+    /// Makes the machine belong to `owner`.
+    ///
+    /// # Errors
+    ///
+    /// If it belongs to somebody else, who is named.
+    pub(crate) fn possess(self: &Arc<Self>, owner: Owner) -> Result<Possession, MigrationError> {
+        let mut place = lock(&self.owner);
+        if let Some(other) = place.as_ref().filter(|other| !other.is(&owner)) {
+            return Err(MigrationError::Possessed { by: other.to_string() });
+        }
+        *place = Some(owner);
+        Ok(Possession { machine: Arc::clone(self) })
+    }
+
+    pub(crate) fn keep(&self, right: Kept) {
+        *lock(&self.kept) = Some(right);
+    }
+
+    pub(crate) fn take_kept(&self) -> Option<Kept> {
+        lock(&self.kept).take()
+    }
+
+    /// Whether a migration left the machine stopped, with the right to let it go on.
+    pub(crate) fn has_kept(&self) -> bool {
+        lock(&self.kept).is_some()
     }
 
     /// Adds a RAM block.
@@ -234,12 +355,12 @@ impl Host {
         mut self,
         idstr: IdStr,
         instance_id: u32,
-        device: Arc<impl Device>,
+        device: impl Device,
     ) -> Result<Self, HostError> {
         if self.find_device(idstr.as_str(), instance_id).is_some() {
             return Err(HostError::SameDevice(idstr, instance_id));
         }
-        self.devices.push(DeviceEntry { idstr, instance_id, device });
+        self.devices.push(DeviceEntry { idstr, instance_id, device: Arc::new(device) });
         Ok(self)
     }
 

@@ -7,24 +7,26 @@
 //! objects in one process do not see each other.
 //!
 //! ```
-//! use std::sync::Arc;
 //! use std::time::Duration;
 //!
 //! use bql::{BqlGuard, BqlUnlocked};
-//! use engine::{Direction, Host, MigrationState, MigrationStatus, RunState, Uri, Vm, VmStopped};
+//! use engine::{
+//!     Direction, Host, MigrationState, MigrationStatus, RunState, Uri, Vm, VmArrived, VmStopped,
+//! };
 //!
 //! /// A machine that stands still.
 //! struct Still;
 //! impl Vm for Still {
+//!     fn run_state(&self, _: &BqlGuard<'_>) -> RunState { RunState::Paused }
 //!     fn stop_for_migration(&self, _: &mut BqlGuard<'_>) -> RunState { RunState::Paused }
-//!     fn resume_after_failure(&self, _: &mut BqlGuard<'_>, _: VmStopped) {}
-//!     fn has_moved(&self, _: &mut BqlGuard<'_>, _: VmStopped) {}
-//!     fn has_arrived(&self, _: &mut BqlGuard<'_>, _: RunState) {}
+//!     fn resume_after_failure(&self, _: &mut BqlGuard<'_>, _: &VmStopped) {}
+//!     fn has_moved(&self, _: &mut BqlGuard<'_>, _: &VmStopped) {}
+//!     fn has_arrived(&self, _: &mut BqlGuard<'_>, _: &VmArrived) {}
 //! }
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let mut thread = BqlUnlocked::attach()?;
-//! let state = MigrationState::new(Host::new("none", Arc::new(Still)))?;
+//! let state = MigrationState::new(Host::new("none", Still))?;
 //! let observer = state.observer(Direction::Outgoing);
 //! let uri: Uri = "exec:cat > /dev/null".parse()?;
 //! engine::migrate(state, &mut thread.lock(), uri.into())?; // begins, and returns
@@ -57,10 +59,12 @@
 //! The crate `lastref-migration`, for code outside that asks about *the* migration of its process and
 //! has no object to hand on.
 
+mod agreement;
 mod attempt;
 mod channel;
 mod course;
 mod error;
+mod fate;
 mod guest_io;
 mod host;
 pub mod incoming;
@@ -70,6 +74,7 @@ mod parameters;
 mod progress;
 mod ram;
 mod registrations;
+mod rights;
 mod state;
 mod status;
 mod stop;
@@ -80,7 +85,7 @@ mod uri;
 pub use attempt::{Begun, Cleaned};
 pub use course::{Course, Pass};
 pub use error::{MigrationError, RestoreError};
-pub use host::{Device, Host, HostError, RunState, Vm, VmStopped};
+pub use host::{Device, Host, HostError, RunState, SettleError, Vm};
 pub use incoming::migrate_incoming;
 pub use life::{Life, LifeEvent, LifeEventKind};
 pub use outgoing::migrate;
@@ -91,6 +96,7 @@ pub use parameters::{
 pub use progress::{MigrationInfo, Observer, error_chain};
 pub use ram::{DirtyBitmap, DirtyLog, GuestMemory, PAGE_WORDS, RamBlock, RamSizeError};
 pub use registrations::{BlockError, Blocker, MigrationEvent, Notifier, Registrations};
+pub use rights::{VmArrived, VmStopped, VmWaiting};
 pub use state::MigrationState;
 pub use status::{Direction, MigrationStatus};
 pub use transport::Endpoint;

@@ -70,6 +70,32 @@ impl Life {
         self.0.changed.notify_all();
     }
 
+    /// Whether this is the record of the same object.
+    pub(crate) fn is(&self, other: &Life) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// Whether the outside cannot find the object any more.
+    pub(crate) fn is_retired(&self) -> bool {
+        self.lock().iter().any(|event| event.what == LifeEventKind::Retired)
+    }
+
+    /// Who took a count and has not given it back.
+    pub(crate) fn holders(&self) -> Vec<String> {
+        let mut holders: Vec<String> = Vec::new();
+        for event in self.lock().iter() {
+            match event.what {
+                LifeEventKind::Counted => holders.push(event.holder.clone()),
+                LifeEventKind::GivenBack => {
+                    let place = holders.iter().position(|holder| *holder == event.holder);
+                    place.map(|place| holders.remove(place));
+                }
+                _ => {}
+            }
+        }
+        holders
+    }
+
     /// What happened so far, oldest first.
     pub fn events(&self) -> Vec<LifeEvent> {
         self.lock().clone()
@@ -84,5 +110,15 @@ impl Life {
         let waited = self.0.changed.wait_timeout_while(self.lock(), limit, alive);
         let (mut events, _) = waited.unwrap_or_else(PoisonError::into_inner);
         !alive(&mut events)
+    }
+}
+
+/// The last part of an object to go: notes that all of it is gone.
+#[derive(Debug, Default)]
+pub(crate) struct LastPart(pub(crate) Life);
+
+impl Drop for LastPart {
+    fn drop(&mut self) {
+        self.0.record(LifeEventKind::Dropped);
     }
 }

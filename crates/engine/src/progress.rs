@@ -111,7 +111,8 @@ impl Progress {
     /// A migration that runs was cancelled.
     pub(crate) fn set_cancelling(&self) {
         let mut inner = self.lock();
-        if self.status().is_running() {
+        let status = self.status();
+        if status.is_running() && status != MigrationStatus::Cancelling {
             self.store(&mut inner, MigrationStatus::Cancelling);
         }
     }

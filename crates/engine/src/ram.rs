@@ -5,8 +5,8 @@ use std::fmt;
 use std::io;
 use std::ops::Range;
 use std::os::fd::BorrowedFd;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use wire::{IdStr, TARGET_PAGE_SIZE};
 
@@ -40,31 +40,34 @@ pub trait GuestMemory: Send + Sync {
 ///
 /// A writer stores first and marks the page after; the engine takes the mark first and reads
 /// the page after. So a store is either seen or marked.
-pub trait DirtyLog: Send + Sync {
+///
+/// A log has one reader, since a page that one reader took is missing for another. So the block
+/// owns its log, and each function takes `&mut self`: who marks pages keeps a part of its own.
+pub trait DirtyLog: Send {
     /// Begins to track writes (`memory_global_dirty_log_start`).
     ///
     /// # Errors
     ///
     /// If writes cannot be tracked.
-    fn start(&self) -> io::Result<()>;
+    fn start(&mut self) -> io::Result<()>;
 
     /// Ends it (`memory_global_dirty_log_stop`).
-    fn stop(&self);
+    fn stop(&mut self);
 
     /// Adds the pages written since `start` or the last call to `dirty`, and forgets them.
     ///
     /// # Errors
     ///
     /// If the log cannot be read.
-    fn sync(&self, dirty: &mut DirtyBitmap) -> io::Result<()>;
+    fn sync(&mut self, dirty: &mut DirtyBitmap) -> io::Result<()>;
 }
 
-/// A named block of guest RAM.
-#[derive(Clone)]
+/// A named block of guest RAM. It cannot be copied: its dirty log has one reader.
 pub struct RamBlock {
     idstr: IdStr,
     memory: Arc<dyn GuestMemory>,
-    log: Arc<dyn DirtyLog>,
+    /// Read by the one migration that runs.
+    log: Mutex<Box<dyn DirtyLog>>,
 }
 
 /// Memory that cannot be a RAM block.
@@ -85,13 +88,13 @@ impl RamBlock {
     pub fn new(
         idstr: IdStr,
         memory: Arc<dyn GuestMemory>,
-        log: Arc<dyn DirtyLog>,
+        log: Box<dyn DirtyLog>,
     ) -> Result<Self, RamSizeError> {
         let words = memory.words().len();
         if words == 0 || !words.is_multiple_of(PAGE_WORDS) {
             return Err(RamSizeError { bytes: words * size_of::<u64>() });
         }
-        Ok(RamBlock { idstr, memory, log })
+        Ok(RamBlock { idstr, memory, log: Mutex::new(log) })
     }
 
     /// The name.
@@ -140,8 +143,8 @@ impl RamBlock {
         set
     }
 
-    pub(crate) fn log(&self) -> &dyn DirtyLog {
-        &*self.log
+    pub(crate) fn log(&self) -> MutexGuard<'_, Box<dyn DirtyLog>> {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -209,10 +212,10 @@ impl PageSet {
 
     /// Adds the pages of `range`; those beyond the block are ignored.
     pub(crate) fn insert_range(&mut self, range: Range<usize>) {
-        for (index, bits) in words_of(range) {
-            if let Some(word) = self.words.get_mut(index) {
-                *word.get_mut() |= bits;
-            }
+        // What a machine reports may be any range.
+        let end = range.end.min(self.words.len() * 64);
+        for (index, bits) in words_of(range.start..end) {
+            *self.words[index].get_mut() |= bits;
         }
     }
 
@@ -339,10 +342,11 @@ mod tests {
     #[test]
     fn a_set_of_pages_knows_its_ranges() {
         let pages = |set: &PageSet| (0..200).filter(|page| set.contains(*page)).collect::<Vec<_>>();
-        for range in [0..0, 3..4, 60..70, 0..200, 64..128, 190..300] {
+        for range in [0..0, 3..4, 60..70, 0..200, 64..128, 190..300, 0..usize::MAX, 250..usize::MAX]
+        {
             let mut set = PageSet::none(200);
             set.insert_range(range.clone());
-            let within: Vec<usize> = range.filter(|page| *page < 200).collect();
+            let within: Vec<usize> = (0..200).filter(|page| range.contains(page)).collect();
             assert_eq!(pages(&set), within);
             set.remove_range(1..199);
             assert!(pages(&set).iter().all(|page| *page == 0 || *page == 199));

@@ -10,27 +10,31 @@ use std::thread::{self, ThreadId};
 use bql::{BqlGuard, BqlGuarded};
 
 use crate::error::MigrationError;
-use crate::host::Host;
-use crate::life::{Life, LifeEventKind};
+use crate::fate::Fate;
+use crate::host::{Host, Owner, Possession};
+use crate::life::{LastPart, Life, LifeEventKind};
 use crate::parameters::{MigrationCapabilities, MigrationParameters, Options, ParameterError};
 use crate::progress::{Observer, Progress};
 use crate::registrations::Registrations;
 use crate::status::{Direction, MigrationStatus};
-use crate::stop::{Event, StopReason, StopRequest};
+use crate::stop::{Asked, Event, StopReason, StopRequest};
 
 /// A machine's migration, to or from here.
 ///
 /// Who outlives a call owns a count (`Arc<MigrationState>`); everybody else borrows it.
 #[derive(Debug)]
 pub struct MigrationState {
-    pub(crate) host: Host,
+    pub(crate) host: Arc<Host>,
+    /// Of the machine, once it belongs to this object.
+    possession: BqlGuarded<Option<Possession>>,
     options: Options,
     pub(crate) outgoing: Side,
     pub(crate) incoming: Side,
     /// Ends the wait in `pre-switchover`.
     pub(crate) go_on: Event,
     registrations: BqlGuarded<Registrations>,
-    life: Life,
+    /// Last, so that the machine and its files are gone when it says so.
+    life: LastPart,
 }
 
 /// What outgoing and incoming migrations have in common.
@@ -38,6 +42,7 @@ pub struct MigrationState {
 pub(crate) struct Side {
     pub(crate) progress: Arc<Progress>,
     pub(crate) stop: StopRequest,
+    pub(crate) fate: Fate,
     /// The thread that works on it, while one does. Never held over anything.
     thread: Mutex<Option<ThreadId>>,
 }
@@ -47,6 +52,7 @@ impl Side {
         Ok(Side {
             progress: Arc::new(Progress::new(direction)),
             stop: StopRequest::new()?,
+            fate: Fate::default(),
             thread: Mutex::new(None),
         })
     }
@@ -57,18 +63,20 @@ impl Side {
 }
 
 impl MigrationState {
-    /// An object of its own: making, using and dropping it changes nothing else.
+    /// Makes an object of its own for a machine: making, using and dropping it changes nothing
+    /// for another object.
     ///
     /// # Errors
     ///
     /// If the process has no file descriptor left.
-    pub fn new(host: Host) -> Result<Arc<Self>, MigrationError> {
+    pub fn new(host: impl Into<Arc<Host>>) -> Result<Arc<Self>, MigrationError> {
         let no_descriptor = |source| MigrationError::Resources { what: "event descriptor", source };
         let side = |direction| Side::new(direction).map_err(no_descriptor);
-        let life = Life::default();
-        life.record(LifeEventKind::Created);
+        let life = LastPart::default();
+        life.0.record(LifeEventKind::Created);
         Ok(Arc::new(MigrationState {
-            host,
+            host: host.into(),
+            possession: BqlGuarded::default(),
             options: Options::default(),
             outgoing: side(Direction::Outgoing)?,
             incoming: side(Direction::Incoming)?,
@@ -78,31 +86,55 @@ impl MigrationState {
         }))
     }
 
+    /// Makes the machine belong to this object until the last count of it is gone. No other object
+    /// can migrate it meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// If it belongs to another object, which the error describes.
+    pub fn possess(&self, bql: &mut BqlGuard<'_>) -> Result<(), MigrationError> {
+        if self.possession.borrow(bql).is_some() {
+            return Ok(());
+        }
+        let possession = self.host.possess(Owner {
+            outgoing: self.observer(Direction::Outgoing),
+            incoming: self.observer(Direction::Incoming),
+            life: self.life.0.clone(),
+        })?;
+        *self.possession.borrow_mut(bql) = Some(possession);
+        Ok(())
+    }
+
     /// A count for somebody who outlives the call, and noted as such.
     pub fn counted(self: &Arc<Self>) -> Arc<Self> {
-        self.life.record(LifeEventKind::Counted);
+        self.life.0.record(LifeEventKind::Counted);
         Arc::clone(self)
     }
 
     /// The same for a thread that is called `holder` and does not run yet.
     pub(crate) fn counted_for(self: &Arc<Self>, holder: &str) -> Arc<Self> {
-        self.life.record_for(LifeEventKind::Counted, holder);
+        self.life.0.record_for(LifeEventKind::Counted, holder);
         Arc::clone(self)
     }
 
     /// Gives a count back, and notes it. If it is the last one, the object ends here.
     pub fn give_back(self: Arc<Self>) {
-        self.life.record(LifeEventKind::GivenBack);
+        self.life.0.record(LifeEventKind::GivenBack);
     }
 
-    /// Notes what the holder of this object does with it.
-    pub fn record(&self, what: LifeEventKind) {
-        self.life.record(what);
+    /// Notes that the one global shows this object from here on.
+    pub fn note_published(&self) {
+        self.life.0.record(LifeEventKind::Published);
+    }
+
+    /// Notes that the one global does not show this object any more.
+    pub fn note_retired(&self) {
+        self.life.0.record(LifeEventKind::Retired);
     }
 
     /// The record of this object's life. It can be read when the object is gone.
     pub fn life(&self) -> &Life {
-        &self.life
+        &self.life.0
     }
 
     #[inline]
@@ -195,9 +227,14 @@ impl MigrationState {
 
     /// Asks a migration to stop (`migration_cancel`). It does not wait: every wait of the
     /// migration thread ends at once, and the thread cleans up.
+    ///
+    /// After the point of no return it comes too late. It then ends the wait for a destination that
+    /// does not answer, after two seconds, and the machine stays stopped here.
     pub fn cancel(&self, _bql: &mut BqlGuard<'_>, direction: Direction) {
         let side = self.side(direction);
-        if side.progress.status().is_running() && side.stop.request(StopReason::Cancel) {
+        if side.progress.status().is_running()
+            && side.stop.request(StopReason::Cancel) != Asked::Again
+        {
             side.progress.set_cancelling();
         }
     }
@@ -207,15 +244,31 @@ impl MigrationState {
     ///
     /// # Errors
     ///
-    /// The reason comes back if there is no migration to fail.
+    /// The reason comes back if there is no migration to fail: none runs, or the machine may be at
+    /// the destination.
     pub fn fail(&self, _bql: &mut BqlGuard<'_>, reason: String) -> Result<(), String> {
-        if !self.outgoing.progress.status().is_running() {
+        if !self.outgoing.progress.status().is_running()
+            || self.outgoing.stop.request(StopReason::Fail) == Asked::TooLate
+        {
             return Err(reason);
         }
-        // The first error is kept, and the first reason to stop.
+        // The first error is kept. The thread that ends for this request keeps its own with the BQL.
         self.outgoing.progress.set_error(MigrationError::Device { reason });
-        let _first = self.outgoing.stop.request(StopReason::Fail);
         Ok(())
+    }
+
+    /// Lets the machine go on here that a migration left stopped (`qmp_cont`).
+    ///
+    /// A migration does so where the machine may run at the destination and nobody can know, and
+    /// where a hook panicked that was to let it go on. Make sure first that it does not run there.
+    ///
+    /// # Errors
+    ///
+    /// If a migration runs, or none left the machine stopped, or its hook panics again.
+    pub fn cont(&self, bql: &mut BqlGuard<'_>) -> Result<(), MigrationError> {
+        self.possess(bql)?;
+        self.check_idle()?;
+        self.host.go_on(bql)
     }
 
     /// Lets a migration go on that waits in `pre-switchover` (`qmp_migrate_continue`).
@@ -234,11 +287,5 @@ impl MigrationState {
         }
         self.go_on.signal();
         Ok(())
-    }
-}
-
-impl Drop for MigrationState {
-    fn drop(&mut self) {
-        self.life.record(LifeEventKind::Dropped);
     }
 }

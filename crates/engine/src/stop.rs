@@ -2,7 +2,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
@@ -54,13 +54,40 @@ pub(crate) enum StopReason {
     Fail = 2,
 }
 
+/// Why a wait ended that nobody could stop any more.
+const NO_LAST_WORD: &str = "cancelled too late, and the other end does not answer";
+
+/// No request to stop is taken any more.
+const TOO_LATE: u8 = 3;
+
+/// How long a peer that owes the last word may take for it after a cancel that came too late.
+const LAST_WORD: Duration = Duration::from_secs(2);
+
+/// What became of a request to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// It is the first, and its reason stays.
+    First,
+    /// There was one before.
+    Again,
+    /// The point of no return was passed before.
+    TooLate,
+}
+
 /// A request that is made once and seen by every wait: all waits of a migration are polls
 /// on its peer's file descriptor and on this one.
+///
+/// At the point of no return it closes. A request is made before that or not at all, so whoever
+/// makes one knows whether the migration stops for it. A cancel after that only ends the wait for a
+/// silent peer, after a while.
 #[derive(Debug)]
 pub(crate) struct StopRequest {
-    /// The first [`StopReason`], or 0.
+    /// The first [`StopReason`], 0, or [`TOO_LATE`].
     reason: AtomicU8,
     event: Event,
+    /// A cancel came too late.
+    late: Event,
+    is_late: AtomicBool,
 }
 
 /// What a wait on a file descriptor ended with.
@@ -76,25 +103,60 @@ pub(crate) enum Woken {
 
 impl StopRequest {
     pub(crate) fn new() -> io::Result<Self> {
-        Ok(StopRequest { reason: AtomicU8::new(0), event: Event::new()? })
+        Ok(StopRequest {
+            reason: AtomicU8::new(0),
+            event: Event::new()?,
+            late: Event::new()?,
+            is_late: AtomicBool::new(false),
+        })
     }
 
-    /// Makes the request. The first reason stays; `true` says that this was it.
-    pub(crate) fn request(&self, reason: StopReason) -> bool {
+    /// Makes the request, unless it is too late.
+    pub(crate) fn request(&self, reason: StopReason) -> Asked {
         let first =
             self.reason.compare_exchange(0, reason as u8, Ordering::SeqCst, Ordering::SeqCst);
-        self.event.signal();
-        first.is_ok()
+        match first {
+            Err(TOO_LATE) => {
+                if reason == StopReason::Cancel {
+                    self.is_late.store(true, Ordering::SeqCst);
+                    self.late.signal();
+                }
+                Asked::TooLate
+            }
+            asked => {
+                self.event.signal();
+                if asked.is_ok() { Asked::First } else { Asked::Again }
+            }
+        }
+    }
+
+    /// Passes the point of no return.
+    ///
+    /// # Errors
+    ///
+    /// If the request was made before.
+    pub(crate) fn close(&self) -> io::Result<()> {
+        match self.reason.compare_exchange(0, TOO_LATE, Ordering::SeqCst, Ordering::SeqCst) {
+            Ok(_) | Err(TOO_LATE) => Ok(()),
+            Err(_) => Err(stopped()),
+        }
     }
 
     /// Forgets an earlier request, before another migration starts.
     pub(crate) fn reset(&self) {
         self.reason.store(0, Ordering::SeqCst);
         self.event.clear();
+        self.is_late.store(false, Ordering::SeqCst);
+        self.late.clear();
+    }
+
+    /// Whether a request would be the first, and in time.
+    pub(crate) fn is_open(&self) -> bool {
+        self.reason.load(Ordering::SeqCst) == 0
     }
 
     pub(crate) fn is_requested(&self) -> bool {
-        self.reason.load(Ordering::SeqCst) != 0
+        !matches!(self.reason.load(Ordering::SeqCst), 0 | TOO_LATE)
     }
 
     pub(crate) fn is_cancelled(&self) -> bool {
@@ -108,15 +170,48 @@ impl StopRequest {
         what: PollFlags,
         deadline: Option<Instant>,
     ) -> io::Result<Woken> {
-        let mut fds = [PollFd::new(&self.event, PollFlags::IN), PollFd::from_borrowed_fd(fd, what)];
+        if self.reason.load(Ordering::SeqCst) == TOO_LATE {
+            return self.wait_past_no_return(fd, what, deadline);
+        }
+        let mut fds = [PollFd::from_borrowed_fd(fd, what), PollFd::new(&self.event, PollFlags::IN)];
         self.poll(&mut fds, deadline)?;
         Ok(if self.is_requested() {
             Woken::Stopped
-        } else if fds[1].revents().is_empty() {
+        } else if fds[0].revents().is_empty() {
             Woken::TimedOut
         } else {
             Woken::Ready
         })
+    }
+
+    /// The wait of a migration that nobody can stop any more. Once a cancel has come too late, the
+    /// peer has [`LAST_WORD`] left.
+    fn wait_past_no_return(
+        &self,
+        fd: BorrowedFd<'_>,
+        what: PollFlags,
+        mut deadline: Option<Instant>,
+    ) -> io::Result<Woken> {
+        loop {
+            let is_late = self.is_late.load(Ordering::SeqCst);
+            let mut fds =
+                [PollFd::from_borrowed_fd(fd, what), PollFd::new(&self.late, PollFlags::IN)];
+            let watched = if is_late { &mut fds[..1] } else { &mut fds[..] };
+            if is_late {
+                let last = Instant::now() + LAST_WORD;
+                deadline = Some(deadline.map_or(last, |at| at.min(last)));
+            }
+            self.poll(watched, deadline)?;
+            if !fds[0].revents().is_empty() {
+                return Ok(Woken::Ready);
+            }
+            if is_late {
+                return Err(io::Error::new(io::ErrorKind::TimedOut, NO_LAST_WORD));
+            }
+            if deadline.is_some_and(|at| at <= Instant::now()) {
+                return Ok(Woken::TimedOut);
+            }
+        }
     }
 
     /// Waits until `fd` is ready for `what`.

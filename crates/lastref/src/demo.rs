@@ -61,7 +61,8 @@ pub(crate) fn run(args: &DemoArgs) -> Result<(), Failure> {
         rate: args.dirty_rate / PAGE as u64,
         ..VcpuState::default()
     };
-    let vcpu_thread = Vcpu::start(Arc::clone(&ram), tracking.clone(), cpu, RunState::Running)?;
+    let dirty_log = tracking.name();
+    let (host, vcpu_thread) = machine::running_machine(ram, tracking, cpu, RunState::Running)?;
     let vcpu = vcpu_thread.vcpu().clone();
 
     say!(
@@ -70,7 +71,6 @@ pub(crate) fn run(args: &DemoArgs) -> Result<(), Failure> {
         std::process::id(),
         destination.child.id()
     );
-    let host = machine::running_machine(&vcpu, ram, &tracking)?;
     let recording = page.as_ref().map(|_| Recording::start());
     let mut session = Session::new(BqlUnlocked::attach()?, host, Direction::Outgoing, interrupt)?;
     let parameters = MigrationParameters {
@@ -88,7 +88,7 @@ pub(crate) fn run(args: &DemoArgs) -> Result<(), Failure> {
     }
     let observer = session.observer.clone();
     let mut report = Report::new(&observer);
-    report.dirty_log = Some(tracking.name());
+    report.dirty_log = Some(dirty_log);
     let (mut thread, events) = session.end();
     let record = recording.map(|recording| recording.end(&observer, &events));
     let record = record.map(|record| {

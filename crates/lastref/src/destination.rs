@@ -6,7 +6,7 @@ use std::io::{BufRead, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
-use machine::{Ram, Vcpu, VcpuState};
+use machine::{Ram, VcpuState};
 use migration::bql::BqlUnlocked;
 use migration::{Direction, MigrationInfo, MigrationParameters, MigrationStatus, RunState};
 use serde::{Deserialize, Serialize};
@@ -71,10 +71,9 @@ pub(crate) fn run(args: &DemoDestinationArgs) -> Result<(), Failure> {
 
     let ram = Arc::new(Ram::anonymous(args.memory).map_err(Failure::set_up("the memory"))?);
     let (tracking, _) = args.dirty_log.of(&ram)?;
-    let vcpu_thread =
-        Vcpu::start(Arc::clone(&ram), tracking.clone(), VcpuState::default(), RunState::InMigrate)?;
+    let (host, vcpu_thread) =
+        machine::running_machine(ram, tracking, VcpuState::default(), RunState::InMigrate)?;
     let vcpu = vcpu_thread.vcpu().clone();
-    let host = machine::running_machine(&vcpu, ram, &tracking)?;
     let recording = args.record.then(Recording::start);
     let mut session =
         Session::new(BqlUnlocked::attach()?, host, Direction::Incoming, Interrupt::catch()?)?;

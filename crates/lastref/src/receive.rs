@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use machine::{NoVm, Ram};
 use migration::bql::BqlUnlocked;
-use migration::{Direction, MigrationParameters, RunState};
+use migration::{Direction, MigrationParameters};
 use whole_file::WholeFile;
 
 use crate::cli::ReceiveArgs;
@@ -27,15 +27,14 @@ pub(crate) fn run(args: &ReceiveArgs) -> Result<(), Failure> {
         done.map_err(Failure::ram_file(&args.ram))?;
         interrupt.check()?;
     }
-    let host = machine::machine_none(NoVm::new(RunState::InMigrate), Arc::new(ram))?;
+    // The source hears that the machine is here when its file has its name.
+    let vm = NoVm::that_settles(move || file.persist());
+    let host = machine::machine_none(vm, Arc::new(ram))?;
     let mut session = Session::new(BqlUnlocked::attach()?, host, Direction::Incoming, interrupt)?;
     session.begin(endpoint, args.channels, MigrationParameters::default())?;
     watch(&mut session, |_| ());
     let report = Report::new(&session.observer);
     let (_thread, _life) = session.end();
-    if report.completed() {
-        file.persist().map_err(Failure::ram_file(&args.ram))?;
-    }
     report.finish(args.json)
 }
 

@@ -86,7 +86,7 @@ impl Session {
     /// not let go of it.
     pub(crate) fn end(mut self) -> (BqlUnlocked, Vec<LifeEvent>) {
         let retired = migration::shutdown(self.object, &mut self.thread.lock());
-        drop(retired);
+        retired.give_back(&mut self.thread);
         self.life.wait_until_dropped(&mut self.thread, LET_GO);
         (self.thread, self.life.events())
     }

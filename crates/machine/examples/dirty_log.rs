@@ -14,8 +14,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use machine::{DirtyTracking, Ram};
-use migration::{GuestMemory, PAGE_WORDS};
+use machine::{DirtyTracking, Marker, Ram};
+use migration::{DirtyLog, GuestMemory, PAGE_WORDS};
 use rustix::mm::{Advice, MprotectFlags, madvise, mprotect};
 
 const ROUNDS: usize = 7;
@@ -44,14 +44,11 @@ fn time(what: impl FnOnce()) -> Duration {
 }
 
 /// Stores to `count` random pages.
-fn store(words: &[AtomicU64], tracking: &DirtyTracking, random: &mut Random, count: usize) {
-    let (pages, log) = (words.len() / PAGE_WORDS, tracking.to_mark());
+fn store(words: &[AtomicU64], marker: &Marker, random: &mut Random, count: usize) {
+    let pages = words.len() / PAGE_WORDS;
     for _ in 0..count {
         let page = random.below(pages);
-        words[page * PAGE_WORDS].store(1, Ordering::Relaxed);
-        if let Some(log) = log {
-            log.mark(page);
-        }
+        marker.store(page, || words[page * PAGE_WORDS].store(1, Ordering::Relaxed));
     }
 }
 
@@ -90,15 +87,15 @@ fn protect_one_page() -> Result<Duration, Box<dyn Error>> {
     Ok(median(rounds))
 }
 
-fn measure(name: &str, ram: &Arc<Ram>, tracking: &DirtyTracking) -> Result<(), Box<dyn Error>> {
+fn measure(name: &str, ram: &Arc<Ram>, mut tracking: DirtyTracking) -> Result<(), Box<dyn Error>> {
     let words = ram.words();
     let pages = words.len() / PAGE_WORDS;
     let percent = pages / 100;
     let mut random = Random(0x9e37_79b9_7f4a_7c15);
-    let log = tracking.log();
+    let (marker, log) = (tracking.marker(), tracking.name());
     let mut bitmap = vec![0_u64; pages.div_ceil(64)];
     let mut found = 0;
-    let mut sync = || {
+    let mut sync = |tracking: &mut DirtyTracking| {
         found = 0;
         let read = tracking.take_written(&mut |pages| {
             for page in pages {
@@ -111,33 +108,32 @@ fn measure(name: &str, ram: &Arc<Ram>, tracking: &DirtyTracking) -> Result<(), B
     };
 
     let mut started = Ok(());
-    let start = time(|| started = log.start());
+    let start = time(|| started = tracking.start());
     started?;
-    sync();
+    sync(&mut tracking);
     let mut columns = [const { Vec::new() }; 4];
     for _ in 0..ROUNDS {
-        let first = time(|| store(words, tracking, &mut random, percent));
+        let first = time(|| store(words, &marker, &mut random, percent));
         let again = Random(random.0);
         columns[0].push(first / u32::try_from(percent)?);
-        columns[1].push(time(|| assert!(sync() >= percent * 9 / 10)));
-        columns[2].push(time(|| assert!(sync() == 0)));
+        columns[1].push(time(|| assert!(sync(&mut tracking) >= percent * 9 / 10)));
+        columns[2].push(time(|| assert!(sync(&mut tracking) == 0)));
         // Twice the same pages: the second time there is nothing to do for the log.
         let (mut once, mut twice) = (Random(again.0), Random(again.0));
-        store(words, tracking, &mut once, percent);
-        let other = time(|| store(words, tracking, &mut twice, percent));
+        store(words, &marker, &mut once, percent);
+        let other = time(|| store(words, &marker, &mut twice, percent));
         columns[3].push(other / u32::try_from(percent)?);
-        sync();
+        sync(&mut tracking);
     }
     let beside = beside_a_vcpu(&words[0], || {
         let pass = || {
-            store(words, tracking, &mut random, percent);
-            time(|| assert!(sync() >= percent * 9 / 10))
+            store(words, &marker, &mut random, percent);
+            time(|| assert!(sync(&mut tracking) >= percent * 9 / 10))
         };
         std::iter::repeat_with(pass).take(ROUNDS).collect()
     });
-    let stop = time(|| log.stop());
+    let stop = time(|| tracking.stop());
     let [first, dirty, clean, other] = columns.map(median);
-    let log = tracking.name();
     println!(
         "{name:<28} {log:<14} {start:>9.1?} {dirty:>9.1?} {:>9.1?} {clean:>9.1?} {stop:>9.1?} {first:>9.1?} {other:>9.1?}",
         median(beside),
@@ -175,7 +171,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             let mut ranges = 0;
             let took = time(|| ram.each_untouched(&mut |_| ranges += 1));
             println!("{name}: {ranges} untouched ranges in {took:.1?}");
-            measure(name, &ram, &tracking)?;
+            measure(name, &ram, tracking)?;
         }
     }
     let alone = protect_one_page()?;

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::ops::Range;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use migration::{DirtyBitmap, DirtyLog};
@@ -12,32 +13,62 @@ use migration::{DirtyBitmap, DirtyLog};
 /// mark, and without a full fence there a store can be missed by the first pass and not be
 /// marked either.
 #[derive(Debug)]
-pub struct SoftwareDirtyLog {
-    bits: Vec<AtomicU64>,
-}
+struct Marks(Vec<AtomicU64>);
 
-impl SoftwareDirtyLog {
-    /// A log for `pages` pages.
-    pub fn new(pages: usize) -> Self {
-        SoftwareDirtyLog { bits: (0..pages.div_ceil(64)).map(|_| AtomicU64::new(0)).collect() }
+/// Stores to guest memory for a dirty log. Every writer has one: a vCPU, a device.
+///
+/// Clones mark in the same log, and read nothing out of it.
+#[derive(Debug, Clone)]
+pub struct Marker(Option<Arc<Marks>>);
+
+impl Marker {
+    /// Makes a marker for a log that finds stores by itself.
+    pub(crate) fn idle() -> Self {
+        Marker(None)
     }
 
-    /// Page `page` was written.
+    /// Returns whether the log needs the marks.
+    pub fn is_needed(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Calls `store`, which stores to `page`, and marks the page after.
     ///
-    /// Release, so that who takes the mark sees the store; and always a read-modify-write,
-    /// so that a mark taken between the store and here is set again.
+    /// Release, so that a reader that takes the mark sees the store; and always a
+    /// read-modify-write, so that a mark taken between the store and here is set again.
     ///
     /// # Panics
     ///
     /// If the log has no such page.
-    pub fn mark(&self, page: usize) {
-        self.bits[page / 64].fetch_or(1 << (page % 64), Ordering::Release);
+    #[inline]
+    pub fn store<R>(&self, page: usize, store: impl FnOnce() -> R) -> R {
+        let stored = store();
+        if let Some(marks) = &self.0 {
+            marks.0[page / 64].fetch_or(1 << (page % 64), Ordering::Release);
+        }
+        stored
+    }
+}
+
+/// The reader of the marks. There is one.
+#[derive(Debug)]
+pub(crate) struct SoftwareDirtyLog(Arc<Marks>);
+
+impl SoftwareDirtyLog {
+    /// Makes a log for `pages` pages.
+    pub(crate) fn new(pages: usize) -> Self {
+        let bits = (0..pages.div_ceil(64)).map(|_| AtomicU64::new(0)).collect();
+        SoftwareDirtyLog(Arc::new(Marks(bits)))
+    }
+
+    pub(crate) fn marker(&self) -> Marker {
+        Marker(Some(Arc::clone(&self.0)))
     }
 
     /// Reports the marked pages and takes the marks, as [`DirtyLog::sync`] does.
-    pub(crate) fn take(&self, mut report: impl FnMut(Range<usize>)) {
-        for (index, bits) in self.bits.iter().enumerate() {
-            let mut bits = Self::take_bits(bits);
+    pub(crate) fn take(&mut self, mut report: impl FnMut(Range<usize>)) {
+        for (index, bits) in self.0.0.iter().enumerate() {
+            let mut bits = take_bits(bits);
             while bits != 0 {
                 let page = index * 64 + bits.trailing_zeros() as usize;
                 report(page..page + 1);
@@ -45,27 +76,25 @@ impl SoftwareDirtyLog {
             }
         }
     }
+}
 
-    /// Takes the marks of 64 pages.
-    fn take_bits(bits: &AtomicU64) -> u64 {
-        // Most words are clean, and looking is cheaper than swapping.
-        if bits.load(Ordering::Relaxed) == 0 { 0 } else { bits.swap(0, Ordering::Acquire) }
-    }
+/// Takes the marks of 64 pages.
+fn take_bits(bits: &AtomicU64) -> u64 {
+    // Most words are clean, and looking is cheaper than swapping.
+    if bits.load(Ordering::Relaxed) == 0 { 0 } else { bits.swap(0, Ordering::Acquire) }
 }
 
 impl DirtyLog for SoftwareDirtyLog {
-    fn start(&self) -> io::Result<()> {
-        for bits in &self.bits {
-            Self::take_bits(bits);
-        }
+    fn start(&mut self) -> io::Result<()> {
+        self.take(|_| ());
         Ok(())
     }
 
-    fn stop(&self) {}
+    fn stop(&mut self) {}
 
-    fn sync(&self, dirty: &mut DirtyBitmap) -> io::Result<()> {
-        for (index, bits) in self.bits.iter().enumerate() {
-            dirty.merge(index, Self::take_bits(bits));
+    fn sync(&mut self, dirty: &mut DirtyBitmap) -> io::Result<()> {
+        for (index, bits) in self.0.0.iter().enumerate() {
+            dirty.merge(index, take_bits(bits));
         }
         Ok(())
     }
@@ -76,13 +105,34 @@ impl DirtyLog for SoftwareDirtyLog {
 pub struct NeverDirty;
 
 impl DirtyLog for NeverDirty {
-    fn start(&self) -> io::Result<()> {
+    fn start(&mut self) -> io::Result<()> {
         Ok(())
     }
 
-    fn stop(&self) {}
+    fn stop(&mut self) {}
 
-    fn sync(&self, _dirty: &mut DirtyBitmap) -> io::Result<()> {
+    fn sync(&mut self, _dirty: &mut DirtyBitmap) -> io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A mark that is set first can be taken before the store, which nobody hears of then.
+    #[test]
+    fn a_page_is_marked_after_the_store_and_not_before() {
+        let mut log = SoftwareDirtyLog::new(100);
+        let marker = log.marker();
+        let taken = |log: &mut SoftwareDirtyLog| {
+            let mut pages = Vec::new();
+            log.take(|range| pages.extend(range));
+            pages
+        };
+        let during = marker.store(70, || taken(&mut log));
+        assert_eq!(during, [0; 0], "while it is stored");
+        assert_eq!(taken(&mut log), [70], "after it is stored");
+        assert_eq!(taken(&mut log), [0; 0], "taken once");
     }
 }

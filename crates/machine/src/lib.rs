@@ -2,13 +2,13 @@
 //! outside migration, and uses nothing of it but the face in [`migration`].
 //!
 //! Its one virtual CPU runs a [`Workload`] whose every write can be checked afterwards; its
-//! memory is anonymous or a file; writes are tracked by the kernel in a [`WriteProtectLog`],
-//! or where it cannot by a [`SoftwareDirtyLog`]. There is also [`NoVm`], QEMU's `-M none`.
+//! memory is anonymous or a file; writes are tracked by the kernel, or where it cannot in software
+//! ([`DirtyTracking`]). There is also [`NoVm`], QEMU's `-M none`.
 //!
 //! ```
 //! use std::sync::Arc;
 //!
-//! use machine::{DirtyTracking, Ram, Vcpu, VcpuState, Workload};
+//! use machine::{DirtyTracking, Ram, Vcpu, VcpuState, Workload, running_machine};
 //! use migration::RunState;
 //! use migration::bql::BqlUnlocked;
 //!
@@ -17,7 +17,7 @@
 //! let (tracking, _) = DirtyTracking::choose(&ram);
 //! let cpu = VcpuState { pages: 256, rate: 100_000, ..VcpuState::default() };
 //! Vcpu::fill_memory(&ram, Workload::new(cpu.seed, 256), || true);
-//! let running = Vcpu::start(ram, tracking, cpu, RunState::Paused)?;
+//! let (_host, running) = running_machine(ram, tracking, cpu, RunState::Paused)?;
 //! let vcpu = running.vcpu().clone();
 //!
 //! let mut thread = BqlUnlocked::attach()?;
@@ -54,17 +54,18 @@ mod write_protect;
 
 use std::sync::Arc;
 
-use migration::{Host, HostError, RamBlock, RamSizeError};
+use migration::{Host, HostError, RamBlock, RamSizeError, RunState};
 use wire::vmstate::{CpuTimers, VmState};
 use wire::{IdStr, IdStrError};
 
-pub use dirty::{NeverDirty, SoftwareDirtyLog};
+use vcpu::Hooks;
+
+pub use dirty::{Marker, NeverDirty};
 pub use none::{NoVm, Timers};
 pub use ram::Ram;
 pub use tracking::DirtyTracking;
 pub use vcpu::{Mismatch, Vcpu, VcpuError, VcpuState, VcpuThread, Verified, monotonic};
 pub use workload::{Page, Workload, Write};
-pub use write_protect::WriteProtectLog;
 
 /// The name of the one RAM block, QEMU's for `-M none`.
 pub const RAM_BLOCK: &str = "ram";
@@ -84,36 +85,40 @@ pub enum MachineError {
     /// Two of its parts have one name.
     #[error(transparent)]
     Host(#[from] HostError),
+    /// Its vCPU has no thread.
+    #[error(transparent)]
+    Vcpu(#[from] VcpuError),
 }
 
-/// A machine with one vCPU, for a migration object.
+/// Makes a machine with one vCPU, which does what `state` says: what a migration object is made
+/// of, and the vCPU on its thread.
 ///
 /// # Errors
 ///
-/// If the memory is not a whole number of pages.
+/// If the memory is not a whole number of pages, or there can be no thread for the vCPU.
 pub fn running_machine(
-    vcpu: &Vcpu,
     ram: Arc<Ram>,
-    tracking: &DirtyTracking,
-) -> Result<Host, MachineError> {
-    let block = RamBlock::new(IdStr::new(RAM_BLOCK)?, ram, tracking.log())?;
-    Ok(Host::new(MACHINE_TYPE, Arc::new(vcpu.clone())).ram_block(block)?.device(
+    tracking: DirtyTracking,
+    cpu: VcpuState,
+    state: RunState,
+) -> Result<(Host, VcpuThread), MachineError> {
+    let vcpu = Vcpu::new(Arc::clone(&ram), tracking.marker(), cpu, state);
+    let block = RamBlock::new(IdStr::new(RAM_BLOCK)?, ram, Box::new(tracking))?;
+    let host = Host::new(MACHINE_TYPE, Hooks(vcpu.clone())).ram_block(block)?.device(
         IdStr::new(VcpuState::NAME)?,
         0,
-        Arc::new(vcpu.clone()),
-    )?)
+        Hooks(vcpu.clone()),
+    )?;
+    Ok((host, vcpu.start()?))
 }
 
-/// QEMU's `-M none` with one block of RAM, for a migration object.
+/// Makes QEMU's `-M none` with one block of RAM.
 ///
 /// # Errors
 ///
 /// If the memory is not a whole number of pages.
 pub fn machine_none(vm: NoVm, ram: Arc<Ram>) -> Result<Host, MachineError> {
-    let block = RamBlock::new(IdStr::new(RAM_BLOCK)?, ram, Arc::new(NeverDirty))?;
-    Ok(Host::new("none", Arc::new(vm)).ram_block(block)?.device(
-        IdStr::new(CpuTimers::NAME)?,
-        0,
-        Arc::new(Timers::default()),
-    )?)
+    let block = RamBlock::new(IdStr::new(RAM_BLOCK)?, ram, Box::new(NeverDirty))?;
+    let timers = IdStr::new(CpuTimers::NAME)?;
+    Ok(Host::new("none", vm).ram_block(block)?.device(timers, 0, Timers::default())?)
 }

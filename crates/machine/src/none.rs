@@ -1,36 +1,64 @@
 //! A machine without processors, as QEMU's `-M none`: a block of RAM that can be sent and
 //! received.
 
-use migration::bql::{BqlGuard, BqlGuarded};
-use migration::{Device, RestoreError, RunState, Vm, VmStopped};
+use std::sync::{Mutex, PoisonError};
+use std::{fmt, io};
+
+use migration::bql::{BqlGuard, BqlGuarded, BqlUnlocked};
+use migration::{Device, RestoreError, RunState, SettleError, Vm, VmArrived, VmStopped, VmWaiting};
 use wire::vmstate::CpuTimers;
 
-/// A machine that never runs.
-#[derive(Debug)]
+/// Makes durable what has come.
+type Settle = dyn FnOnce() -> io::Result<()> + Send;
+
+/// The processors of a machine that never runs.
 pub struct NoVm {
     state: BqlGuarded<RunState>,
+    /// Until the machine has come.
+    settle: Mutex<Option<Box<Settle>>>,
 }
 
 impl NoVm {
-    /// A machine that stands still in `state`.
+    /// Makes a machine that stands still in `state`.
     pub fn new(state: RunState) -> Self {
-        NoVm { state: BqlGuarded::new(state) }
+        NoVm { state: BqlGuarded::new(state), settle: Mutex::default() }
+    }
+
+    /// Makes a machine that waits for a migration. `settle` makes durable what has come; only if it
+    /// succeeds is the source told that the machine is here.
+    pub fn that_settles(settle: impl FnOnce() -> io::Result<()> + Send + 'static) -> Self {
+        NoVm { settle: Mutex::new(Some(Box::new(settle))), ..NoVm::new(RunState::InMigrate) }
+    }
+}
+
+impl fmt::Debug for NoVm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NoVm").finish_non_exhaustive()
     }
 }
 
 impl Vm for NoVm {
+    fn run_state(&self, bql: &BqlGuard<'_>) -> RunState {
+        *self.state.borrow(bql)
+    }
+
     fn stop_for_migration(&self, bql: &mut BqlGuard<'_>) -> RunState {
         *self.state.borrow(bql)
     }
 
-    fn resume_after_failure(&self, _bql: &mut BqlGuard<'_>, _stopped: VmStopped) {}
+    fn resume_after_failure(&self, _bql: &mut BqlGuard<'_>, _stopped: &VmStopped) {}
 
-    fn has_moved(&self, bql: &mut BqlGuard<'_>, _stopped: VmStopped) {
+    fn has_moved(&self, bql: &mut BqlGuard<'_>, _stopped: &VmStopped) {
         *self.state.borrow_mut(bql) = RunState::PostMigrate;
     }
 
-    fn has_arrived(&self, bql: &mut BqlGuard<'_>, at_source: RunState) {
-        *self.state.borrow_mut(bql) = at_source;
+    fn settle(&self, _thread: &mut BqlUnlocked, _waiting: &VmWaiting) -> Result<(), SettleError> {
+        let settle = self.settle.lock().unwrap_or_else(PoisonError::into_inner).take();
+        settle.map_or(Ok(()), |settle| settle()).map_err(SettleError::new)
+    }
+
+    fn has_arrived(&self, bql: &mut BqlGuard<'_>, arrived: &VmArrived) {
+        *self.state.borrow_mut(bql) = arrived.at_source();
     }
 }
 
@@ -47,7 +75,12 @@ impl Device for Timers {
         self.timers.borrow(bql).clone()
     }
 
-    fn restore(&self, bql: &mut BqlGuard<'_>, state: CpuTimers) -> Result<(), RestoreError> {
+    fn restore(
+        &self,
+        bql: &mut BqlGuard<'_>,
+        state: CpuTimers,
+        _waiting: &VmWaiting,
+    ) -> Result<(), RestoreError> {
         *self.timers.borrow_mut(bql) = state;
         Ok(())
     }

@@ -4,26 +4,30 @@ use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 
-use migration::{DirtyLog, GuestMemory, PAGE_WORDS};
+use migration::{DirtyBitmap, DirtyLog, GuestMemory, PAGE_WORDS};
 
-use crate::dirty::SoftwareDirtyLog;
+use crate::dirty::{Marker, SoftwareDirtyLog};
 use crate::ram::Ram;
 use crate::write_protect::WriteProtectLog;
 
-/// How the writes of a machine are found. Clones are the same log.
+/// How the writes of a machine are found. It is the one reader of its log: a page that is taken is
+/// not found again. So it cannot be copied, and a machine takes it.
 ///
 /// It is chosen before the machine runs, for the vCPU has to know: with the software log it
 /// marks each page that it writes to, with the kernel's it does nothing but store.
-#[derive(Debug, Clone)]
-pub enum DirtyTracking {
+#[derive(Debug)]
+pub struct DirtyTracking(Log);
+
+#[derive(Debug)]
+enum Log {
     /// The kernel finds them.
-    WriteProtect(Arc<WriteProtectLog>),
+    WriteProtect(WriteProtectLog),
     /// Who writes marks the page.
-    Software(Arc<SoftwareDirtyLog>),
+    Software(SoftwareDirtyLog),
 }
 
 impl DirtyTracking {
-    /// The kernel's log where there is one, and else the software log and the reason.
+    /// Chooses the kernel's log where there is one, and else the software log, with the reason.
     pub fn choose(ram: &Arc<Ram>) -> (Self, Option<io::Error>) {
         match Self::write_protect(ram) {
             Ok(tracking) => (tracking, None),
@@ -31,58 +35,72 @@ impl DirtyTracking {
         }
     }
 
-    /// The kernel's log.
+    /// Makes the kernel's log, after a trial.
     ///
     /// # Errors
     ///
-    /// Those of [`WriteProtectLog::new`].
+    /// If the kernel cannot track this memory (Linux 6.7 or later can), or lets this process not do
+    /// it, or another log tracks it already.
     pub fn write_protect(ram: &Arc<Ram>) -> io::Result<Self> {
-        Ok(DirtyTracking::WriteProtect(Arc::new(WriteProtectLog::new(Arc::clone(ram))?)))
+        WriteProtectLog::new(Arc::clone(ram)).map(Log::WriteProtect).map(DirtyTracking)
     }
 
-    /// The software log, which works everywhere.
+    /// Makes the software log, which works everywhere.
     pub fn software(ram: &Ram) -> Self {
         let pages = ram.words().len().div_ceil(PAGE_WORDS);
-        DirtyTracking::Software(Arc::new(SoftwareDirtyLog::new(pages)))
+        DirtyTracking(Log::Software(SoftwareDirtyLog::new(pages)))
     }
 
-    /// What it is called.
+    /// Returns what it is called.
     pub fn name(&self) -> &'static str {
-        match self {
-            DirtyTracking::WriteProtect(_) => "write-protect",
-            DirtyTracking::Software(_) => "software",
+        match self.0 {
+            Log::WriteProtect(_) => "write-protect",
+            Log::Software(_) => "software",
         }
     }
 
-    /// The log for the engine to read.
-    pub fn log(&self) -> Arc<dyn DirtyLog> {
-        match self {
-            DirtyTracking::WriteProtect(log) => Arc::clone(log) as _,
-            DirtyTracking::Software(log) => Arc::clone(log) as _,
+    /// Returns what writers store by.
+    pub fn marker(&self) -> Marker {
+        match &self.0 {
+            Log::WriteProtect(_) => Marker::idle(),
+            Log::Software(log) => log.marker(),
         }
     }
 
-    /// Takes the pages that were written, as [`DirtyLog::sync`] does, for who has no bitmap of
+    /// Takes the pages that were written, as [`DirtyLog::sync`] does, where there is no bitmap of
     /// the engine's: reports ranges of pages, ascending.
     ///
     /// # Errors
     ///
     /// If the log cannot be read.
-    pub fn take_written(&self, report: &mut dyn FnMut(Range<usize>)) -> io::Result<()> {
-        match self {
-            DirtyTracking::WriteProtect(log) => log.take(report),
-            DirtyTracking::Software(log) => {
+    pub fn take_written(&mut self, report: &mut dyn FnMut(Range<usize>)) -> io::Result<()> {
+        match &mut self.0 {
+            Log::WriteProtect(log) => log.take(report),
+            Log::Software(log) => {
                 log.take(report);
                 Ok(())
             }
         }
     }
 
-    /// The log in which who stores has to mark the page, if it is such a one.
-    pub fn to_mark(&self) -> Option<&SoftwareDirtyLog> {
-        match self {
-            DirtyTracking::WriteProtect(_) => None,
-            DirtyTracking::Software(log) => Some(log),
+    fn log(&mut self) -> &mut dyn DirtyLog {
+        match &mut self.0 {
+            Log::WriteProtect(log) => log,
+            Log::Software(log) => log,
         }
+    }
+}
+
+impl DirtyLog for DirtyTracking {
+    fn start(&mut self) -> io::Result<()> {
+        self.log().start()
+    }
+
+    fn stop(&mut self) {
+        self.log().stop();
+    }
+
+    fn sync(&mut self, dirty: &mut DirtyBitmap) -> io::Result<()> {
+        self.log().sync(dirty)
     }
 }

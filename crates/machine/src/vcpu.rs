@@ -2,18 +2,22 @@
 //!
 //! It executes without the BQL, as QEMU's vCPUs do, and takes it to stop and to start.
 
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use migration::bql::{BqlCondvar, BqlGuard, BqlGuarded, BqlUnlocked};
-use migration::{Device, GuestMemory, PAGE_WORDS, RestoreError, RunState, Vm, VmStopped};
+use migration::{
+    Device, GuestMemory, PAGE_WORDS, RestoreError, RunState, Vm, VmArrived, VmStopped, VmWaiting,
+};
 use wire::DecodeError;
 use wire::vmstate::{Fields, VmState};
 
+use crate::dirty::Marker;
 use crate::ram::Ram;
-use crate::tracking::DirtyTracking;
 use crate::workload::Workload;
 
 /// How long the vCPU writes, and then waits, to keep to its rate.
@@ -21,6 +25,9 @@ const TICK: Duration = Duration::from_millis(1);
 
 /// How much it may catch up after it was kept from running.
 const CATCH_UP: Duration = Duration::from_millis(50);
+
+/// Writes that a vCPU may have done when it arrives: it can go on for ever, at any rate.
+const MOST_WRITES: u64 = u64::MAX / 2;
 
 /// The state of the vCPU as it is sent.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -51,6 +58,8 @@ impl VmState for VcpuState {
     }
 }
 
+type Panic = Box<dyn Any + Send>;
+
 /// What the BQL protects of a machine.
 #[derive(Debug)]
 struct Run {
@@ -59,7 +68,11 @@ struct Run {
     before: RunState,
     /// The vCPU executes nothing, and `cpu` is its state.
     parked: bool,
+    /// How often it has come out of executing.
+    stops: u64,
     quit: bool,
+    /// What it said when it panicked, and does not run again.
+    panic: Option<Panic>,
     cpu: VcpuState,
     /// The writes that were done in the state that a migration brought.
     arrived: u64,
@@ -71,7 +84,7 @@ struct Run {
 #[derive(Debug)]
 struct Shared {
     ram: Arc<Ram>,
-    tracking: DirtyTracking,
+    marker: Marker,
     run: BqlGuarded<Run>,
     /// Told at each change of `run`.
     changed: BqlCondvar,
@@ -80,6 +93,9 @@ struct Shared {
 }
 
 /// A vCPU on its thread. Clones are the same vCPU.
+///
+/// It is what a machine's user has: it lets the machine run and stops it, and has none of the
+/// rights of a migration.
 #[derive(Debug, Clone)]
 pub struct Vcpu {
     shared: Arc<Shared>,
@@ -108,39 +124,40 @@ pub fn monotonic() -> Duration {
 pub struct VcpuError(#[from] std::io::Error);
 
 impl Vcpu {
-    /// A vCPU in `state` with the memory it writes to. It does not run yet.
-    ///
-    /// # Errors
-    ///
-    /// If there can be no thread for it.
-    pub fn start(
-        ram: Arc<Ram>,
-        tracking: DirtyTracking,
-        cpu: VcpuState,
-        state: RunState,
-    ) -> Result<VcpuThread, VcpuError> {
+    /// Makes a vCPU in `state` with the memory it writes to. It has no thread yet.
+    pub(crate) fn new(ram: Arc<Ram>, marker: Marker, cpu: VcpuState, state: RunState) -> Self {
         let run = Run {
             state,
             before: state,
             parked: true,
+            stops: 0,
             quit: false,
+            panic: None,
             cpu,
             arrived: 0,
             stopped_at: Duration::ZERO,
             started_at: Duration::ZERO,
         };
-        let vcpu = Vcpu {
+        Vcpu {
             shared: Arc::new(Shared {
                 ram,
-                tracking,
+                marker,
                 run: BqlGuarded::new(run),
                 changed: BqlCondvar::new(),
                 exit: AtomicBool::new(false),
             }),
-        };
-        let shared = Arc::clone(&vcpu.shared);
+        }
+    }
+
+    /// Starts its thread.
+    ///
+    /// # Errors
+    ///
+    /// If there can be none.
+    pub(crate) fn start(self) -> Result<VcpuThread, VcpuError> {
+        let shared = Arc::clone(&self.shared);
         let thread = thread::Builder::new().name("CPU 0".into()).spawn(move || shared.main())?;
-        Ok(VcpuThread { vcpu, thread })
+        Ok(VcpuThread { vcpu: self, thread })
     }
 
     fn run<'g>(&'g self, bql: &'g BqlGuard<'_>) -> &'g Run {
@@ -183,18 +200,24 @@ impl Vcpu {
         may
     }
 
-    /// Stops the machine (`stop`); it has stopped when this returns.
+    /// Stops the machine (`stop`). When this returns the vCPU has stopped, also where another stop
+    /// was under way; it runs again only if somebody let it run meanwhile.
     pub fn stop(&self, bql: &mut BqlGuard<'_>) {
-        if self.run(bql).state == RunState::Running {
-            self.shared.run.borrow_mut(bql).state = RunState::Paused;
-            self.wait_until_parked(bql);
+        let run = self.shared.run.borrow_mut(bql);
+        if run.state == RunState::Running {
+            run.state = RunState::Paused;
         }
+        self.wait_until_out(bql);
     }
 
-    fn wait_until_parked(&self, bql: &mut BqlGuard<'_>) {
+    /// Waits until the vCPU has come out of executing. Waiting until it is parked would miss a stop
+    /// that is followed by a `cont` at once.
+    fn wait_until_out(&self, bql: &mut BqlGuard<'_>) {
+        let stops = self.run(bql).stops;
         self.shared.exit.store(true, Ordering::Relaxed);
         self.shared.changed.notify_all();
-        self.shared.changed.wait_while(bql, |bql| !self.run(bql).parked);
+        let executes = |run: &Run| !run.parked && run.stops == stops;
+        self.shared.changed.wait_while(bql, |bql| executes(self.run(bql)));
     }
 
     /// Fills memory with what the workload starts from, as long as `goes_on` says so.
@@ -275,7 +298,7 @@ impl VcpuThread {
         shared.exit.store(true, Ordering::Relaxed);
         shared.changed.notify_all();
         if let Err(panic) = self.thread.join() {
-            std::panic::resume_unwind(panic);
+            resume_unwind(panic);
         }
     }
 }
@@ -300,19 +323,33 @@ impl Shared {
             run.parked = false;
             run.started_at = monotonic();
             let mut cpu = run.cpu;
-            bql.unlocked(|_| self.execute(&mut cpu));
+            let executed =
+                bql.unlocked(|_| catch_unwind(AssertUnwindSafe(|| self.execute(&mut cpu))));
             let run = self.run.borrow_mut(&mut bql);
             run.cpu = cpu;
             run.parked = true;
+            run.stops += 1;
             run.stopped_at = monotonic();
+            if let Err(panic) = executed {
+                run.panic = Some(panic);
+                // A migration that stops the machine just now goes on with it.
+                match run.state {
+                    RunState::FinishMigrate => run.before = RunState::InternalError,
+                    _ => run.state = RunState::InternalError,
+                }
+            }
             self.changed.notify_all();
+        }
+        if let Some(panic) = self.run.borrow_mut(&mut bql).panic.take() {
+            drop(bql);
+            resume_unwind(panic);
         }
     }
 
     /// Runs the workload at its rate until `exit`.
     fn execute(&self, cpu: &mut VcpuState) {
         let workload = Workload::new(cpu.seed, workload_pages(&self.ram));
-        let (words, log) = (self.ram.words(), self.tracking.to_mark());
+        let words = self.ram.words();
         let (mut began, mut done) = (Instant::now(), 0_u64);
         while !self.exit.load(Ordering::Relaxed) {
             let due = (began.elapsed().as_secs_f64() * cpu.rate as f64) as u64;
@@ -326,12 +363,9 @@ impl Shared {
                 let write = workload.write(cpu.position);
                 let word = &words[write.page * PAGE_WORDS + write.word];
                 if word.load(Ordering::Relaxed) != write.old {
-                    cpu.faults += 1;
+                    cpu.faults = cpu.faults.saturating_add(1);
                 }
-                word.store(write.new, Ordering::Relaxed);
-                if let Some(log) = log {
-                    log.mark(write.page);
-                }
+                self.marker.store(write.page, || word.store(write.new, Ordering::Relaxed));
                 cpu.position += 1;
                 if self.exit.load(Ordering::Relaxed) {
                     return;
@@ -343,49 +377,69 @@ impl Shared {
     }
 }
 
-impl Vm for Vcpu {
+/// What a migration does to a vCPU. There is one for each use, and the machine's
+/// [`Host`](migration::Host) has it; a [`Vcpu`] that is handed around cannot do this.
+#[derive(Debug)]
+pub(crate) struct Hooks(pub(crate) Vcpu);
+
+impl Vm for Hooks {
+    fn run_state(&self, bql: &BqlGuard<'_>) -> RunState {
+        self.0.run_state(bql)
+    }
+
     fn stop_for_migration(&self, bql: &mut BqlGuard<'_>) -> RunState {
-        let run = self.shared.run.borrow_mut(bql);
+        let run = self.0.shared.run.borrow_mut(bql);
         if run.state != RunState::FinishMigrate {
             run.before = run.state;
             run.state = RunState::FinishMigrate;
         }
-        let before = run.before;
-        self.wait_until_parked(bql);
-        before
+        // Nobody lets it run in this state, so it is parked once it has come out.
+        self.0.wait_until_out(bql);
+        self.0.run(bql).before
     }
 
-    fn resume_after_failure(&self, bql: &mut BqlGuard<'_>, stopped: VmStopped) {
-        self.shared.run.borrow_mut(bql).state = stopped.was();
-        self.shared.changed.notify_all();
+    fn resume_after_failure(&self, bql: &mut BqlGuard<'_>, stopped: &VmStopped) {
+        self.0.shared.run.borrow_mut(bql).state = stopped.was();
+        self.0.shared.changed.notify_all();
     }
 
-    fn has_moved(&self, bql: &mut BqlGuard<'_>, _stopped: VmStopped) {
-        self.shared.run.borrow_mut(bql).state = RunState::PostMigrate;
+    fn has_moved(&self, bql: &mut BqlGuard<'_>, _stopped: &VmStopped) {
+        self.0.shared.run.borrow_mut(bql).state = RunState::PostMigrate;
     }
 
-    fn has_arrived(&self, bql: &mut BqlGuard<'_>, at_source: RunState) {
-        self.shared.run.borrow_mut(bql).state = at_source;
-        self.shared.changed.notify_all();
+    fn has_arrived(&self, bql: &mut BqlGuard<'_>, arrived: &VmArrived) {
+        self.0.shared.run.borrow_mut(bql).state = arrived.at_source();
+        self.0.shared.changed.notify_all();
     }
 }
 
-impl Device for Vcpu {
+impl Device for Hooks {
     type State = VcpuState;
 
     fn save(&self, bql: &BqlGuard<'_>, _stopped: &VmStopped) -> VcpuState {
-        self.state(bql)
+        self.0.state(bql)
     }
 
-    fn restore(&self, bql: &mut BqlGuard<'_>, state: VcpuState) -> Result<(), RestoreError> {
-        let pages = workload_pages(&self.shared.ram) as u64;
+    fn restore(
+        &self,
+        bql: &mut BqlGuard<'_>,
+        state: VcpuState,
+        _waiting: &VmWaiting,
+    ) -> Result<(), RestoreError> {
+        let pages = workload_pages(&self.0.shared.ram) as u64;
         if state.pages != pages {
             return Err(RestoreError(format!(
                 "its workload writes to {} pages, and there are {pages}",
                 state.pages
             )));
         }
-        let run = self.shared.run.borrow_mut(bql);
+        if state.position > MOST_WRITES {
+            return Err(RestoreError(format!(
+                "its workload has done {} writes, and can count to {MOST_WRITES}",
+                state.position
+            )));
+        }
+        let run = self.0.shared.run.borrow_mut(bql);
         run.cpu = state;
         run.arrived = state.position;
         Ok(())

@@ -43,7 +43,7 @@ use crate::userfault::Userfault;
 ///
 /// Stores that other processes do to memory they share are not tracked.
 #[derive(Debug)]
-pub struct WriteProtectLog {
+pub(crate) struct WriteProtectLog {
     // Before `ram`, so that tracking ends before the memory does.
     userfault: Userfault,
     pagemap: Pagemap,
@@ -57,7 +57,7 @@ impl WriteProtectLog {
     ///
     /// If the kernel cannot track this memory, or lets this process not do it, or another
     /// log tracks it already.
-    pub fn new(ram: Arc<Ram>) -> io::Result<Self> {
+    pub(crate) fn new(ram: Arc<Ram>) -> io::Result<Self> {
         let log = WriteProtectLog { userfault: Userfault::open()?, pagemap: Pagemap::open()?, ram };
         // The one way to know whether the kernel tracks this kind of memory.
         let addresses = log.ram.addresses();
@@ -74,7 +74,7 @@ impl WriteProtectLog {
     /// again, and no store goes past the new protection once this has returned. So a store
     /// that this call does not tell of came after, and the next call will; and one that it
     /// tells of is seen by who reads the page after.
-    pub(crate) fn take(&self, mut report: impl FnMut(Range<usize>)) -> io::Result<()> {
+    pub(crate) fn take(&mut self, mut report: impl FnMut(Range<usize>)) -> io::Result<()> {
         let addresses = self.ram.addresses();
         let base = addresses.start;
         let page = |address: usize| (address - base) / TARGET_PAGE_SIZE;
@@ -90,18 +90,18 @@ impl WriteProtectLog {
 }
 
 impl DirtyLog for WriteProtectLog {
-    fn start(&self) -> io::Result<()> {
+    fn start(&mut self) -> io::Result<()> {
         let addresses = self.ram.addresses();
         self.userfault.register(&addresses)?;
         if self.ram.is_anonymous() { self.take(|_| ()) } else { self.userfault.protect(&addresses) }
     }
 
-    fn stop(&self) {
+    fn stop(&mut self) {
         // It fails where nothing is registered, and then there is nothing to end.
         let _ = self.userfault.unregister(&self.ram.addresses());
     }
 
-    fn sync(&self, dirty: &mut DirtyBitmap) -> io::Result<()> {
+    fn sync(&mut self, dirty: &mut DirtyBitmap) -> io::Result<()> {
         self.take(|pages| dirty.merge_range(pages))
     }
 }

@@ -11,8 +11,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use common::{KINDS, Kind, Random};
-use machine::{DirtyTracking, Ram};
-use migration::{GuestMemory, PAGE_WORDS};
+use machine::{DirtyTracking, Marker, Ram};
+use migration::{DirtyLog, GuestMemory, PAGE_WORDS};
 use rustix::mm::{Advice, madvise};
 
 const PAGES: usize = 2048;
@@ -33,28 +33,30 @@ fn write_protect(ram: &Arc<Ram>) -> Option<DirtyTracking> {
 }
 
 /// Each kind of memory with each log that it can have.
-fn each_log(test: impl Fn(&str, &Ram, &DirtyTracking)) {
+fn each_log(test: impl Fn(&str, &Ram, &mut DirtyTracking)) {
     for kind in KINDS {
         let ram = kind.ram(PAGES);
         let software = DirtyTracking::software(&ram);
-        for tracking in write_protect(&ram).into_iter().chain([software]) {
+        for mut tracking in write_protect(&ram).into_iter().chain([software]) {
             let name = format!("{} log, {kind:?}", tracking.name());
             println!("{name}");
-            test(&name, &ram, &tracking);
+            test(&name, &ram, &mut tracking);
         }
     }
 }
 
 /// Stores as a vCPU does.
 fn store(ram: &Ram, tracking: &DirtyTracking, page: usize, value: u64) {
-    ram.words()[page * PAGE_WORDS + page % PAGE_WORDS].store(value, Ordering::Relaxed);
-    if let Some(log) = tracking.to_mark() {
-        log.mark(page);
-    }
+    store_by(&tracking.marker(), ram, page, value);
+}
+
+fn store_by(marker: &Marker, ram: &Ram, page: usize, value: u64) {
+    let word = &ram.words()[page * PAGE_WORDS + page % PAGE_WORDS];
+    marker.store(page, || word.store(value, Ordering::Relaxed));
 }
 
 /// The pages that were written; each is told once, and in order.
-fn written(tracking: &DirtyTracking) -> BTreeSet<usize> {
+fn written(tracking: &mut DirtyTracking) -> BTreeSet<usize> {
     let mut found = BTreeSet::new();
     let mut end = 0;
     tracking
@@ -80,17 +82,17 @@ fn no_store_is_missed_while_threads_store_and_passes_run() {
                 copy.store(word.load(Ordering::Relaxed), Ordering::Relaxed);
             }
         };
-        tracking.log().start().expect("a log");
+        tracking.start().expect("a log");
         let over = AtomicBool::new(false);
         let mut found = 0;
         std::thread::scope(|scope| {
             for writer in 1..=3 {
-                let over = &over;
+                let (over, marker) = (&over, tracking.marker());
                 scope.spawn(move || {
                     let mut random = Random::new(writer);
                     while !over.load(Ordering::Relaxed) {
                         let value = random.next();
-                        store(ram, tracking, random.below(PAGES), value);
+                        store_by(&marker, ram, random.below(PAGES), value);
                     }
                 });
             }
@@ -111,7 +113,7 @@ fn no_store_is_missed_while_threads_store_and_passes_run() {
                 index / PAGE_WORDS
             );
         }
-        tracking.log().stop();
+        tracking.stop();
     });
 }
 
@@ -120,7 +122,7 @@ fn what_was_stored_to_is_found_once_and_nothing_else() {
     each_log(|name, ram, tracking| {
         let mut random = Random::new(5);
         ram.preallocate(|| true).expect("memory");
-        tracking.log().start().expect("a log");
+        tracking.start().expect("a log");
         written(tracking);
         assert_eq!(written(tracking), BTreeSet::new(), "{name}");
         for count in [0, 1, 10, 500, PAGES] {
@@ -135,7 +137,7 @@ fn what_was_stored_to_is_found_once_and_nothing_else() {
             assert_eq!(written(tracking), pages, "{name}");
             assert_eq!(written(tracking), BTreeSet::new(), "{name}");
         }
-        tracking.log().stop();
+        tracking.stop();
     });
 }
 
@@ -143,22 +145,22 @@ fn what_was_stored_to_is_found_once_and_nothing_else() {
 fn a_log_that_was_stopped_starts_again_and_knows_nothing_of_the_time_between() {
     each_log(|name, ram, tracking| {
         for round in 1..4 {
-            tracking.log().start().expect("a log");
+            tracking.start().expect("a log");
             written(tracking);
             store(ram, tracking, 3, round);
             store(ram, tracking, PAGES - 1, round);
             assert_eq!(written(tracking), BTreeSet::from([3, PAGES - 1]), "{name}");
             store(ram, tracking, 8, round);
-            tracking.log().stop();
+            tracking.stop();
             store(ram, tracking, 9, round);
         }
         // To start twice, or to stop what was not started, is nothing special.
-        tracking.log().stop();
-        tracking.log().start().expect("a log");
-        tracking.log().start().expect("a log that starts twice");
+        tracking.stop();
+        tracking.start().expect("a log");
+        tracking.start().expect("a log that starts twice");
         store(ram, tracking, 4, 1);
         assert!(written(tracking).contains(&4), "{name}");
-        tracking.log().stop();
+        tracking.stop();
     });
 }
 
@@ -166,7 +168,7 @@ fn a_log_that_was_stopped_starts_again_and_knows_nothing_of_the_time_between() {
 fn pages_that_were_not_there_are_found_when_they_are_stored_to() {
     each_log(|name, ram, tracking| {
         store(ram, tracking, 0, 1);
-        tracking.log().start().expect("a log");
+        tracking.start().expect("a log");
         written(tracking);
         let read = |page: usize| ram.words()[page * PAGE_WORDS].load(Ordering::Relaxed);
         // 100 is only read, 200 is read and then stored to, 300 is stored to at once.
@@ -179,33 +181,33 @@ fn pages_that_were_not_there_are_found_when_they_are_stored_to() {
         assert_eq!(written(tracking), BTreeSet::from([200, 300]), "{name}");
         store(ram, tracking, 100, 0);
         assert_eq!(written(tracking), BTreeSet::from([100]), "a zero is a store, {name}");
-        tracking.log().stop();
+        tracking.stop();
     });
 }
 
 #[test]
 fn a_log_is_not_read_before_it_is_started_nor_after_it_is_stopped() {
     let ram = Kind::Anonymous.ram(PAGES);
-    let Some(tracking) = write_protect(&ram) else { return };
-    let refused = || tracking.take_written(&mut |_| ()).is_err();
-    assert!(refused());
-    tracking.log().start().expect("a log");
-    assert!(!refused());
-    tracking.log().stop();
-    assert!(refused());
+    let Some(mut tracking) = write_protect(&ram) else { return };
+    let refused = |log: &mut DirtyTracking| log.take_written(&mut |_| ()).is_err();
+    assert!(refused(&mut tracking));
+    tracking.start().expect("a log");
+    assert!(!refused(&mut tracking));
+    tracking.stop();
+    assert!(refused(&mut tracking));
 }
 
 #[test]
 fn where_the_kernel_tracks_for_another_the_software_log_is_chosen() {
     let ram = Kind::Anonymous.ram(PAGES);
-    let Some(first) = write_protect(&ram) else { return };
-    first.log().start().expect("a log");
+    let Some(mut first) = write_protect(&ram) else { return };
+    first.start().expect("a log");
     let (second, why_not) = DirtyTracking::choose(&ram);
     assert_eq!(second.name(), "software");
     println!("{}", why_not.expect("a reason"));
     // The trial of the second did not end what the first one does.
     store(&ram, &first, 5, 1);
-    assert!(written(&first).contains(&5));
+    assert!(written(&mut first).contains(&5));
     drop(first);
     let (third, why_not) = DirtyTracking::choose(&ram);
     assert_eq!((third.name(), why_not.is_none()), ("write-protect", true));
@@ -214,7 +216,7 @@ fn where_the_kernel_tracks_for_another_the_software_log_is_chosen() {
 #[test]
 fn only_with_the_software_log_pages_are_marked() {
     each_log(|name, _, tracking| {
-        let marks = tracking.to_mark().is_some();
+        let marks = tracking.marker().is_needed();
         assert_eq!(marks, tracking.name() == "software", "{name}");
     });
 }
@@ -224,10 +226,10 @@ fn only_with_the_software_log_pages_are_marked() {
 fn stores_of_the_kernel_are_found() {
     for kind in KINDS {
         let ram = kind.ram(PAGES);
-        let Some(tracking) = write_protect(&ram) else { continue };
+        let Some(mut tracking) = write_protect(&ram) else { continue };
         ram.words()[PAGE_WORDS * 20].store(1, Ordering::Relaxed);
-        tracking.log().start().expect("a log");
-        written(&tracking);
+        tracking.start().expect("a log");
+        written(&mut tracking);
         let (reader, writer) = rustix::pipe::pipe().expect("a pipe");
         // One page that is there and one that is not.
         for page in [20, 40] {
@@ -237,8 +239,8 @@ fn stores_of_the_kernel_are_found() {
             let place = unsafe { std::slice::from_raw_parts_mut(place, 16) };
             assert_eq!(rustix::io::read(reader.as_fd(), place).expect("a pipe with bytes"), 16);
         }
-        assert_eq!(written(&tracking), BTreeSet::from([20, 40]), "{kind:?}");
-        tracking.log().stop();
+        assert_eq!(written(&mut tracking), BTreeSet::from([20, 40]), "{kind:?}");
+        tracking.stop();
     }
 }
 
@@ -247,10 +249,10 @@ fn stores_of_the_kernel_are_found() {
 fn stores_are_found_though_the_process_forks() {
     for kind in KINDS {
         let ram = kind.ram(PAGES);
-        let Some(tracking) = write_protect(&ram) else { continue };
+        let Some(mut tracking) = write_protect(&ram) else { continue };
         ram.preallocate(|| true).expect("memory");
-        tracking.log().start().expect("a log");
-        written(&tracking);
+        tracking.start().expect("a log");
+        written(&mut tracking);
         store(&ram, &tracking, 10, 1);
         let mut command = Command::new("cat");
         command.stdin(std::process::Stdio::piped());
@@ -259,13 +261,13 @@ fn stores_are_found_though_the_process_forks() {
         let mut child = command.spawn().expect("a child");
         store(&ram, &tracking, 10, 2);
         store(&ram, &tracking, 11, 2);
-        assert_eq!(written(&tracking), BTreeSet::from([10, 11]), "{kind:?}");
+        assert_eq!(written(&mut tracking), BTreeSet::from([10, 11]), "{kind:?}");
         store(&ram, &tracking, 12, 3);
         drop(child.stdin.take());
         child.wait().expect("its end");
         store(&ram, &tracking, 11, 3);
-        assert_eq!(written(&tracking), BTreeSet::from([11, 12]), "{kind:?}");
-        tracking.log().stop();
+        assert_eq!(written(&mut tracking), BTreeSet::from([11, 12]), "{kind:?}");
+        tracking.stop();
     }
 }
 
@@ -274,10 +276,10 @@ fn stores_are_found_though_the_process_forks() {
 fn stores_are_found_though_the_kernel_takes_pages_out() {
     for kind in KINDS {
         let ram = kind.ram(PAGES);
-        let Some(tracking) = write_protect(&ram) else { continue };
+        let Some(mut tracking) = write_protect(&ram) else { continue };
         ram.preallocate(|| true).expect("memory");
-        tracking.log().start().expect("a log");
-        written(&tracking);
+        tracking.start().expect("a log");
+        written(&mut tracking);
         let reclaim = || {
             let words = ram.words();
             let start = words.as_ptr().cast_mut().cast();
@@ -293,14 +295,14 @@ fn stores_are_found_though_the_kernel_takes_pages_out() {
         store(&ram, &tracking, 11, 1);
         store(&ram, &tracking, 12, 2);
         reclaim();
-        assert_eq!(written(&tracking), BTreeSet::from([10, 11, 12]), "{kind:?}");
+        assert_eq!(written(&mut tracking), BTreeSet::from([10, 11, 12]), "{kind:?}");
         reclaim();
         let read = |page: usize| ram.words()[page * PAGE_WORDS + page].load(Ordering::Relaxed);
         assert_eq!([read(10), read(11), read(12)], [1, 1, 2], "{kind:?}");
-        assert_eq!(written(&tracking), BTreeSet::new(), "{kind:?}");
+        assert_eq!(written(&mut tracking), BTreeSet::new(), "{kind:?}");
         store(&ram, &tracking, 13, 1);
-        assert_eq!(written(&tracking), BTreeSet::from([13]), "{kind:?}");
-        tracking.log().stop();
+        assert_eq!(written(&mut tracking), BTreeSet::from([13]), "{kind:?}");
+        tracking.stop();
     }
 }
 
@@ -308,31 +310,31 @@ fn stores_are_found_though_the_kernel_takes_pages_out() {
 #[test]
 fn a_store_to_a_huge_page_is_found_as_one_page() {
     let ram = Arc::new(Ram::anonymous(64 << 20).expect("memory"));
-    let Some(tracking) = write_protect(&ram) else { return };
+    let Some(mut tracking) = write_protect(&ram) else { return };
     let words = ram.words();
     // SAFETY: it says how memory is to be mapped, not what it holds.
     unsafe { madvise(words.as_ptr().cast_mut().cast(), size_of_val(words), Advice::LinuxHugepage) }
         .expect("huge pages");
     ram.preallocate(|| true).expect("memory");
-    tracking.log().start().expect("a log");
-    let found = || {
+    tracking.start().expect("a log");
+    let found = |tracking: &mut DirtyTracking| {
         let mut found = Vec::new();
         tracking.take_written(&mut |pages| found.extend(pages)).expect("a log");
         found
     };
-    assert_eq!(found(), [0; 0]);
+    assert_eq!(found(&mut tracking), [0; 0]);
     for page in [5, 700, 701, 16_000] {
         store(&ram, &tracking, page, 1);
     }
-    assert_eq!(found(), [5, 700, 701, 16_000]);
-    assert_eq!(found(), [0; 0]);
+    assert_eq!(found(&mut tracking), [5, 700, 701, 16_000]);
+    assert_eq!(found(&mut tracking), [0; 0]);
 }
 
 #[test]
 fn memory_outlives_the_machine_as_long_as_its_log_does() {
     let ram = Kind::Anonymous.ram(PAGES);
-    let Some(tracking) = write_protect(&ram) else { return };
-    tracking.log().start().expect("a log");
+    let Some(mut tracking) = write_protect(&ram) else { return };
+    tracking.start().expect("a log");
     drop(ram);
-    assert_eq!(written(&tracking), BTreeSet::new());
+    assert_eq!(written(&mut tracking), BTreeSet::new());
 }

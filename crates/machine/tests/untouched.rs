@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use common::{KINDS, Kind, Random};
 use machine::{DirtyTracking, Ram};
-use migration::{GuestMemory, PAGE_WORDS};
+use migration::{DirtyLog, GuestMemory, PAGE_WORDS};
 use rustix::mm::{Advice, madvise};
 
 const PAGES: usize = 2000;
@@ -156,9 +156,9 @@ fn what_was_written_before_is_not_reported_while_a_thread_writes() {
 fn a_log_that_was_started_hides_nothing() {
     for kind in KINDS.into_iter().filter(|kind| is_known(*kind)) {
         let ram = kind.ram(PAGES);
-        let (tracking, _) = DirtyTracking::choose(&ram);
+        let (mut tracking, _) = DirtyTracking::choose(&ram);
         store(&ram, 9, 1);
-        tracking.log().start().expect("a log");
+        tracking.start().expect("a log");
         assert!(!is_untouched(&ram, 9), "{kind:?}");
         if matches!(kind, Kind::PrivateMemory | Kind::PrivateFile) {
             // Here it does, and may: nobody who sends such memory starts a log.

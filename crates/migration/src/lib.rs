@@ -41,7 +41,7 @@ pub use blocker::{
     set_only_migratable,
 };
 pub use bql;
-use bql::{Bql, BqlGuard, BqlGuarded};
+use bql::{Bql, BqlGuard, BqlGuarded, BqlUnlocked};
 use engine::{MigrationState, Registrations};
 use exported::{Exported, Publication};
 
@@ -55,7 +55,8 @@ pub use engine::{
     Endpoint, GuestMemory, Host, HostError, Life, LifeEvent, LifeEventKind, MigMode, MigModes,
     MigrationCapabilities, MigrationError, MigrationEvent, MigrationInfo, MigrationParameters,
     MigrationStatus, Notifier, Observer, PAGE_WORDS, ParameterError, Pass, RamBlock, RamSizeError,
-    RestoreError, RunState, Uri, UriError, Vm, VmStopped, ZeroPageDetection, error_chain,
+    RestoreError, RunState, SettleError, Uri, UriError, Vm, VmArrived, VmStopped, VmWaiting,
+    ZeroPageDetection, error_chain,
 };
 
 /// The one global.
@@ -87,34 +88,54 @@ pub enum InitError {
 
 /// Makes the migration object of this machine and publishes it (`migration_object_init`).
 ///
+/// From here on the machine belongs to the object, until the last count of it is gone: also after
+/// [`shutdown`], while a thread of the migration still holds one. If the machine belongs to an
+/// earlier object still, the new one can be asked, and refuses to migrate until that is gone.
+///
 /// # Errors
 ///
 /// If there is one already, or the process has no file descriptor for it.
-pub fn object_init(bql: &mut BqlGuard<'_>, host: Host) -> Result<MigrationObject, InitError> {
+pub fn object_init(
+    bql: &mut BqlGuard<'_>,
+    host: impl Into<Arc<Host>>,
+) -> Result<MigrationObject, InitError> {
     if CURRENT.object.get(bql).is_some() {
         return Err(InitError::Exists);
     }
     let state = MigrationState::new(host)?;
+    // Who else has it is said when it is to be migrated.
+    let _belongs_to_another = state.possess(bql);
     let waiting = std::mem::take(CURRENT.waiting.borrow_mut(bql));
     state.registrations_mut(bql).merge(waiting);
-    state.record(LifeEventKind::Published);
+    state.note_published();
     let publication = CURRENT.object.publish(bql, state).map_err(|_| InitError::Exists)?;
     Ok(MigrationObject(publication))
 }
 
 /// A migration object that nobody outside can find any more.
 ///
-/// Dropping it gives the owner's count back; if no thread holds another one the object is
-/// destroyed there. Best dropped without the BQL.
+/// If no thread holds another count, the object and its machine are destroyed where this is given
+/// back. That may block, so use [`Retired::give_back`], which shows that the BQL is not held;
+/// dropping this does the same wherever it happens.
 #[must_use = "dropping it may destroy the migration object"]
 #[derive(Debug)]
 pub struct Retired {
-    state: Arc<MigrationState>,
+    /// Until it is given back.
+    state: Option<Arc<MigrationState>>,
+}
+
+impl Retired {
+    /// Gives the owner's count back, without the BQL.
+    pub fn give_back(self, _thread: &mut BqlUnlocked) {
+        drop(self);
+    }
 }
 
 impl Drop for Retired {
     fn drop(&mut self) {
-        self.state.record(LifeEventKind::GivenBack);
+        if let Some(state) = self.state.take() {
+            state.give_back();
+        }
     }
 }
 
@@ -123,12 +144,12 @@ impl Drop for Retired {
 /// count, finds its waits ended, and cleans up.
 pub fn shutdown(object: MigrationObject, bql: &mut BqlGuard<'_>) -> Retired {
     let state = object.0.retire(bql);
-    state.record(LifeEventKind::Retired);
+    state.note_retired();
     state.cancel(bql, Direction::Outgoing);
     state.cancel(bql, Direction::Incoming);
     let registrations = state.registrations(bql).clone();
     CURRENT.waiting.borrow_mut(bql).merge(registrations);
-    Retired { state }
+    Retired { state: Some(state) }
 }
 
 /// A count of the current object, for a command during which the BQL may be released.
@@ -229,6 +250,20 @@ pub fn migrate_continue(
 ) -> Result<(), CommandError> {
     let state = counted(bql).ok_or(CommandError::NoObject)?;
     Ok(state.continue_from(bql, status)?)
+}
+
+/// Lets the machine go on here that a migration left stopped (`qmp_cont`).
+///
+/// A migration leaves it stopped where the machine may run at the destination and nobody here can
+/// know. Make sure first that it does not.
+///
+/// # Errors
+///
+/// If there is no migration object, if a migration runs or none left the machine stopped, or if the
+/// machine cannot be let go on.
+pub fn cont(bql: &mut BqlGuard<'_>) -> Result<(), CommandError> {
+    let state = counted(bql).ok_or(CommandError::NoObject)?;
+    Ok(state.cont(bql)?)
 }
 
 /// The current capabilities; none without a migration object.

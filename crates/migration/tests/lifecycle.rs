@@ -3,82 +3,26 @@
 //!
 //! The face has one global, so the tests of this file take turns.
 
-use std::io;
-use std::os::unix::net::UnixStream;
-use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+mod common;
 
+use std::os::unix::net::UnixStream;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Instant;
+
+use common::{DEADLINE, Hooks, attach, machine, machine_in, my_turn, pair};
 use migration::bql::{BqlGuard, BqlUnlocked};
 use migration::{
-    AnnounceParameters, CommandError, Direction, DirtyBitmap, DirtyLog, Endpoint, GuestMemory,
-    Host, InitError, Life, LifeEventKind, MigModes, MigrationCapabilities, MigrationEvent,
-    MigrationObject, MigrationParameters, MigrationStatus, Notifier, PAGE_WORDS, RamBlock, Retired,
-    RunState, Uri, Vm, VmStopped, error_chain,
+    AnnounceParameters, CommandError, Direction, Endpoint, Host, InitError, Life, LifeEventKind,
+    MigModes, MigrationCapabilities, MigrationEvent, MigrationObject, MigrationParameters,
+    MigrationStatus, Notifier, Retired, RunState, Uri, error_chain,
 };
 use tempfile::TempDir;
-use wire::IdStr;
-
-/// How long anything may take before the test fails.
-const DEADLINE: Duration = Duration::from_secs(60);
 
 /// More pages than a socket holds.
 const PAGES: usize = 2048;
 
-/// One migration object at a time.
-fn my_turn() -> MutexGuard<'static, ()> {
-    static TURN: Mutex<()> = Mutex::new(());
-    TURN.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn attach() -> BqlUnlocked {
-    BqlUnlocked::attach().expect("the token of a test's thread")
-}
-
-/// A machine that is there to be moved.
-struct Machine(Vec<AtomicU64>);
-
-impl Vm for Machine {
-    fn stop_for_migration(&self, _bql: &mut BqlGuard<'_>) -> RunState {
-        RunState::Running
-    }
-
-    fn resume_after_failure(&self, _bql: &mut BqlGuard<'_>, _stopped: VmStopped) {}
-
-    fn has_moved(&self, _bql: &mut BqlGuard<'_>, _stopped: VmStopped) {}
-
-    fn has_arrived(&self, _bql: &mut BqlGuard<'_>, _at_source: RunState) {}
-}
-
-impl GuestMemory for Machine {
-    fn words(&self) -> &[AtomicU64] {
-        &self.0
-    }
-}
-
-impl DirtyLog for Machine {
-    fn start(&self) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn stop(&self) {}
-
-    fn sync(&self, _dirty: &mut DirtyBitmap) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 fn host() -> Host {
-    let machine = Arc::new(Machine((0..PAGES * PAGE_WORDS).map(|_| AtomicU64::new(1)).collect()));
-    let name = IdStr::new("memory").expect("a short name");
-    let block = RamBlock::new(name, machine.clone(), machine.clone()).expect("whole pages");
-    Host::new("still", machine).ram_block(block).expect("one block")
-}
-
-/// An endpoint whose peer reads nothing.
-fn silent() -> (Endpoint, UnixStream) {
-    let (ours, theirs) = UnixStream::pair().expect("a pair of sockets");
-    (Endpoint::with_fd(Uri::Fd(0), theirs.into()), ours)
+    machine(PAGES, Hooks::default()).0
 }
 
 /// Two descriptors that no migration gets as far as using.
@@ -88,7 +32,12 @@ fn unused() -> Endpoint {
 
 #[track_caller]
 fn init(bql: &mut BqlGuard<'_>) -> (MigrationObject, Life) {
-    let object = migration::object_init(bql, host()).expect("no object yet");
+    init_of(bql, host())
+}
+
+#[track_caller]
+fn init_of(bql: &mut BqlGuard<'_>, host: Host) -> (MigrationObject, Life) {
+    let object = migration::object_init(bql, host).expect("no object yet");
     (object, migration::life(bql).expect("the life of the object"))
 }
 
@@ -101,7 +50,7 @@ fn shut_down(object: MigrationObject, thread: &mut BqlUnlocked, life: &Life) {
 
 #[track_caller]
 fn begin(bql: &mut BqlGuard<'_>) -> UnixStream {
-    let (endpoint, peer) = silent();
+    let (endpoint, peer) = pair();
     migration::migrate(bql, endpoint).expect("an idle object");
     peer
 }
@@ -380,7 +329,7 @@ fn blockers_and_notifiers_outlive_the_objects_on_both_ends() {
     for round in 1..=2 {
         let (object, life) = init(&mut bql);
         assert_eq!(migration::blocked_reasons(&mut bql), ["a disk"], "object {round}");
-        let (endpoint, _peer) = silent();
+        let (endpoint, _peer) = pair();
         let refused = migration::migrate(&mut bql, endpoint).expect_err("blocked");
         assert_eq!(refused.to_string(), "migration is blocked: a disk", "object {round}");
 
@@ -454,9 +403,9 @@ fn a_second_object_waits_for_the_shutdown_of_the_first_and_not_for_its_thread() 
 fn shutdown_does_not_wait_for_a_peer_and_the_migration_thread_drops_the_object() {
     let folder = TempDir::new().expect("a folder");
     type Begin = fn(&mut BqlGuard<'_>, &TempDir) -> Option<UnixStream>;
-    let ways: [(Direction, &str, Begin); 2] = [
-        (Direction::Outgoing, "mig/src/main", |bql, _| Some(begin(bql))),
-        (Direction::Incoming, "mig/dst/main", |bql, folder| {
+    let ways: [(Direction, RunState, &str, Begin); 2] = [
+        (Direction::Outgoing, RunState::Running, "mig/src/main", |bql, _| Some(begin(bql))),
+        (Direction::Incoming, RunState::InMigrate, "mig/dst/main", |bql, folder| {
             let uri = Uri::Unix(folder.path().join("socket"));
             migration::migrate_incoming(bql, uri.into()).expect("an idle object");
             None
@@ -464,9 +413,10 @@ fn shutdown_does_not_wait_for_a_peer_and_the_migration_thread_drops_the_object()
     ];
     let _turn = my_turn();
     let mut thread = attach();
-    for (direction, name, begin) in ways {
+    for (direction, state, name, begin) in ways {
         let mut bql = thread.lock();
-        let (object, life) = init(&mut bql);
+        let host = machine_in(state, PAGES, Hooks::default()).0;
+        let (object, life) = init_of(&mut bql, host);
         let observer = migration::observer(&bql, direction).expect("an observer");
         let peer = begin(&mut bql, &folder);
         bql.unlocked(|thread| {

@@ -18,13 +18,13 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{DEADLINE, Hooks, Told, attach, lock, machine, my_turn, pair};
+use common::{DEADLINE, Hooks, Told, attach, lock, machine, machine_in, my_turn, pair};
 use engine::MigrationState;
 use migration::bql::{BqlGuard, BqlUnlocked};
 use migration::{
     CommandError, Direction, Host, InitError, Life, LifeEventKind, MigrationCapabilities,
-    MigrationEvent, MigrationObject, MigrationParameters, MigrationStatus, Notifier, Observer, Uri,
-    error_chain,
+    MigrationEvent, MigrationObject, MigrationParameters, MigrationStatus, Notifier, Observer,
+    RunState, Uri, error_chain,
 };
 use tempfile::TempDir;
 use wire::{Command, FileHeader, Record, ReturnMessage, Wire};
@@ -88,13 +88,21 @@ fn gate() -> (OpenedAtEnd, Arc<Gate>) {
 }
 
 /// A machine, and the name of the thread that is the last to let it go.
-fn mortal(pages: usize, mut hooks: Hooks) -> (Host, Arc<Told>, Receiver<String>) {
+fn mortal(pages: usize, hooks: Hooks) -> (Host, Arc<Told>, Receiver<String>) {
+    mortal_in(RunState::Running, pages, hooks)
+}
+
+fn mortal_in(
+    state: RunState,
+    pages: usize,
+    mut hooks: Hooks,
+) -> (Host, Arc<Told>, Receiver<String>) {
     let (sender, receiver) = mpsc::channel();
     hooks.dropped = Some(Box::new(move || {
         // A test that has failed does not listen.
         let _ = sender.send(thread::current().name().unwrap_or("").to_owned());
     }));
-    let (host, told) = machine(pages, hooks);
+    let (host, told) = machine_in(state, pages, hooks);
     (host, told, receiver)
 }
 
@@ -305,7 +313,8 @@ fn qemu_27eb8499ed_an_incoming_migration_ends_on_an_object_that_was_shut_down() 
     let (_opened, gate) = gate();
     let passes = Arc::clone(&gate);
     let arrived = Box::new(move |bql: &mut BqlGuard<'_>| bql.unlocked(|_| passes.pass()));
-    let (host, told, machine) = mortal(4, Hooks { arrived: Some(arrived), ..Hooks::default() });
+    let hooks = Hooks { arrived: Some(arrived), ..Hooks::default() };
+    let (host, told, machine) = mortal_in(RunState::InMigrate, 4, hooks);
     let mut bql = thread.lock();
     let (object, life, _) = init(&mut bql, host);
     let incoming = observer(&bql, Direction::Incoming);
@@ -336,7 +345,8 @@ fn qemu_d657a14de5_an_incoming_migration_has_a_count_of_its_own() {
     let _turn = my_turn();
     let mut thread = attach();
     let mut bql = thread.lock();
-    let (object, life, _) = init(&mut bql, still(4));
+    let waits = machine_in(RunState::InMigrate, 4, Hooks::default()).0;
+    let (object, life, _) = init(&mut bql, waits);
     let incoming = observer(&bql, Direction::Incoming);
     let before = life.events().len();
     let (endpoint, _peer) = pair();
@@ -743,7 +753,7 @@ fn shutdown_with_an_incoming_migration_half_way() {
         ("incoming, half way", Some(&head[..])),
     ];
     for (what, sent) in cases {
-        let (host, told, machine) = mortal(4, Hooks::default());
+        let (host, told, machine) = mortal_in(RunState::InMigrate, 4, Hooks::default());
         let mut bql = thread.lock();
         let (object, life, _) = init(&mut bql, host);
         let incoming = observer(&bql, Direction::Incoming);
@@ -788,7 +798,7 @@ fn shutdown_with_a_cancel_that_races_with_completion() {
         let (object, life, observer) = init(&mut bql, host);
         let (here, there) = UnixStream::pair().expect("a pair of sockets");
         let endpoint = |end: UnixStream| migration::Endpoint::with_fd(Uri::Fd(0), end.into());
-        let (destination_host, arrived) = common::machine(2, Hooks::default());
+        let (destination_host, arrived) = machine_in(RunState::InMigrate, 2, Hooks::default());
         let destination = MigrationState::new(destination_host).expect("an object");
         engine::migrate_incoming(destination.counted(), &mut bql, endpoint(there)).expect("idle");
         migration::migrate(&mut bql, endpoint(here)).expect("an idle object");
@@ -924,7 +934,12 @@ fn a_cancel_as_cleanup_ends_comes_before_the_end_or_after() {
     for direction in [Direction::Outgoing, Direction::Incoming] {
         for round in 0..200 {
             let mut bql = thread.lock();
-            let (object, life, _) = init(&mut bql, still(1));
+            let state = match direction {
+                Direction::Outgoing => RunState::Running,
+                Direction::Incoming => RunState::InMigrate,
+            };
+            let host = machine_in(state, 1, Hooks::default()).0;
+            let (object, life, _) = init(&mut bql, host);
             let observer = observer(&bql, direction);
             let nowhere = Uri::Unix("/nowhere/socket".into());
             cleaning.store(0, Ordering::SeqCst);
@@ -957,16 +972,19 @@ fn a_cancel_as_cleanup_ends_comes_before_the_end_or_after() {
 fn a_machine_without_memory_moves_and_can_be_cancelled() {
     struct NoMemory;
     impl migration::Vm for NoMemory {
+        fn run_state(&self, _bql: &BqlGuard<'_>) -> migration::RunState {
+            migration::RunState::Running
+        }
         fn stop_for_migration(&self, _bql: &mut BqlGuard<'_>) -> migration::RunState {
             migration::RunState::Running
         }
-        fn resume_after_failure(&self, _bql: &mut BqlGuard<'_>, _: migration::VmStopped) {}
-        fn has_moved(&self, _bql: &mut BqlGuard<'_>, _: migration::VmStopped) {}
-        fn has_arrived(&self, _bql: &mut BqlGuard<'_>, _: migration::RunState) {}
+        fn resume_after_failure(&self, _bql: &mut BqlGuard<'_>, _: &migration::VmStopped) {}
+        fn has_moved(&self, _bql: &mut BqlGuard<'_>, _: &migration::VmStopped) {}
+        fn has_arrived(&self, _bql: &mut BqlGuard<'_>, _: &migration::VmArrived) {}
     }
     let _turn = my_turn();
     let mut thread = attach();
-    let host = || Host::new("bare", Arc::new(NoMemory));
+    let host = || Host::new("bare", NoMemory);
     let (object, life, observer) = init(&mut thread.lock(), host());
     let null = Uri::File { path: "/dev/null".into(), offset: 0 };
     migration::migrate(&mut thread.lock(), null.into()).expect("an idle object");
@@ -1002,4 +1020,25 @@ fn a_mode_set_while_one_runs_does_not_take_the_end_from_its_notifiers() {
     drop(notifier);
     let heard = lock(&heard).clone();
     assert_eq!(heard, [MigrationEvent::PrecopySetup, MigrationEvent::PrecopyFailed]);
+}
+
+/// Ours, not QEMU's: who waits for the end of an object may use its machine's file next.
+#[test]
+fn the_end_of_an_object_is_told_when_its_machine_is_gone() {
+    let _turn = my_turn();
+    let mut thread = attach();
+    let told = Arc::<Mutex<Option<Life>>>::default();
+    let (asks, (sender, receiver)) = (Arc::clone(&told), mpsc::channel());
+    let dropped = move || {
+        let life = lock(&asks).take().expect("the life of its object");
+        // A test that has failed does not listen.
+        let _ = sender.send(is_dropped(&life));
+    };
+    let hooks = Hooks { dropped: Some(Box::new(dropped)), ..Hooks::default() };
+    let (object, life, _) = init(&mut thread.lock(), machine(1, hooks).0);
+    lock(&told).replace(life.clone());
+    let retired = migration::shutdown(object, &mut thread.lock());
+    retired.give_back(&mut thread);
+    assert_eq!(receiver.try_recv(), Ok(false), "the machine goes first");
+    assert!(is_dropped(&life));
 }

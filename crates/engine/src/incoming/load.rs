@@ -2,85 +2,127 @@
 
 use std::collections::HashMap;
 
+use bql::BqlUnlocked;
 use wire::ram::RAM_VERSION;
 use wire::vmstate::{self, GlobalState, VmState};
 use wire::{
-    Command, Configuration, DecodeError, Decoder, FileHeader, Footer, Record, ReturnMessage,
-    SectionHeader, Wire,
+    Command, Configuration, DecodeError, Decoder, FileHeader, Footer, Record, SectionHeader, Wire,
 };
 
+use crate::agreement::READY_PING;
+use crate::attempt::Begun;
 use crate::channel::ChannelReader;
 use crate::error::MigrationError;
+use crate::fate::Whereabouts;
 use crate::host::{Restore, RunState};
+use crate::rights::VmWaiting;
 use crate::state::MigrationState;
 
 use super::Answers;
 use super::multifd::Connections;
 use super::ram::RamLoad;
 
-/// What a stream brought besides memory: nothing of it is in place yet.
-pub(super) struct Contents {
-    /// By the name of the device.
-    pub(super) devices: Vec<(String, Box<dyn Restore>)>,
-    pub(super) at_source: RunState,
-}
-
 type Input<'a> = Decoder<ChannelReader<'a>>;
 
-/// Reads a stream to its end.
-pub(super) fn load(
-    state: &MigrationState,
-    input: &mut Input<'_>,
-    answers: &mut Answers<'_>,
-    multifd: Option<Connections>,
-) -> Result<Contents, MigrationError> {
-    FileHeader::decode(input)?;
-    match Record::decode(input)? {
-        Record::Configuration(configuration) => check_configuration(state, input, &configuration)?,
-        other => return Err(input.error("the configuration first", name(&other)).into()),
-    }
-    let mut loading = Loading {
-        ram: RamLoad::new(state, multifd),
-        numbers: HashMap::new(),
-        // A stream without the section comes from a machine that runs.
-        contents: Contents { devices: Vec::new(), at_source: RunState::Running },
-    };
-    loop {
-        match Record::decode(input)? {
-            Record::Eof => break,
-            Record::Start(header) => loading.begin(state, input, header, true)?,
-            Record::Full(header) => loading.begin(state, input, header, false)?,
-            Record::Part { section_id } => loading.go_on(state, input, section_id, false)?,
-            Record::End { section_id } => loading.go_on(state, input, section_id, true)?,
-            Record::Command(command) => obey(state, input, answers, command)?,
-            other @ (Record::Configuration(_) | Record::VmDescription(_)) => {
-                let expected = "a section, a command or the end";
-                return Err(input.error(expected, name(&other)).into());
-            }
-        }
-        loading.ram.count(state, input.offset());
-    }
-    loading.ram.finish(state, input)?;
-    // A source that sends no description closes the channel instead.
-    if input.peek_u8()?.is_some() {
-        match Record::decode(input)? {
-            Record::VmDescription(_) => {}
-            other => {
-                return Err(input.error("the VM description or the end", name(&other)).into());
-            }
-        }
-    }
-    Ok(loading.contents)
-}
-
-struct Loading {
-    ram: RamLoad,
+/// A stream on its way in. What it brought besides memory is not in place before all of it is here.
+pub(super) struct Loading<'a> {
+    waiting: &'a VmWaiting,
+    ram: RamLoad<'a>,
     /// The name of each section number that was given out.
     numbers: HashMap<u32, SectionHeader>,
-    contents: Contents,
+    /// By the name of the device.
+    devices: Vec<(String, Box<dyn Restore>)>,
+    at_source: RunState,
 }
 
-impl Loading {
+impl<'a> Loading<'a> {
+    pub(super) fn new(
+        state: &MigrationState,
+        begun: &'a Begun,
+        waiting: &'a VmWaiting,
+        multifd: Option<Connections>,
+    ) -> Self {
+        Loading {
+            waiting,
+            ram: RamLoad::new(state, begun, multifd),
+            numbers: HashMap::new(),
+            devices: Vec::new(),
+            // A stream without the section comes from a machine that runs.
+            at_source: RunState::Running,
+        }
+    }
+
+    /// Reads a stream to its end, and puts what it brought in place. Returns what the machine did
+    /// at its source.
+    pub(super) fn load(
+        mut self,
+        state: &MigrationState,
+        thread: &mut BqlUnlocked,
+        input: &mut Input<'_>,
+        answers: &mut Answers<'_>,
+    ) -> Result<RunState, MigrationError> {
+        FileHeader::decode(input)?;
+        match Record::decode(input)? {
+            Record::Configuration(configuration) => {
+                check_configuration(state, input, &configuration)?;
+            }
+            other => return Err(input.error("the configuration first", name(&other)).into()),
+        }
+        // The source waits for our word before it gives the machine away.
+        let mut asked = false;
+        loop {
+            match Record::decode(input)? {
+                Record::Eof => break,
+                record if asked => return Err(input.error("the end", name(&record)).into()),
+                Record::Start(header) => self.begin(state, input, header, true)?,
+                Record::Full(header) => self.begin(state, input, header, false)?,
+                Record::Part { section_id } => self.go_on(state, input, section_id, false)?,
+                Record::End { section_id } => self.go_on(state, input, section_id, true)?,
+                Record::Command(Command::Ping(READY_PING)) if answers.open => {
+                    self.ram.check_whole(state, input)?;
+                    self.restore(state, thread)?;
+                    answers.pong(state, input, READY_PING)?;
+                    asked = true;
+                }
+                Record::Command(command) => obey(state, input, answers, command)?,
+                other @ (Record::Configuration(_) | Record::VmDescription(_)) => {
+                    let expected = "a section, a command or the end";
+                    return Err(input.error(expected, name(&other)).into());
+                }
+            }
+            self.ram.count(state, input.offset());
+        }
+        if asked {
+            let gone = |source| MigrationError::SourceGone { source };
+            state.incoming.stop.close().map_err(gone)?;
+            let at_source = Some(self.at_source);
+            state.incoming.fate.set(Whereabouts::Destination { at_source });
+            // Nothing that comes now can change that.
+            let _ = description(state, input);
+            let _ = self.ram.finish(state);
+        } else {
+            self.ram.check_whole(state, input)?;
+            self.ram.finish(state)?;
+            description(state, input)?;
+            self.restore(state, thread)?;
+        }
+        Ok(self.at_source)
+    }
+
+    /// Puts every device state in place.
+    fn restore(
+        &mut self,
+        _state: &MigrationState,
+        thread: &mut BqlUnlocked,
+    ) -> Result<(), MigrationError> {
+        let mut bql = thread.lock();
+        for (device, restore) in std::mem::take(&mut self.devices) {
+            let restored = restore.restore(&mut bql, self.waiting);
+            restored.map_err(|source| MigrationError::Restore { device, source })?;
+        }
+        Ok(())
+    }
+
     /// A section's START or FULL.
     fn begin(
         &mut self,
@@ -108,7 +150,7 @@ impl Loading {
                 let runstate = global
                     .runstate()
                     .map_err(|error| input.error("a run state", error.to_string()))?;
-                self.contents.at_source = RunState::of_source(runstate)
+                self.at_source = RunState::of_source(runstate)
                     .ok_or_else(|| input.error("a run state of QAPI", format!("{runstate:?}")))?;
             }
             (idstr, instance_id, false) => {
@@ -116,7 +158,7 @@ impl Loading {
                     return Err(unknown(state, input, &header).into());
                 };
                 let restore = entry.device.clone().load(input, header.version_id)?;
-                self.contents.devices.push((idstr.to_owned(), restore));
+                self.devices.push((idstr.to_owned(), restore));
             }
             _ => return Err(unknown(state, input, &header).into()),
         }
@@ -153,6 +195,17 @@ impl Loading {
     }
 }
 
+/// Reads the description after the end. A source that sends none closes the channel instead.
+fn description(_state: &MigrationState, input: &mut Input<'_>) -> Result<(), DecodeError> {
+    if input.peek_u8()?.is_none() {
+        return Ok(());
+    }
+    match Record::decode(input)? {
+        Record::VmDescription(_) => Ok(()),
+        other => Err(input.error("the VM description or the end", name(&other))),
+    }
+}
+
 fn check_configuration(
     state: &MigrationState,
     input: &Input<'_>,
@@ -184,12 +237,7 @@ fn obey(
     match command {
         // A file has no way back, and nobody waits at its other end.
         Command::OpenReturnPath => answers.open = answers.channel.is_two_way(),
-        Command::Ping(value) => {
-            let answered = answers.say(state, ReturnMessage::Pong(value));
-            answered.map_err(|error| {
-                input.error("a source that reads the return path", error.to_string())
-            })?;
-        }
+        Command::Ping(value) => answers.pong(state, input, value)?,
         Command::SwitchoverStart => {}
         other => {
             let found = format!("command {}", other.name());

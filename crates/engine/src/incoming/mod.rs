@@ -1,28 +1,32 @@
 //! The destination: `process_incoming_migration_co` of `migration/migration.c`.
 //!
 //! Its phases are types too: [`Connected`] loads the stream and becomes [`Loaded`], which
-//! gives the word that everything is here and becomes [`Arrived`]. Whatever fails before that
-//! word leaves the machine as it was: device state is put in place when all of it is here.
+//! gives the word that everything is here and becomes [`Arrived`]. Device state is put in place
+//! when all of it is here, and the machine does not run before the source has given it away.
 
 mod load;
 mod multifd;
 mod new_memory;
 mod ram;
 
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use bql::{BqlGuard, BqlUnlocked};
-use wire::{Decoder, ReturnMessage, Wire};
+use wire::{DecodeError, Decoder, ReturnMessage, Wire};
 
 use crate::attempt::{self, Begun, Cleaned, keep_error};
 use crate::channel::{Channel, ChannelReader};
 use crate::error::MigrationError;
+use crate::fate::Whereabouts;
 use crate::host::RunState;
+use crate::rights::{VmArrived, VmWaiting};
 use crate::state::MigrationState;
 use crate::status::{Direction, MigrationStatus};
 use crate::transport::Endpoint;
 
-use load::Contents;
+use load::Loading;
 use multifd::Connections;
 
 /// Bytes of the main channel that are read at once. They stay in the cache until they are stored to
@@ -38,19 +42,22 @@ const BUFFER: usize = 256 << 10;
 ///
 /// # Errors
 ///
-/// If a migration runs, or if there can be no thread for it.
+/// If a migration runs, if the machine is another object's or does not wait for a migration, or if
+/// there can be no thread for it.
 pub fn migrate_incoming(
     state: Arc<MigrationState>,
     bql: &mut BqlGuard<'_>,
     endpoint: Endpoint,
 ) -> Result<(), MigrationError> {
+    state.check_idle()?;
+    let waiting = VmWaiting::of(&state.host, bql)?;
     let begun = attempt::begin(&state, bql, Direction::Incoming)?;
     attempt::spawn(
         state,
         bql,
         Direction::Incoming,
         "mig/dst/main",
-        move |state, thread| through_the_phases(state, thread, begun, endpoint),
+        move |_, thread| through_the_phases(thread, begun, waiting, endpoint),
         clean_up,
     )
 }
@@ -60,27 +67,39 @@ fn clean_up(
     bql: &mut BqlGuard<'_>,
     end: Option<Result<Arrived, MigrationError>>,
 ) -> Cleaned {
-    match end {
-        Some(Ok(arrived)) => return arrived.clean_up(state, bql),
-        Some(Err(error)) => keep_error(state, Direction::Incoming, error),
-        None => {}
+    match (end, state.incoming.fate.get()) {
+        (Some(Ok(arrived)), _) => return arrived.clean_up(bql),
+        (Some(Err(error)), _) => keep_error(state, Direction::Incoming, error),
+        // A panic took the right of a machine that has arrived.
+        (None, Whereabouts::Destination { at_source: Some(at_source) }) => {
+            start(state, bql, VmArrived::after_panic(&state.host, at_source));
+        }
+        (None, _) => {}
     }
-    Cleaned::failed(state, Direction::Incoming)
+    Cleaned::as_reached(state, Direction::Incoming)
+}
+
+fn start(state: &MigrationState, bql: &mut BqlGuard<'_>, arrived: VmArrived) {
+    if let Err(panic) = arrived.start(bql) {
+        keep_error(state, Direction::Incoming, MigrationError::of_panic(panic));
+    }
 }
 
 fn through_the_phases(
-    state: &MigrationState,
     thread: &mut BqlUnlocked,
     begun: Begun,
+    waiting: VmWaiting,
     endpoint: Endpoint,
 ) -> Result<Arrived, MigrationError> {
-    Connected::wait(state, thread, begun, endpoint)?.load(state, thread)?.confirm(state, thread)
+    Connected::wait(thread, begun, waiting, endpoint)?.load(thread)?.confirm(thread)
 }
 
 /// The source has connected.
 #[derive(Debug)]
 #[must_use = "it has to move on"]
 pub struct Connected {
+    begun: Begun,
+    waiting: VmWaiting,
     channel: Channel,
     multifd: Option<Connections>,
 }
@@ -92,11 +111,12 @@ impl Connected {
     ///
     /// If there is no waiting there, or it was cancelled.
     pub fn wait(
-        state: &MigrationState,
         _thread: &mut BqlUnlocked,
         begun: Begun,
+        waiting: VmWaiting,
         endpoint: Endpoint,
     ) -> Result<Self, MigrationError> {
+        let state = begun.state();
         let uri = endpoint.uri().clone();
         let side = &state.incoming;
         let multifd = state.capabilities().multifd;
@@ -109,35 +129,33 @@ impl Connected {
         if let Some(address) = listener.address() {
             side.progress.set_socket_address(address);
         }
-        let connected = if multifd {
-            let (channel, others) = Connections::wait_for_main(state, begun, uri, listener)?;
-            Connected { channel, multifd: Some(others) }
+        let (channel, multifd) = if multifd {
+            let (channel, others) = Connections::wait_for_main(state, uri, listener)?;
+            (channel, Some(others))
         } else {
-            let channel = listener.accept(&side.stop).map_err(cannot)?;
-            Connected { channel, multifd: None }
+            (listener.accept(&side.stop).map_err(cannot)?, None)
         };
         side.progress.advance(MigrationStatus::Active);
-        Ok(connected)
+        Ok(Connected { begun, waiting, channel, multifd })
     }
 
-    /// Loads the whole stream, and only then puts the devices' states in place.
+    /// Loads the whole stream, and puts the devices' states in place when all of it is here but
+    /// its end.
     ///
     /// # Errors
     ///
     /// If the stream ends early or is not one for this machine, or a device refuses its state.
-    pub fn load(
-        self,
-        state: &MigrationState,
-        thread: &mut BqlUnlocked,
-    ) -> Result<Loaded, MigrationError> {
-        let mut answers = Answers { channel: &self.channel, open: false };
-        let reader = ChannelReader::new(&self.channel, &state.incoming.stop);
+    pub fn load(self, thread: &mut BqlUnlocked) -> Result<Loaded, MigrationError> {
+        let Connected { begun, waiting, channel, multifd } = self;
+        let state = begun.state();
+        let mut answers = Answers { channel: &channel, open: false };
+        let reader = ChannelReader::new(&channel, &state.incoming.stop);
         let mut input = Decoder::with_capacity(reader, BUFFER);
-        let loaded = load::load(state, &mut input, &mut answers, self.multifd)
-            .and_then(|contents| contents.restore(state, &mut thread.lock()));
-        match loaded {
+        let loading = Loading::new(state, &begun, &waiting, multifd);
+        match loading.load(state, thread, &mut input, &mut answers) {
             Ok(at_source) => {
-                Ok(Loaded { return_path: answers.open, channel: self.channel, at_source })
+                let return_path = answers.open;
+                Ok(Loaded { begun, waiting, channel, return_path, at_source })
             }
             Err(error) => {
                 answers.say_failed(state);
@@ -154,11 +172,33 @@ struct Answers<'a> {
 }
 
 impl Answers<'_> {
-    fn say(&self, state: &MigrationState, message: ReturnMessage) -> std::io::Result<()> {
+    fn say(&self, state: &MigrationState, message: ReturnMessage) -> io::Result<()> {
         if !self.open {
             return Ok(());
         }
         self.channel.write_all(&state.incoming.stop, &encoded(&message))
+    }
+
+    /// Answers a PING.
+    fn pong(
+        &self,
+        state: &MigrationState,
+        input: &Decoder<ChannelReader<'_>>,
+        number: u32,
+    ) -> Result<(), DecodeError> {
+        self.say(state, ReturnMessage::Pong(number))
+            .map_err(|error| input.error("a source that reads the return path", error.to_string()))
+    }
+
+    /// # Errors
+    ///
+    /// If the source has gone, as one that was cancelled does.
+    fn check_heard(&self, _state: &MigrationState) -> Result<(), MigrationError> {
+        if self.open && self.channel.has_ended() {
+            let source = io::ErrorKind::ConnectionAborted.into();
+            return Err(MigrationError::SourceGone { source });
+        }
+        Ok(())
     }
 
     /// Tells the source that this did not work, if there is a way to do so just now. The
@@ -180,58 +220,74 @@ fn encoded(message: &ReturnMessage) -> Vec<u8> {
 #[derive(Debug)]
 #[must_use = "it has to move on"]
 pub struct Loaded {
+    begun: Begun,
+    waiting: VmWaiting,
     channel: Channel,
     return_path: bool,
     at_source: RunState,
 }
 
 impl Loaded {
-    /// Tells the source. If it does not want to hear it any more, the machine stays there.
+    /// Makes the machine durable here, and tells the source.
     ///
     /// # Errors
     ///
-    /// If the source cannot be told.
-    pub fn confirm(
-        self,
-        state: &MigrationState,
-        _thread: &mut BqlUnlocked,
-    ) -> Result<Arrived, MigrationError> {
-        let answers = Answers { channel: &self.channel, open: self.return_path };
-        answers
-            .say(state, ReturnMessage::Shut(0))
-            .map_err(|source| MigrationError::SourceGone { source })?;
-        self.channel
-            .close(&state.incoming.stop)
-            .map_err(|source| MigrationError::Close { source })?;
-        Ok(Arrived { at_source: self.at_source })
+    /// If it cannot be kept here. If the source cannot be told, and had not given the machine away
+    /// for certain: then it stays there.
+    pub fn confirm(self, thread: &mut BqlUnlocked) -> Result<Arrived, MigrationError> {
+        let Loaded { begun, waiting, channel, return_path, at_source } = self;
+        let state = begun.state();
+        let answers = Answers { channel: &channel, open: return_path };
+        let here = Whereabouts::Destination { at_source: Some(at_source) };
+        let given_away = state.incoming.fate.get() == here;
+        if !given_away {
+            answers.check_heard(state)?;
+        }
+        if let Err(error) = settle(state, thread, &waiting) {
+            state.incoming.fate.set(Whereabouts::Source);
+            answers.say_failed(state);
+            return Err(error);
+        }
+        if !given_away && let Err(source) = state.incoming.stop.close() {
+            answers.say_failed(state);
+            return Err(MigrationError::SourceGone { source });
+        }
+        match answers.say(state, ReturnMessage::Shut(0)) {
+            // A source of ours waits for its user, who is told that the machine may be here.
+            Err(_) if given_away => {}
+            Err(source) => return Err(MigrationError::SourceGone { source }),
+            Ok(()) => {}
+        }
+        state.incoming.fate.set(here);
+        // A command that brought the stream has done what it was for.
+        drop(channel);
+        Ok(Arrived { begun, arrived: waiting.arrived(at_source) })
     }
+}
+
+/// Makes what has come durable; a hook that panics has not done so.
+fn settle(
+    state: &MigrationState,
+    thread: &mut BqlUnlocked,
+    waiting: &VmWaiting,
+) -> Result<(), MigrationError> {
+    let settled = AssertUnwindSafe(|| state.host.vm.settle(thread, waiting));
+    catch_unwind(settled).map_err(MigrationError::of_panic)?.map_err(MigrationError::Settle)
 }
 
 /// The machine is here and nowhere else.
 #[derive(Debug)]
 #[must_use = "the machine is here alone, and has to go on"]
 pub struct Arrived {
-    at_source: RunState,
+    begun: Begun,
+    arrived: VmArrived,
 }
 
 impl Arrived {
     /// The machine goes on here.
-    pub fn clean_up(self, state: &MigrationState, bql: &mut BqlGuard<'_>) -> Cleaned {
-        state.host.vm.has_arrived(bql, self.at_source);
-        Cleaned::completed(Direction::Incoming)
-    }
-}
-
-impl Contents {
-    /// Puts every device state in place.
-    fn restore(
-        self,
-        _state: &MigrationState,
-        bql: &mut BqlGuard<'_>,
-    ) -> Result<RunState, MigrationError> {
-        for (device, state) in self.devices {
-            state.restore(bql).map_err(|source| MigrationError::Restore { device, source })?;
-        }
-        Ok(self.at_source)
+    pub fn clean_up(self, bql: &mut BqlGuard<'_>) -> Cleaned {
+        let state = self.begun.state();
+        start(state, bql, self.arrived);
+        Cleaned::as_reached(state, Direction::Incoming)
     }
 }

@@ -41,7 +41,6 @@ pub(super) struct Connections {
     uri: Uri,
     /// Those that came before the main one.
     early: Vec<Channel>,
-    begun: Begun,
 }
 
 impl Connections {
@@ -49,13 +48,12 @@ impl Connections {
     /// (`migration_ioc_process_incoming`).
     pub(super) fn wait_for_main(
         state: &MigrationState,
-        begun: Begun,
         uri: Uri,
         listener: Listener,
     ) -> Result<(Channel, Self), MigrationError> {
         let [multifd, ..] = MULTIFD_MAGIC.to_be_bytes();
         let stop = &state.incoming.stop;
-        let mut connections = Connections { listener, uri, early: Vec::new(), begun };
+        let mut connections = Connections { listener, uri, early: Vec::new() };
         loop {
             let next = connections.listener.accept(stop).and_then(|channel| {
                 let first = channel.first_byte(stop)?;
@@ -76,10 +74,10 @@ impl Connections {
     }
 
     /// Takes every channel that the source has connected, in the order of their numbers.
-    fn complete(self, state: &MigrationState) -> Result<(Vec<Channel>, Begun), MigrationError> {
+    fn complete(self, state: &MigrationState) -> Result<Vec<Channel>, MigrationError> {
         let expected = usize::from(state.parameters().multifd_channels);
         let stop = &state.incoming.stop;
-        let Connections { mut listener, uri, early, begun } = self;
+        let Connections { mut listener, uri, early } = self;
         let deadline = Instant::now() + listener.delay();
         let mut early = early.into_iter();
         let mut places: Vec<Option<Channel>> = (0..expected).map(|_| None).collect();
@@ -103,7 +101,7 @@ impl Connections {
         if channels.len() < expected {
             return Err(MigrationError::ChannelsMissing { found: channels.len(), expected });
         }
-        Ok((channels, begun))
+        Ok(channels)
     }
 }
 
@@ -204,10 +202,11 @@ impl Receivers {
     /// Takes the channels of `connections`, and starts their threads.
     pub(super) fn start(
         state: &MigrationState,
+        begun: &Begun,
         connections: Connections,
         untouched: Vec<Arc<PageSet>>,
     ) -> Result<Self, MigrationError> {
-        let (channels, begun) = connections.complete(state)?;
+        let channels = connections.complete(state)?;
         let resources = |what| move |source| MigrationError::Resources { what, source };
         let shared = Shared {
             untouched,

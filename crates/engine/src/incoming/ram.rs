@@ -6,6 +6,7 @@ use std::sync::Arc;
 use wire::ram::{BlockList, BlockRef, PageOffset, PageRun, RamRecord};
 use wire::{DecodeError, Decoder, TARGET_PAGE_SIZE, Wire};
 
+use crate::attempt::Begun;
 use crate::channel::ChannelReader;
 use crate::error::MigrationError;
 use crate::ram::{PageSet, RamBlock, store, store_zero};
@@ -35,7 +36,8 @@ enum Multifd {
 
 /// Where the loading of memory stands. It lives as long as the stream: a page record may
 /// refer to the block of one in the section before.
-pub(super) struct RamLoad {
+pub(super) struct RamLoad<'a> {
+    begun: &'a Begun,
     announced: bool,
     ended: bool,
     /// The block of the last page record, by its place in the host's list.
@@ -50,12 +52,16 @@ pub(super) struct RamLoad {
     counted: (u64, u64, u64),
 }
 
-impl RamLoad {
-    pub(super) fn new(state: &MigrationState, multifd: Option<Connections>) -> Self {
+impl<'a> RamLoad<'a> {
+    pub(super) fn new(
+        state: &MigrationState,
+        begun: &'a Begun,
+        multifd: Option<Connections>,
+    ) -> Self {
         RamLoad {
-            // A machine without memory has nothing to announce.
-            announced: state.host.ram.is_empty(),
-            ended: state.host.ram.is_empty(),
+            begun,
+            announced: false,
+            ended: false,
             last_block: None,
             untouched: state.host.ram.iter().map(|block| Arc::new(block.untouched())).collect(),
             normal: 0,
@@ -121,7 +127,8 @@ impl RamLoad {
         match std::mem::replace(&mut self.multifd, Multifd::Off) {
             Multifd::Off => {}
             Multifd::Waiting(connections) => {
-                let receivers = Receivers::start(state, *connections, self.untouched.clone())?;
+                let receivers =
+                    Receivers::start(state, self.begun, *connections, self.untouched.clone())?;
                 receivers.sync(state)?;
                 self.multifd = Multifd::Running { receivers, flush_after_each_section: !flushed };
             }
@@ -261,16 +268,23 @@ impl RamLoad {
         Ok(())
     }
 
-    /// The stream has ended; memory must have.
-    pub(super) fn finish(
-        self,
+    /// Nothing follows but the end of the stream; memory must have ended. A machine without memory
+    /// may come without the section.
+    pub(super) fn check_whole(
+        &self,
         state: &MigrationState,
         input: &Decoder<ChannelReader<'_>>,
-    ) -> Result<(), MigrationError> {
-        if !self.announced || !self.ended {
-            return Err(input.error("END of section \"ram\"", "the end of the stream").into());
+    ) -> Result<(), DecodeError> {
+        let nothing_came = !self.announced && !self.ended;
+        if self.announced && self.ended || nothing_came && state.host.ram.is_empty() {
+            return Ok(());
         }
-        match self.multifd {
+        Err(input.error("END of section \"ram\"", "the end of the stream"))
+    }
+
+    /// The stream has ended.
+    pub(super) fn finish(&mut self, state: &MigrationState) -> Result<(), MigrationError> {
+        match std::mem::replace(&mut self.multifd, Multifd::Off) {
             Multifd::Off | Multifd::Waiting(_) => Ok(()),
             Multifd::Running { receivers, .. } => receivers.finish(state),
         }

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use bql::BqlUnlocked;
 
+use crate::attempt::Begun;
 use crate::error::MigrationError;
 use crate::state::MigrationState;
 
@@ -21,6 +22,7 @@ const MEASURABLE: Duration = Duration::from_millis(20);
 #[derive(Debug)]
 #[must_use = "it has to move on"]
 pub struct Active {
+    begun: Begun,
     stream: Stream,
     ram: RamSave,
 }
@@ -29,13 +31,14 @@ pub struct Active {
 #[derive(Debug)]
 #[must_use = "it has to move on"]
 pub struct Converged {
-    pub(super) stream: Stream,
-    pub(super) ram: RamSave,
+    begun: Begun,
+    stream: Stream,
+    ram: RamSave,
 }
 
 impl Active {
-    pub(super) fn new(stream: Stream, ram: RamSave) -> Self {
-        Active { stream, ram }
+    pub(super) fn new(begun: Begun, stream: Stream, ram: RamSave) -> Self {
+        Active { begun, stream, ram }
     }
 
     /// Sends memory, pass by pass, until the rest is good enough.
@@ -43,42 +46,43 @@ impl Active {
     /// # Errors
     ///
     /// What to clean up instead.
-    pub fn iterate(
-        mut self,
-        state: &MigrationState,
-        _thread: &mut BqlUnlocked,
-    ) -> Result<Converged, Failed> {
-        match self.passes(state) {
-            Ok(()) => Ok(Converged { stream: self.stream, ram: self.ram }),
-            Err(error) => Err(Failed::new(self.stream, error)),
+    pub fn iterate(self, _thread: &mut BqlUnlocked) -> Result<Converged, Failed> {
+        let Active { begun, mut stream, mut ram } = self;
+        match passes(begun.state(), &mut stream, &mut ram) {
+            Ok(()) => Ok(Converged { begun, stream, ram }),
+            Err(error) => Err(Failed::new(begun, stream, error)),
         }
     }
+}
 
-    fn passes(&mut self, state: &MigrationState) -> Result<(), MigrationError> {
-        let (mut before, mut bandwidth) = (None, 0);
-        loop {
-            // A pass over no dirty page sends nothing, and would not notice.
-            if state.outgoing.stop.is_requested() {
-                return Err(MigrationError::Cancelled);
-            }
-            let (sent, began) = (self.stream.sent(), Instant::now());
-            self.ram.send_dirty(state, &mut self.stream, true)?;
-            let (sent, took) = (self.stream.sent() - sent, began.elapsed());
-            if took >= MEASURABLE || bandwidth == 0 {
-                bandwidth = (sent as f64 / took.as_secs_f64().max(1e-6)) as u64;
-            }
-            self.ram.sync(state)?;
-
-            let rest = Rest { remaining: self.ram.remaining(), bandwidth };
-            state.outgoing.progress.update(|info| {
-                info.bandwidth = bandwidth;
-                info.expected_downtime = rest.expected_downtime();
-            });
-            if rest.is_good_enough(state.parameters().downtime_limit, before) {
-                return Ok(());
-            }
-            before = Some(rest.remaining);
+fn passes(
+    state: &MigrationState,
+    stream: &mut Stream,
+    ram: &mut RamSave,
+) -> Result<(), MigrationError> {
+    let (mut before, mut bandwidth) = (None, 0);
+    loop {
+        // A pass over no dirty page sends nothing, and would not notice.
+        if state.outgoing.stop.is_requested() {
+            return Err(MigrationError::Cancelled);
         }
+        let (sent, began) = (stream.sent(), Instant::now());
+        ram.send_dirty(state, stream, true)?;
+        let (sent, took) = (stream.sent() - sent, began.elapsed());
+        if took >= MEASURABLE || bandwidth == 0 {
+            bandwidth = (sent as f64 / took.as_secs_f64().max(1e-6)) as u64;
+        }
+        ram.sync(state)?;
+
+        let rest = Rest { remaining: ram.remaining(), bandwidth };
+        state.outgoing.progress.update(|info| {
+            info.bandwidth = bandwidth;
+            info.expected_downtime = rest.expected_downtime();
+        });
+        if rest.is_good_enough(state.parameters().downtime_limit, before) {
+            return Ok(());
+        }
+        before = Some(rest.remaining);
     }
 }
 
@@ -88,11 +92,7 @@ impl Converged {
     /// # Errors
     ///
     /// What to clean up instead.
-    pub fn switch_over(
-        self,
-        state: &MigrationState,
-        thread: &mut BqlUnlocked,
-    ) -> Result<Switchover, Failed> {
-        Switchover::begin(state, thread, self.stream, self.ram)
+    pub fn switch_over(self, thread: &mut BqlUnlocked) -> Result<Switchover, Failed> {
+        Switchover::begin(self.begun, thread, self.stream, self.ram)
     }
 }

@@ -1,12 +1,17 @@
-//! The two ends of an outgoing migration, and what each cleans up (`migration_cleanup`).
+//! The ends of an outgoing migration, and what each cleans up (`migration_cleanup`).
+//!
+//! What was reached is decided before an end is made, in the [`Fate`](crate::fate::Fate) of the
+//! attempt. Each step of cleaning up is caught by itself: a hook that panics keeps the others from
+//! nothing.
 
 use bql::BqlGuard;
 
-use crate::attempt::{Cleaned, keep_error};
+use crate::attempt::{Begun, Cleaned, caught, keep_error};
 use crate::error::MigrationError;
-use crate::host::VmStopped;
+use crate::fate::Whereabouts;
 use crate::parameters::MigMode;
 use crate::registrations::MigrationEvent;
+use crate::rights::{Panic, VmStopped};
 use crate::state::MigrationState;
 use crate::status::Direction;
 
@@ -16,45 +21,41 @@ use super::stream::Stream;
 #[derive(Debug)]
 #[must_use = "it has to be cleaned up"]
 pub struct Completed {
+    begun: Begun,
     stopped: VmStopped,
 }
 
 impl Completed {
-    pub(super) fn new(stopped: VmStopped) -> Self {
-        Completed { stopped }
+    pub(super) fn new(begun: Begun, stopped: VmStopped) -> Self {
+        Completed { begun, stopped }
     }
 
     /// Tells the machine and the notifiers that it has moved.
-    pub fn clean_up(self, state: &MigrationState, bql: &mut BqlGuard<'_>) -> Cleaned {
-        state.host.vm.has_moved(bql, self.stopped);
-        clean_up(state, bql, MigrationEvent::PrecopyDone);
-        Cleaned::completed(Direction::Outgoing)
+    pub fn clean_up(self, bql: &mut BqlGuard<'_>) -> Cleaned {
+        let state = self.begun.state();
+        keep_panic(state, self.stopped.has_moved(bql));
+        clean_up(state, bql, MigrationEvent::PrecopyDone)
     }
 }
 
-/// It did not work, in whatever phase.
+/// It did not work, in whatever phase, and the destination does not have the machine.
 #[derive(Debug)]
 #[must_use = "it has to be cleaned up"]
 pub struct Failed {
+    begun: Begun,
     stream: Option<Box<Stream>>,
     stopped: Option<VmStopped>,
-    /// What went wrong; `None` if that is kept already.
-    error: Option<Box<MigrationError>>,
+    error: Box<MigrationError>,
 }
 
 impl Failed {
-    pub(super) fn new(stream: Stream, error: MigrationError) -> Self {
-        Failed { stream: Some(Box::new(stream)), stopped: None, error: Some(Box::new(error)) }
+    pub(super) fn new(begun: Begun, stream: Stream, error: MigrationError) -> Self {
+        Failed { begun, stream: Some(Box::new(stream)), stopped: None, error: Box::new(error) }
     }
 
     /// There is no connection, or no longer one.
-    pub(super) fn without_stream(error: MigrationError) -> Self {
-        Failed { stream: None, stopped: None, error: Some(Box::new(error)) }
-    }
-
-    /// A panic took the stream with it, and its words are kept.
-    pub(super) fn after_panic() -> Self {
-        Failed { stream: None, stopped: None, error: None }
+    pub(super) fn without_stream(begun: Begun, error: MigrationError) -> Self {
+        Failed { begun, stream: None, stopped: None, error: Box::new(error) }
     }
 
     /// The machine was stopped.
@@ -64,24 +65,112 @@ impl Failed {
     }
 
     /// Breaks the connection off, and only then lets the machine go on here.
-    pub fn clean_up(self, state: &MigrationState, bql: &mut BqlGuard<'_>) -> Cleaned {
-        if let Some(error) = self.error {
-            keep_error(state, Direction::Outgoing, *error);
-        }
+    pub fn clean_up(self, bql: &mut BqlGuard<'_>) -> Cleaned {
+        let state = self.begun.state();
+        keep_error(state, Direction::Outgoing, *self.error);
         // Ending the channel may wait: for a shell command to be gone, for a file.
-        bql.unlocked(|_| drop(self.stream));
+        bql.unlocked(|_| caught(state, Direction::Outgoing, || drop(self.stream)));
         if let Some(stopped) = self.stopped {
-            state.host.vm.resume_after_failure(bql, stopped);
+            keep_panic(state, stopped.resume(bql));
         }
-        clean_up(state, bql, MigrationEvent::PrecopyFailed);
-        Cleaned::failed(state, Direction::Outgoing)
+        clean_up(state, bql, MigrationEvent::PrecopyFailed)
     }
 }
 
-fn clean_up(state: &MigrationState, bql: &mut BqlGuard<'_>, event: MigrationEvent) {
+/// The machine was given away, and the destination did not say whether it took it.
+#[derive(Debug)]
+#[must_use = "it has to be cleaned up"]
+pub struct Uncertain {
+    begun: Begun,
+    stream: Option<Box<Stream>>,
+    stopped: VmStopped,
+    error: Box<MigrationError>,
+}
+
+impl Uncertain {
+    pub(super) fn new(
+        begun: Begun,
+        stream: Option<Stream>,
+        stopped: VmStopped,
+        error: MigrationError,
+    ) -> Self {
+        Uncertain { begun, stream: stream.map(Box::new), stopped, error: Box::new(error) }
+    }
+
+    /// Breaks the connection off and leaves the machine stopped here, where a person may let it go
+    /// on ([`MigrationState::cont`]).
+    pub fn clean_up(self, bql: &mut BqlGuard<'_>) -> Cleaned {
+        let state = self.begun.state();
+        keep_error(state, Direction::Outgoing, *self.error);
+        bql.unlocked(|_| caught(state, Direction::Outgoing, || drop(self.stream)));
+        self.stopped.keep();
+        clean_up(state, bql, MigrationEvent::PrecopyFailed)
+    }
+}
+
+/// Why a migration did not complete.
+#[derive(Debug)]
+pub enum NotCompleted {
+    /// The machine goes on here.
+    Failed(Failed),
+    /// Nobody here knows where it is.
+    Uncertain(Uncertain),
+}
+
+impl From<Failed> for NotCompleted {
+    fn from(failed: Failed) -> Self {
+        NotCompleted::Failed(failed)
+    }
+}
+
+impl From<Uncertain> for NotCompleted {
+    fn from(uncertain: Uncertain) -> Self {
+        NotCompleted::Uncertain(uncertain)
+    }
+}
+
+/// Cleans up after a panic, which took the phase with it. The machine is stopped, if it was not,
+/// so that there is a right to end with.
+pub(super) fn clean_up_after_panic(state: &MigrationState, bql: &mut BqlGuard<'_>) -> Cleaned {
+    let stopped = caught(state, Direction::Outgoing, || VmStopped::stop(&state.host, bql));
+    let event = match state.outgoing.fate.get() {
+        Whereabouts::Source => {
+            if let Some(stopped) = stopped {
+                keep_panic(state, stopped.resume(bql));
+            }
+            MigrationEvent::PrecopyFailed
+        }
+        Whereabouts::Unknown => {
+            if let Some(stopped) = stopped {
+                stopped.keep();
+            }
+            MigrationEvent::PrecopyFailed
+        }
+        Whereabouts::Destination { .. } => {
+            if let Some(stopped) = stopped {
+                keep_panic(state, stopped.has_moved(bql));
+            }
+            MigrationEvent::PrecopyDone
+        }
+    };
+    clean_up(state, bql, event)
+}
+
+fn keep_panic(state: &MigrationState, hook: Result<(), Panic>) {
+    if let Err(panic) = hook {
+        keep_error(state, Direction::Outgoing, MigrationError::of_panic(panic));
+    }
+}
+
+fn clean_up(state: &MigrationState, bql: &mut BqlGuard<'_>, event: MigrationEvent) -> Cleaned {
     // It takes some 20 ms a GiB where the kernel has to take protection off page by page.
-    bql.unlocked(|_| state.host.ram.iter().for_each(|block| block.log().stop()));
+    bql.unlocked(|_| {
+        for block in &state.host.ram {
+            caught(state, Direction::Outgoing, || block.log().stop());
+        }
+    });
     let notifiers = state.registrations(bql).notifiers(MigMode::Normal);
     // Only at setup can a notifier refuse.
     let _ = notifiers.call(bql, event);
+    Cleaned::as_reached(state, Direction::Outgoing)
 }

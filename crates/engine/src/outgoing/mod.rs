@@ -1,8 +1,8 @@
 //! The source: `migration/migration.c`, `migration_thread`.
 //!
 //! A migration goes through phases, each a type: [`Setup`], [`Active`], [`Switchover`], and
-//! at the end [`Completed`] or [`Failed`]. Moving on consumes the phase, and only the last
-//! two can be cleaned up.
+//! at the end [`Completed`], [`Failed`] or [`Uncertain`]. Moving on consumes the phase, and only
+//! the last three can be cleaned up. A phase keeps the object that it began with.
 
 mod active;
 mod convergence;
@@ -20,14 +20,16 @@ use bql::{BqlGuard, BqlUnlocked};
 
 use crate::attempt::{self, Begun, Cleaned};
 use crate::error::MigrationError;
-use crate::host::VmStopped;
+use crate::host::RunState;
 use crate::parameters::MigMode;
 use crate::state::MigrationState;
 use crate::status::Direction;
 use crate::transport::Endpoint;
 
+use finish::clean_up_after_panic;
+
 pub use active::{Active, Converged};
-pub use finish::{Completed, Failed};
+pub use finish::{Completed, Failed, NotCompleted, Uncertain};
 pub use setup::Setup;
 pub use switchover::Switchover;
 
@@ -36,7 +38,8 @@ pub use switchover::Switchover;
 ///
 /// # Errors
 ///
-/// If a migration runs, if one is blocked, or if there can be no thread for it.
+/// If a migration runs, if one is blocked, if the machine is another object's or is not here, or if
+/// there can be no thread for it.
 pub fn migrate(
     state: Arc<MigrationState>,
     bql: &mut BqlGuard<'_>,
@@ -50,6 +53,12 @@ pub fn migrate(
     if mode != MigMode::Normal {
         return Err(MigrationError::Mode { mode: mode.name() });
     }
+    match state.host.vm.run_state(bql) {
+        elsewhere @ (RunState::InMigrate | RunState::PostMigrate) => {
+            return Err(MigrationError::NotHere { run_state: elsewhere.name() });
+        }
+        _ => {}
+    }
     let begun = attempt::begin(&state, bql, Direction::Outgoing)?;
     state.go_on.clear();
     attempt::spawn(
@@ -57,7 +66,7 @@ pub fn migrate(
         bql,
         Direction::Outgoing,
         "mig/src/main",
-        move |state, thread| through_the_phases(state, thread, begun, endpoint),
+        move |_, thread| through_the_phases(thread, begun, endpoint),
         clean_up,
     )
 }
@@ -65,29 +74,24 @@ pub fn migrate(
 fn clean_up(
     state: &MigrationState,
     bql: &mut BqlGuard<'_>,
-    end: Option<Result<Completed, Failed>>,
+    end: Option<Result<Completed, NotCompleted>>,
 ) -> Cleaned {
     match end {
-        Some(Ok(completed)) => completed.clean_up(state, bql),
-        Some(Err(failed)) => failed.clean_up(state, bql),
-        // Nothing is known of the phase that panicked, so the machine is stopped, if it was
-        // not, and then made to go on.
-        None => {
-            let stopped = VmStopped::stop(&*state.host.vm, bql);
-            Failed::after_panic().after_stop(stopped).clean_up(state, bql)
-        }
+        Some(Ok(completed)) => completed.clean_up(bql),
+        Some(Err(NotCompleted::Failed(failed))) => failed.clean_up(bql),
+        Some(Err(NotCompleted::Uncertain(uncertain))) => uncertain.clean_up(bql),
+        None => clean_up_after_panic(state, bql),
     }
 }
 
 fn through_the_phases(
-    state: &MigrationState,
     thread: &mut BqlUnlocked,
     begun: Begun,
     endpoint: Endpoint,
-) -> Result<Completed, Failed> {
-    Setup::connect(state, thread, begun, endpoint)?
-        .activate(state, thread)?
-        .iterate(state, thread)?
-        .switch_over(state, thread)?
-        .complete(state, thread)
+) -> Result<Completed, NotCompleted> {
+    Setup::connect(thread, begun, endpoint)?
+        .activate(thread)?
+        .iterate(thread)?
+        .switch_over(thread)?
+        .complete(thread)
 }

@@ -9,8 +9,9 @@ use std::io::{self, Read};
 
 use wire::{Command, DecodeError, Decoder, MAX_RETURN_MESSAGE, Record, ReturnMessage, Wire};
 
-use crate::channel::{ChannelReader, VerdictReader};
+use crate::channel::ChannelReader;
 use crate::error::MigrationError;
+use crate::fate::Whereabouts;
 use crate::state::MigrationState;
 
 use super::stream::Stream;
@@ -52,22 +53,30 @@ pub(super) fn catch_up(
     }
 }
 
-/// Waits for the destination to say that it has everything.
+/// Waits for the destination to say whether it has the machine, and keeps what it says as the
+/// attempt's fate.
 ///
-/// From the last byte on the destination may start the machine, and it does so after it has
-/// said that it will. So a request to cancel refuses its word first, and then looks whether
-/// it came before: only one side goes on. (Over TCP a word on its way cannot be refused; see
-/// the design reference.)
-pub(super) fn confirm(state: &MigrationState, stream: &Stream) -> Result<(), MigrationError> {
-    let mut input = decoder(VerdictReader::new(stream.channel(), &state.outgoing.stop));
+/// # Errors
+///
+/// If it does not have it; or if it does not say so, and then nobody knows.
+pub(super) fn last_word(state: &MigrationState, stream: &Stream) -> Result<(), MigrationError> {
+    let fate = &state.outgoing.fate;
+    let mut input = decoder(ChannelReader::new(stream.channel(), &state.outgoing.stop));
+    let not_confirmed = |error| MigrationError::NotConfirmed(io::Error::other(error));
     loop {
-        match ReturnMessage::decode(&mut input).map_err(MigrationError::NotConfirmed)? {
-            ReturnMessage::Shut(0) => return Ok(()),
-            ReturnMessage::Shut(code) => return Err(MigrationError::DestinationFailed { code }),
+        match ReturnMessage::decode(&mut input).map_err(not_confirmed)? {
+            ReturnMessage::Shut(0) => {
+                fate.set(Whereabouts::Destination { at_source: None });
+                return Ok(());
+            }
+            ReturnMessage::Shut(code) => {
+                fate.set(Whereabouts::Source);
+                return Err(MigrationError::DestinationFailed { code });
+            }
             ReturnMessage::Pong(_) | ReturnMessage::SwitchoverAck => {}
             other => {
                 let error = input.error("SHUT on the return path", other.name());
-                return Err(MigrationError::NotConfirmed(error));
+                return Err(not_confirmed(error));
             }
         }
     }

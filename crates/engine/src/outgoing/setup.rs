@@ -21,6 +21,7 @@ use super::stream::Stream;
 #[derive(Debug)]
 #[must_use = "it has to move on"]
 pub struct Setup {
+    begun: Begun,
     stream: Stream,
 }
 
@@ -31,11 +32,11 @@ impl Setup {
     ///
     /// What to clean up instead.
     pub fn connect(
-        state: &MigrationState,
         _thread: &mut BqlUnlocked,
         begun: Begun,
         endpoint: Endpoint,
     ) -> Result<Self, Failed> {
+        let state = begun.state();
         let uri = endpoint.uri().clone();
         let connect = || {
             let channel = endpoint
@@ -46,7 +47,10 @@ impl Setup {
             let senders = multifd.then(|| Senders::connect(state, &begun, &uri)).transpose()?;
             Ok(Stream::new(channel, senders))
         };
-        Ok(Setup { stream: connect().map_err(Failed::without_stream)? })
+        match connect() {
+            Ok(stream) => Ok(Setup { begun, stream }),
+            Err(error) => Err(Failed::without_stream(begun, error)),
+        }
     }
 
     /// Sends the head of the stream; from here on writes to memory are tracked.
@@ -54,51 +58,49 @@ impl Setup {
     /// # Errors
     ///
     /// What to clean up instead.
-    pub fn activate(
-        mut self,
-        state: &MigrationState,
-        thread: &mut BqlUnlocked,
-    ) -> Result<Active, Failed> {
-        match self.send_head(state, thread) {
+    pub fn activate(self, thread: &mut BqlUnlocked) -> Result<Active, Failed> {
+        let Setup { begun, mut stream } = self;
+        let state = begun.state();
+        match send_head(state, thread, &mut stream) {
             Ok(ram) => {
                 let progress = &state.outgoing.progress;
                 progress.advance(MigrationStatus::Active);
                 let setup_time = progress.info().total_time;
                 progress.update(|info| info.setup_time = setup_time);
-                Ok(Active::new(self.stream, ram))
+                Ok(Active::new(begun, stream, ram))
             }
-            Err(error) => Err(Failed::new(self.stream, error)),
+            Err(error) => Err(Failed::new(begun, stream, error)),
         }
     }
+}
 
-    fn send_head(
-        &mut self,
-        state: &MigrationState,
-        thread: &mut BqlUnlocked,
-    ) -> Result<RamSave, MigrationError> {
-        let mut guard = thread.lock();
-        let notifiers = state.registrations(&guard).notifiers(MigMode::Normal);
-        notifiers
-            .call(&mut guard, MigrationEvent::PrecopySetup)
-            .map_err(|reason| MigrationError::Refused { reason })?;
-        drop(guard);
+fn send_head(
+    state: &MigrationState,
+    thread: &mut BqlUnlocked,
+    stream: &mut Stream,
+) -> Result<RamSave, MigrationError> {
+    let mut guard = thread.lock();
+    let notifiers = state.registrations(&guard).notifiers(MigMode::Normal);
+    notifiers
+        .call(&mut guard, MigrationEvent::PrecopySetup)
+        .map_err(|reason| MigrationError::Refused { reason })?;
+    drop(guard);
 
-        let mut out = Vec::new();
-        FileHeader.encode(&mut out);
-        Record::Configuration(configuration(state)).encode(&mut out);
-        if self.stream.channel().is_two_way() {
-            Record::Command(Command::OpenReturnPath).encode(&mut out);
-        }
-        let mut ram = RamSave::new(state);
-        ram.start(state, &self.stream, &mut out)?;
-        self.stream.send(state, &out)?;
-        let (total, remaining) = (state.host.ram_bytes(), ram.remaining());
-        state.outgoing.progress.update(|info| {
-            info.total = total;
-            info.remaining = remaining;
-        });
-        Ok(ram)
+    let mut out = Vec::new();
+    FileHeader.encode(&mut out);
+    Record::Configuration(configuration(state)).encode(&mut out);
+    if stream.channel().is_two_way() {
+        Record::Command(Command::OpenReturnPath).encode(&mut out);
     }
+    let mut ram = RamSave::new(state);
+    ram.start(state, stream, &mut out)?;
+    stream.send(state, &out)?;
+    let (total, remaining) = (state.host.ram_bytes(), ram.remaining());
+    state.outgoing.progress.update(|info| {
+        info.total = total;
+        info.remaining = remaining;
+    });
+    Ok(ram)
 }
 
 pub(super) fn configuration(state: &MigrationState) -> Configuration {

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::channel::Channel;
 use crate::error::MigrationError;
+use crate::fate::Whereabouts;
 use crate::guest_io::Piece;
 use crate::state::MigrationState;
 
@@ -100,14 +101,61 @@ impl Stream {
         }
     }
 
-    /// Ends the channels after everything went well.
-    pub(super) fn close(self, state: &MigrationState) -> Result<(), MigrationError> {
-        let sent = self.sent();
-        if let Some(senders) = self.senders {
-            senders.close(state)?;
+    /// Sends `bytes`, with the first of which the machine is given away: the point of no return.
+    ///
+    /// # Errors
+    ///
+    /// If a request to stop came before, or if they cannot be sent; the attempt's fate says whether
+    /// one of them may have gone.
+    pub(super) fn send_last(
+        &mut self,
+        state: &MigrationState,
+        bytes: &[u8],
+    ) -> Result<(), MigrationError> {
+        let (stop, fate) = (&state.outgoing.stop, &state.outgoing.fate);
+        let room = self.channel.wait_for_room(stop).and_then(|()| stop.close());
+        room.map_err(|source| self.broken(source))?;
+        fate.set(Whereabouts::Unknown);
+        let mut pieces = [Piece::bytes(bytes)];
+        let sent = self.channel.write_all_pieces(stop, &mut pieces);
+        let left: usize = pieces.iter().map(Piece::len).sum();
+        self.sent += (bytes.len() - left) as u64;
+        match sent {
+            Ok(()) => Ok(()),
+            Err(source) if left == bytes.len() => {
+                fate.set(Whereabouts::Source);
+                Err(self.broken(source))
+            }
+            Err(source) => Err(MigrationError::NotConfirmed(source)),
         }
-        self.channel
-            .close(&state.outgoing.stop)
-            .map_err(|source| MigrationError::Send { sent, source })
+    }
+
+    /// Ends the channels after everything went well. Where there is no way back, how that ends is
+    /// the word of who took the stream: a file has its name, a command has ended well.
+    ///
+    /// # Errors
+    ///
+    /// If it was not taken; or if that is not known, as the attempt's fate tells.
+    pub(super) fn close(self, state: &MigrationState) -> Result<(), MigrationError> {
+        let (sent, stop, fate) = (self.sent(), &state.outgoing.stop, &state.outgoing.fate);
+        let is_two_way = self.channel.is_two_way();
+        if let Some(senders) = self.senders {
+            senders.close(state);
+        }
+        match self.channel.close(stop) {
+            // The destination has given its word.
+            _ if is_two_way => Ok(()),
+            Ok(()) => {
+                fate.set(Whereabouts::Destination { at_source: None });
+                Ok(())
+            }
+            Err(source) if source.kind() == io::ErrorKind::TimedOut => {
+                Err(MigrationError::NotConfirmed(source))
+            }
+            Err(source) => {
+                fate.set(Whereabouts::Source);
+                Err(MigrationError::Send { sent, source })
+            }
+        }
     }
 }

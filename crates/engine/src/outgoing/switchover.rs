@@ -10,15 +10,18 @@ use rustix::event::PollFlags;
 use wire::vmstate::{self, GlobalState, VmState};
 use wire::{Footer, IdStr, Record, SectionHeader, Wire, vmdesc};
 
+use crate::agreement::READY_PING;
+use crate::attempt::Begun;
 use crate::error::MigrationError;
+use crate::fate::Whereabouts;
 use crate::guest_io::Piece;
-use crate::host::VmStopped;
+use crate::rights::VmStopped;
 use crate::state::MigrationState;
 use crate::status::MigrationStatus;
 
-use super::finish::{Completed, Failed};
+use super::finish::{Completed, Failed, NotCompleted, Uncertain};
 use super::ram::{RAM_SECTION_ID, RamSave};
-use super::return_path::confirm;
+use super::return_path::{catch_up, last_word};
 use super::setup::configuration;
 use super::stream::Stream;
 
@@ -26,74 +29,122 @@ use super::stream::Stream;
 #[derive(Debug)]
 #[must_use = "it has to move on"]
 pub struct Switchover {
+    begun: Begun,
     stopped: VmStopped,
     stream: Stream,
     ram: RamSave,
-    /// Everything after memory's END, to the end of the stream.
-    tail: Vec<u8>,
+    tail: Tail,
     began: Instant,
+}
+
+/// Everything after memory's END.
+#[derive(Debug, Default)]
+struct Tail {
+    devices: Vec<u8>,
+    /// EOF, and what nobody needs who has read that.
+    end: Vec<u8>,
 }
 
 impl Switchover {
     pub(super) fn begin(
-        state: &MigrationState,
+        begun: Begun,
         thread: &mut BqlUnlocked,
         stream: Stream,
         mut ram: RamSave,
     ) -> Result<Self, Failed> {
+        let state = begun.state();
         let mut guard = thread.lock();
         let began = Instant::now();
-        let stopped = VmStopped::stop(&*state.host.vm, &mut guard);
+        let stopped = VmStopped::stop(&state.host, &mut guard);
         if state.capabilities().pause_before_switchover {
             state.outgoing.progress.advance(MigrationStatus::PreSwitchover);
             if let Err(error) = guard.unlocked(|thread| pause(state, thread, &stream)) {
                 drop(guard);
-                return Err(Failed::new(stream, error).after_stop(stopped));
+                return Err(Failed::new(begun, stream, error).after_stop(stopped));
             }
         }
         state.outgoing.progress.advance(MigrationStatus::Device);
         let tail = save_devices(state, &guard, &stopped);
         drop(guard);
         if let Err(error) = ram.sync(state) {
-            return Err(Failed::new(stream, error).after_stop(stopped));
+            return Err(Failed::new(begun, stream, error).after_stop(stopped));
         }
-        Ok(Switchover { stopped, stream, ram, tail, began })
+        Ok(Switchover { begun, stopped, stream, ram, tail, began })
     }
 
-    /// Sends the rest, and hears from the destination that it has everything.
+    /// Sends the rest, gives the machine away, and hears from the destination that it has it.
     ///
     /// # Errors
     ///
     /// What to clean up instead.
-    pub fn complete(
-        mut self,
-        state: &MigrationState,
-        _thread: &mut BqlUnlocked,
-    ) -> Result<Completed, Failed> {
-        if let Err(error) = self.send_rest(state) {
-            return Err(Failed::new(self.stream, error).after_stop(self.stopped));
+    pub fn complete(self, _thread: &mut BqlUnlocked) -> Result<Completed, NotCompleted> {
+        let Switchover { begun, stopped, mut stream, mut ram, tail, began } = self;
+        let state = begun.state();
+        if let Err(error) = send_rest(state, &mut stream, &mut ram, &tail.devices) {
+            return Err(Failed::new(begun, stream, error).after_stop(stopped).into());
         }
-        let downtime = self.began.elapsed();
-        if let Err(error) = self.stream.close(state) {
-            return Err(Failed::without_stream(error).after_stop(self.stopped));
+        if let Err(error) = give_away(state, &mut stream, &tail.end) {
+            return Err(not_completed(begun, Some(stream), stopped, error));
+        }
+        let downtime = began.elapsed();
+        if let Err(error) = stream.close(state) {
+            return Err(not_completed(begun, None, stopped, error));
         }
         state.outgoing.progress.update(|info| info.downtime = downtime);
-        Ok(Completed::new(self.stopped))
+        Ok(Completed::new(begun, stopped))
     }
+}
 
-    fn send_rest(&mut self, state: &MigrationState) -> Result<(), MigrationError> {
-        self.ram.send_dirty(state, &mut self.stream, false)?;
-        let mut end = Vec::new();
-        RamSave::end(state, &self.stream, &mut end)?;
-        self.stream.send_pieces(state, &mut [Piece::bytes(&end), Piece::bytes(&self.tail)])?;
-        state.outgoing.progress.note_sent();
-        let sent = self.stream.sent();
-        state.outgoing.progress.update(|info| info.transferred = sent);
-        if self.stream.channel().is_two_way() {
-            confirm(state, &self.stream)?;
+/// The end of a migration that was to give the machine away: by what is known of where it is.
+fn not_completed(
+    begun: Begun,
+    stream: Option<Stream>,
+    stopped: VmStopped,
+    error: MigrationError,
+) -> NotCompleted {
+    let whereabouts = begun.state().outgoing.fate.get();
+    match (whereabouts, stream) {
+        (Whereabouts::Source, Some(stream)) => {
+            Failed::new(begun, stream, error).after_stop(stopped).into()
         }
-        Ok(())
+        (Whereabouts::Source, None) => {
+            Failed::without_stream(begun, error).after_stop(stopped).into()
+        }
+        (Whereabouts::Unknown | Whereabouts::Destination { .. }, stream) => {
+            Uncertain::new(begun, stream, stopped, error).into()
+        }
     }
+}
+
+/// Sends what is left of memory, and the devices. When this returns the destination has loaded all
+/// of it, if it can say so.
+fn send_rest(
+    state: &MigrationState,
+    stream: &mut Stream,
+    ram: &mut RamSave,
+    devices: &[u8],
+) -> Result<(), MigrationError> {
+    ram.send_dirty(state, stream, false)?;
+    let mut end = Vec::new();
+    RamSave::end(state, stream, &mut end)?;
+    stream.send_pieces(state, &mut [Piece::bytes(&end), Piece::bytes(devices)])?;
+    catch_up(state, stream, READY_PING)
+}
+
+/// Passes the point of no return: sends EOF, from which on the destination may start the machine,
+/// and hears what it says to that.
+///
+/// What is known then is in the attempt's [`Fate`](crate::fate::Fate), also if this panics.
+fn give_away(
+    state: &MigrationState,
+    stream: &mut Stream,
+    end: &[u8],
+) -> Result<(), MigrationError> {
+    stream.send_last(state, end)?;
+    state.outgoing.progress.note_sent();
+    let sent = stream.sent();
+    state.outgoing.progress.update(|info| info.transferred = sent);
+    if stream.channel().is_two_way() { last_word(state, stream) } else { Ok(()) }
 }
 
 /// Waits in `pre-switchover` for `migrate-continue` (`migration_switchover_prepare`).
@@ -106,9 +157,8 @@ fn pause(
     waited.map_err(|source| stream.broken(source))
 }
 
-/// Every device, EOF and the description (`qemu_savevm_state_complete_precopy`): what follows
-/// END of `ram`.
-fn save_devices(state: &MigrationState, bql: &BqlGuard<'_>, stopped: &VmStopped) -> Vec<u8> {
+/// Saves every device, and describes them (`qemu_savevm_state_complete_precopy`).
+fn save_devices(state: &MigrationState, bql: &BqlGuard<'_>, stopped: &VmStopped) -> Tail {
     let mut out = Vec::new();
     let mut description = vmdesc::Builder::new(&configuration(state));
     let mut section_id = RAM_SECTION_ID;
@@ -138,10 +188,11 @@ fn save_devices(state: &MigrationState, bql: &BqlGuard<'_>, stopped: &VmStopped)
     Footer { section_id }.encode(&mut out);
     description.device(&idstr, 0, fields);
 
-    Record::Eof.encode(&mut out);
+    let mut end = Vec::new();
+    Record::Eof.encode(&mut end);
     // A description beyond its bound is left out; no loader needs it.
     if let Ok(description) = description.finish() {
-        Record::VmDescription(description).encode(&mut out);
+        Record::VmDescription(description).encode(&mut end);
     }
-    out
+    Tail { devices: out, end }
 }

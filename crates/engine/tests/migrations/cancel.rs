@@ -7,7 +7,7 @@ use std::time::Instant;
 use engine::{Direction, MigrationError, MigrationStatus, RunState, Uri};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use tempfile::TempDir;
-use wire::ReturnMessage;
+use wire::{Command, Decoder, Record, ReturnMessage};
 
 use crate::peer;
 use crate::rig::{DEADLINE, MANY_PAGES, Script, Site, attach};
@@ -193,8 +193,63 @@ fn cancel_ends_the_wait_for_a_place_in_the_queue_of_a_listener() {
     assert_eq!(source.machine.trace(), ["log stop", "PrecopyFailed while cancelling"]);
 }
 
+/// Reads a stream to the question before its end.
+fn read_to_the_question(peer: &UnixStream) -> Decoder<&UnixStream> {
+    let mut input = peer::stream(peer).expect("a stream");
+    // That of the first pass comes first.
+    for _ in 0..2 {
+        let number = loop {
+            if let Record::Command(Command::Ping(number)) =
+                peer::next(&mut input).expect("a stream")
+            {
+                break number;
+            }
+        };
+        if number == 1 {
+            peer::say(peer, &ReturnMessage::Pong(number)).expect("a source that listens");
+        }
+    }
+    input
+}
+
 #[test]
-fn cancel_before_the_word_of_the_destination_refuses_it() {
+fn cancel_before_the_end_of_the_stream_keeps_the_end_from_being_sent() {
+    let mut thread = attach();
+    let (endpoint, peer) = peer::pair();
+    let source = Site::source(MANY_PAGES, Script::default());
+    source.migrate(&mut thread, endpoint).expect("an idle object");
+    let mut input = read_to_the_question(&peer);
+
+    source.cancel(&mut thread, Direction::Outgoing);
+    let status = source.end(&mut thread, Direction::Outgoing);
+    assert_cancelled(&source, status, Direction::Outgoing);
+    source.assert_runs_on();
+    let error = peer::next(&mut input).expect_err("nothing follows");
+    assert!(error.is_end_of_stream(), "{error}");
+}
+
+#[test]
+fn a_stream_that_was_not_asked_for_has_no_end() {
+    // What the destination says in place of the word that it has everything.
+    for answer in [None, Some(ReturnMessage::Shut(1)), Some(ReturnMessage::Shut(0))] {
+        let mut thread = attach();
+        let (endpoint, peer) = peer::pair();
+        let source = Site::source(4, Script::default());
+        source.migrate(&mut thread, endpoint).expect("an idle object");
+        let mut input = read_to_the_question(&peer);
+        match &answer {
+            Some(answer) => peer::say(&peer, answer).expect("a source that listens"),
+            None => peer.shutdown(std::net::Shutdown::Write).expect("an open socket"),
+        }
+        assert_eq!(source.end(&mut thread, Direction::Outgoing), MigrationStatus::Failed);
+        source.assert_runs_on();
+        let error = peer::next(&mut input).expect_err("nothing follows");
+        assert!(error.is_end_of_stream(), "{answer:?}: {error}");
+    }
+}
+
+#[test]
+fn cancel_after_the_end_of_the_stream_leaves_the_machine_stopped_if_nobody_answers() {
     let mut thread = attach();
     let (endpoint, peer) = peer::pair();
     let source = Site::source(MANY_PAGES, Script::default());
@@ -203,22 +258,22 @@ fn cancel_before_the_word_of_the_destination_refuses_it() {
 
     source.cancel(&mut thread, Direction::Outgoing);
     let status = source.end(&mut thread, Direction::Outgoing);
-    assert_cancelled(&source, status, Direction::Outgoing);
-    source.assert_runs_on();
-    let error = peer::say(&peer, &ReturnMessage::Shut(0)).expect_err("nobody hears it");
-    assert_eq!(error.kind(), std::io::ErrorKind::BrokenPipe);
+    assert_eq!(status, MigrationStatus::Failed);
+    let error = source.error(Direction::Outgoing).expect("an error");
+    assert!(error.contains("the machine may run there and stays stopped here"), "{error}");
+    source.assert_kept(&mut thread);
 }
 
 #[test]
-fn cancel_after_the_word_of_the_destination_comes_too_late() {
+fn cancel_after_the_end_of_the_stream_comes_too_late_where_somebody_answers() {
     let mut thread = attach();
     let (endpoint, peer) = peer::pair();
     let source = Site::source(MANY_PAGES, Script::default());
     source.migrate(&mut thread, endpoint).expect("an idle object");
     peer::read_stream(&peer).expect("a whole stream");
 
-    peer::say(&peer, &ReturnMessage::Shut(0)).expect("a source that listens");
     source.cancel(&mut thread, Direction::Outgoing);
+    peer::say(&peer, &ReturnMessage::Shut(0)).expect("a source that listens");
     let status = source.end(&mut thread, Direction::Outgoing);
     assert_eq!(status, MigrationStatus::Completed, "{:?}", source.error(Direction::Outgoing));
     assert_eq!(source.machine.run_state(), RunState::PostMigrate);
@@ -324,7 +379,7 @@ fn a_peer_that_floods_the_return_path_does_not_keep_a_migration_from_being_cance
     let (endpoint, mut peer) = peer::pair();
     let source = Site::source(1, Script::default());
     source.migrate(&mut thread, endpoint).expect("an idle object");
-    peer::read_stream(&peer).expect("a whole stream");
+    read_to_the_question(&peer);
     let (flooding, floods) = std::sync::mpsc::channel();
     let flooder = std::thread::spawn(move || {
         let flood = peer::encoded(&ReturnMessage::Pong(1)).repeat(50_000);

@@ -172,7 +172,7 @@ fn a_refused_device_state_reaches_the_source_as_the_destinations_word() {
 }
 
 #[test]
-fn a_destination_that_goes_without_a_word_leaves_the_machine_at_the_source() {
+fn a_destination_that_goes_without_a_word_leaves_the_machine_stopped_at_the_source() {
     let mut thread = attach();
     let (endpoint, peer) = peer::pair();
     let source = Site::source(1, Script::default());
@@ -183,7 +183,11 @@ fn a_destination_that_goes_without_a_word_leaves_the_machine_at_the_source() {
     assert_eq!(source.end(&mut thread, Direction::Outgoing), MigrationStatus::Failed);
     let error = source.observer(Direction::Outgoing).error().expect("an error");
     assert!(matches!(*error, MigrationError::NotConfirmed(_)), "{error:?}");
-    source.assert_runs_on();
+    assert!(error.to_string().contains("the machine may run there"), "{error}");
+    let (endpoint, _peer) = peer::pair();
+    let refused = source.migrate(&mut thread, endpoint).expect_err("it may be there");
+    assert!(matches!(refused, MigrationError::KeptStopped), "{refused}");
+    source.assert_kept(&mut thread);
 }
 
 #[test]

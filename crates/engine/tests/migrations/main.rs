@@ -7,6 +7,7 @@ mod endpoints;
 mod faults;
 mod multifd;
 mod notifiers;
+mod ownership;
 mod pages;
 mod peer;
 mod return_path;

@@ -298,7 +298,10 @@ fn a_uri_that_has_one_channel_is_refused_at_either_end() {
         let (endpoint, _peer) = peer::pair();
         match direction {
             Direction::Outgoing => site.migrate(&mut thread, endpoint),
-            Direction::Incoming => site.migrate_incoming(&mut thread, endpoint),
+            Direction::Incoming => {
+                site.machine.set_run_state(RunState::InMigrate);
+                site.migrate_incoming(&mut thread, endpoint)
+            }
         }
         .expect("an idle object");
         assert_eq!(site.end(&mut thread, direction), MigrationStatus::Failed);

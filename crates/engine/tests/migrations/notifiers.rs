@@ -156,6 +156,7 @@ fn a_notifier_that_is_dropped_is_not_called_any_more_also_from_a_call_out() {
     assert_eq!(told, ["first PrecopySetup", "first PrecopyDone"]);
 
     drop(first);
+    source.machine.set_run_state(RunState::Running);
     source.migrate(&mut thread, answering(0)).expect("an idle object");
     source.end(&mut thread, Direction::Outgoing);
     assert_eq!(source.machine.count("first PrecopySetup"), 1, "it is gone");

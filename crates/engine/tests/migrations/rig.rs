@@ -10,7 +10,7 @@ use bql::{BqlGuard, BqlUnlocked};
 use engine::{
     Device, Direction, DirtyBitmap, DirtyLog, Endpoint, GuestMemory, Host, MigrationError,
     MigrationState, MigrationStatus, Notifier, Observer, PAGE_WORDS, RamBlock, RestoreError,
-    RunState, Vm, VmStopped, error_chain,
+    RunState, SettleError, Vm, VmArrived, VmStopped, VmWaiting, error_chain,
 };
 use wire::vmstate::{Fields, VmState};
 use wire::{DecodeError, IdStr};
@@ -25,6 +25,8 @@ pub(crate) const MACHINE_TYPE: &str = "scripted";
 pub(crate) const MANY_PAGES: usize = 2048;
 
 type AtStop = dyn Fn(&Machine, &mut BqlGuard<'_>) + Send + Sync;
+type AtSettle = dyn Fn(&Machine, &mut BqlUnlocked) -> Result<(), SettleError> + Send + Sync;
+type AtLogStop = dyn Fn(&Machine) + Send + Sync;
 type AtSave = dyn Fn(&Machine) + Send + Sync;
 type AtRestore = dyn Fn(&Machine) -> Result<(), RestoreError> + Send + Sync;
 type AtLogStart = dyn Fn(&Machine) -> io::Result<()> + Send + Sync;
@@ -38,6 +40,10 @@ pub(crate) struct Script {
     pub(crate) restore: Option<Box<AtRestore>>,
     pub(crate) log_start: Option<Box<AtLogStart>>,
     pub(crate) sync: Option<Box<AtSync>>,
+    pub(crate) log_stop: Option<Box<AtLogStop>>,
+    pub(crate) resume: Option<Box<AtStop>>,
+    pub(crate) moved: Option<Box<AtStop>>,
+    pub(crate) settle: Option<Box<AtSettle>>,
     pub(crate) arrived: Option<Box<AtStop>>,
 }
 
@@ -78,6 +84,11 @@ impl Machine {
 
     pub(crate) fn run_state(&self) -> RunState {
         lock(&self.run).state
+    }
+
+    /// Does what its user says: `cont` where it has moved away, say.
+    pub(crate) fn set_run_state(&self, state: RunState) {
+        lock(&self.run).state = state;
     }
 
     pub(crate) fn object(&self) -> Arc<MigrationState> {
@@ -124,55 +135,80 @@ impl GuestMemory for Machine {
     }
 }
 
-impl DirtyLog for Machine {
-    fn start(&self) -> io::Result<()> {
-        self.note("log start");
-        self.script.log_start.as_ref().map_or(Ok(()), |hook| hook(self))
+/// The dirty log of a machine.
+struct Log(Arc<Machine>);
+
+impl DirtyLog for Log {
+    fn start(&mut self) -> io::Result<()> {
+        self.0.note("log start");
+        self.0.script.log_start.as_ref().map_or(Ok(()), |hook| hook(&self.0))
     }
 
-    fn stop(&self) {
-        self.note("log stop");
+    fn stop(&mut self) {
+        self.0.note("log stop");
+        if let Some(hook) = &self.0.script.log_stop {
+            hook(&self.0);
+        }
     }
 
-    fn sync(&self, dirty: &mut DirtyBitmap) -> io::Result<()> {
-        self.note("sync");
-        self.script.sync.as_ref().map_or(Ok(()), |hook| hook(self, dirty))
+    fn sync(&mut self, dirty: &mut DirtyBitmap) -> io::Result<()> {
+        self.0.note("sync");
+        self.0.script.sync.as_ref().map_or(Ok(()), |hook| hook(&self.0, dirty))
     }
 }
 
-impl Vm for Machine {
+/// What a migration does to a machine.
+struct Hooks(Arc<Machine>);
+
+impl Vm for Hooks {
+    fn run_state(&self, _bql: &BqlGuard<'_>) -> RunState {
+        self.0.run_state()
+    }
+
     fn stop_for_migration(&self, bql: &mut BqlGuard<'_>) -> RunState {
         let before = {
-            let mut run = lock(&self.run);
+            let mut run = lock(&self.0.run);
             let now = run.state;
             run.state = RunState::FinishMigrate;
             *run.before_stop.get_or_insert(now)
         };
-        self.note("stop");
-        if let Some(hook) = &self.script.stop {
-            hook(self, bql);
+        self.0.note("stop");
+        if let Some(hook) = &self.0.script.stop {
+            hook(&self.0, bql);
         }
         before
     }
 
-    fn resume_after_failure(&self, _bql: &mut BqlGuard<'_>, stopped: VmStopped) {
-        let mut run = lock(&self.run);
+    fn resume_after_failure(&self, bql: &mut BqlGuard<'_>, stopped: &VmStopped) {
+        self.0.note("resume");
+        if let Some(hook) = &self.0.script.resume {
+            hook(&self.0, bql);
+        }
+        let mut run = lock(&self.0.run);
         run.state = stopped.was();
         run.before_stop = None;
-        self.note("resume");
     }
 
-    fn has_moved(&self, _bql: &mut BqlGuard<'_>, _stopped: VmStopped) {
-        lock(&self.run).state = RunState::PostMigrate;
-        self.note("moved");
-    }
-
-    fn has_arrived(&self, bql: &mut BqlGuard<'_>, at_source: RunState) {
-        lock(&self.run).state = at_source;
-        self.note("arrived");
-        if let Some(hook) = &self.script.arrived {
-            hook(self, bql);
+    fn has_moved(&self, bql: &mut BqlGuard<'_>, _stopped: &VmStopped) {
+        self.0.note("moved");
+        if let Some(hook) = &self.0.script.moved {
+            hook(&self.0, bql);
         }
+        let mut run = lock(&self.0.run);
+        run.state = RunState::PostMigrate;
+        run.before_stop = None;
+    }
+
+    fn settle(&self, thread: &mut BqlUnlocked, _waiting: &VmWaiting) -> Result<(), SettleError> {
+        self.0.script.settle.as_ref().map_or(Ok(()), |hook| hook(&self.0, thread))
+    }
+
+    fn has_arrived(&self, bql: &mut BqlGuard<'_>, arrived: &VmArrived) {
+        self.0.note("arrived");
+        if let Some(hook) = &self.0.script.arrived {
+            hook(&self.0, bql);
+        }
+        lock(&self.0.run).state = arrived.at_source();
     }
 }
 
@@ -192,29 +228,36 @@ impl VmState for Counter {
     }
 }
 
-impl Device for Machine {
+impl Device for Hooks {
     type State = Counter;
 
     fn save(&self, _bql: &BqlGuard<'_>, _stopped: &VmStopped) -> Counter {
-        self.note("save");
-        if let Some(hook) = &self.script.save {
-            hook(self);
+        self.0.note("save");
+        if let Some(hook) = &self.0.script.save {
+            hook(&self.0);
         }
-        Counter { value: self.counter.load(Ordering::Relaxed) }
+        Counter { value: self.0.counter.load(Ordering::Relaxed) }
     }
 
-    fn restore(&self, _bql: &mut BqlGuard<'_>, state: Counter) -> Result<(), RestoreError> {
-        self.note("restore");
-        if let Some(hook) = &self.script.restore {
-            hook(self)?;
+    fn restore(
+        &self,
+        _bql: &mut BqlGuard<'_>,
+        state: Counter,
+        _waiting: &VmWaiting,
+    ) -> Result<(), RestoreError> {
+        self.0.note("restore");
+        if let Some(hook) = &self.0.script.restore {
+            hook(&self.0)?;
         }
-        self.counter.store(state.value, Ordering::Relaxed);
+        self.0.counter.store(state.value, Ordering::Relaxed);
         Ok(())
     }
 }
 
 /// A machine and its migration object.
 pub(crate) struct Site {
+    /// What the object was made of.
+    pub(crate) host: Arc<Host>,
     pub(crate) machine: Arc<Machine>,
     pub(crate) object: Arc<MigrationState>,
 }
@@ -246,14 +289,18 @@ impl Site {
             canceller: Mutex::default(),
         });
         let name = |text| IdStr::new(text).expect("a short name");
-        let block = RamBlock::new(name("memory"), machine.clone(), machine.clone());
-        let host = Host::new(MACHINE_TYPE, machine.clone())
-            .ram_block(block.expect("whole pages"))
-            .and_then(|host| host.device(name(Counter::NAME), 0, machine.clone()))
-            .expect("one block and one device");
-        let object = MigrationState::new(host).expect("a migration object");
+        let mut host = Host::new(MACHINE_TYPE, Hooks(machine.clone()))
+            .device(name(Counter::NAME), 0, Hooks(machine.clone()))
+            .expect("one device");
+        if pages != 0 {
+            let log = Box::new(Log(machine.clone()));
+            let block = RamBlock::new(name("memory"), machine.clone(), log).expect("whole pages");
+            host = host.ram_block(block).expect("one block");
+        }
+        let host = Arc::new(host);
+        let object = MigrationState::new(Arc::clone(&host)).expect("a migration object");
         machine.object.set(Arc::downgrade(&object)).expect("the first object of the machine");
-        Site { machine, object }
+        Site { host, machine, object }
     }
 
     pub(crate) fn observer(&self, direction: Direction) -> Observer {
@@ -315,6 +362,22 @@ impl Site {
     /// The whole chain of causes of a migration's error.
     pub(crate) fn error(&self, direction: Direction) -> Option<String> {
         self.observer(direction).error().map(|error| error_chain(&*error))
+    }
+
+    /// The machine stands still at the source, since it may run at the destination; when it is let
+    /// go on, it does.
+    #[track_caller]
+    pub(crate) fn assert_kept(&self, thread: &mut BqlUnlocked) {
+        let trace = self.machine.trace();
+        assert_eq!(self.machine.run_state(), RunState::FinishMigrate, "{trace:?}");
+        assert_eq!(
+            (self.machine.count("resume"), self.machine.count("moved")),
+            (0, 0),
+            "{trace:?}"
+        );
+        self.object.cont(&mut thread.lock()).expect("a machine that was kept");
+        self.assert_runs_on();
+        self.object.cont(&mut thread.lock()).expect_err("it was let go on once");
     }
 
     /// The machine runs at the source and nothing of the migration is left.

@@ -8,7 +8,10 @@ use std::sync::Arc;
 
 use bql::BqlUnlocked;
 use engine::transitions::{Here, transitions};
-use engine::{Direction, Endpoint, MigrationCapabilities, MigrationEvent, MigrationStatus, Uri};
+use engine::{
+    Direction, Endpoint, MigrationCapabilities, MigrationEvent, MigrationStatus, RunState,
+    SettleError, Uri,
+};
 use wire::ReturnMessage;
 
 use crate::peer;
@@ -84,6 +87,8 @@ fn every_outgoing_row_of_the_table_can_be_reached() {
     for _ in 0..2 {
         migrate_to_answer(&site, &mut thread, ReturnMessage::Shut(0));
         seen.take(&site, &mut thread, out, Completed);
+        // Its user lets the machine run here again.
+        site.machine.set_run_state(RunState::Running);
     }
     for _ in 0..2 {
         site.migrate(&mut thread, nowhere()).expect("an idle object");
@@ -147,6 +152,14 @@ fn every_outgoing_row_of_the_table_can_be_reached() {
     migrate_to_answer(&site, &mut thread, ReturnMessage::Shut(0));
     seen.take(&site, &mut thread, out, Completed);
 
+    let site = Site::source(4, Script::default());
+    let (endpoint, peer) = peer::pair();
+    site.migrate(&mut thread, endpoint).expect("an idle object");
+    peer::read_stream(&peer).expect("a whole stream");
+    site.cancel(&mut thread, out);
+    seen.take(&site, &mut thread, out, Failed);
+    site.assert_kept(&mut thread);
+
     // In the pause before the devices: go on, fail, cancel.
     let site = Site::source(4, Script::default());
     let pauses = MigrationCapabilities { pause_before_switchover: true, ..Default::default() };
@@ -184,6 +197,7 @@ fn every_incoming_row_of_the_table_can_be_reached() {
     // Moves in twice, then from nowhere twice.
     let site = Site::destination(4, Script::default());
     for _ in 0..2 {
+        site.machine.set_run_state(RunState::InMigrate);
         let (endpoint, peer) = peer::pair();
         let source = Site::source(4, Script::default());
         let peer = Endpoint::with_fd(Uri::Fd(0), peer.into());
@@ -192,6 +206,7 @@ fn every_incoming_row_of_the_table_can_be_reached() {
         seen.take(&site, &mut thread, into, Completed);
         source.end(&mut thread, Direction::Outgoing);
     }
+    site.machine.set_run_state(RunState::InMigrate);
     for _ in 0..2 {
         site.migrate_incoming(&mut thread, nowhere()).expect("an idle object");
         seen.take(&site, &mut thread, into, Failed);
@@ -233,6 +248,25 @@ fn every_incoming_row_of_the_table_can_be_reached() {
     let peer = Endpoint::with_fd(Uri::Fd(0), peer.into());
     source.migrate(&mut thread, peer).expect("an idle object");
     seen.take(&site, &mut thread, into, Completed);
+
+    let site = Site::destination(
+        4,
+        Script {
+            settle: Some(Box::new(|machine, thread| {
+                machine.object().cancel(&mut thread.lock(), Direction::Incoming);
+                Err(SettleError::new("no room for it"))
+            })),
+            ..Script::default()
+        },
+    );
+    let (endpoint, peer) = peer::pair();
+    let source = Site::source(4, Script::default());
+    site.migrate_incoming(&mut thread, endpoint).expect("an idle object");
+    let peer = Endpoint::with_fd(Uri::Fd(0), peer.into());
+    source.migrate(&mut thread, peer).expect("an idle object");
+    seen.take(&site, &mut thread, into, Failed);
+    assert_eq!(source.end(&mut thread, Direction::Outgoing), Failed);
+    source.assert_runs_on();
 
     seen.compare(into);
 }

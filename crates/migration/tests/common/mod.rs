@@ -1,5 +1,7 @@
 //! A machine whose hooks a test can script, and the turn to use the one global.
+#![allow(dead_code, reason = "each test program uses a part of it")]
 
+use std::cell::Cell;
 use std::io;
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -9,7 +11,7 @@ use std::time::Duration;
 use migration::bql::{BqlGuard, BqlUnlocked};
 use migration::{
     DirtyBitmap, DirtyLog, Endpoint, GuestMemory, Host, PAGE_WORDS, RamBlock, RunState, Uri, Vm,
-    VmStopped,
+    VmArrived, VmStopped,
 };
 use wire::IdStr;
 
@@ -67,6 +69,8 @@ fn count(counter: &AtomicUsize) {
 /// Memory, dirty log and processors in one.
 pub(crate) struct Machine {
     words: Vec<AtomicU64>,
+    /// `None`: what the thread that asks wants ([`does`]).
+    state: Mutex<Option<RunState>>,
     hooks: Hooks,
     told: Arc<Told>,
 }
@@ -79,26 +83,34 @@ impl Drop for Machine {
     }
 }
 
-impl Vm for Machine {
+/// The processors and the dirty log of a machine.
+struct Part(Arc<Machine>);
+
+impl Vm for Part {
+    fn run_state(&self, _bql: &BqlGuard<'_>) -> RunState {
+        lock(&self.0.state).unwrap_or_else(|| DOES.get())
+    }
+
     fn stop_for_migration(&self, bql: &mut BqlGuard<'_>) -> RunState {
-        count(&self.told.stop);
-        if let Some(stop) = &self.hooks.stop {
+        count(&self.0.told.stop);
+        if let Some(stop) = &self.0.hooks.stop {
             stop(bql);
         }
         RunState::Running
     }
 
-    fn resume_after_failure(&self, _bql: &mut BqlGuard<'_>, _stopped: VmStopped) {
-        count(&self.told.resume);
+    fn resume_after_failure(&self, _bql: &mut BqlGuard<'_>, _stopped: &VmStopped) {
+        count(&self.0.told.resume);
     }
 
-    fn has_moved(&self, _bql: &mut BqlGuard<'_>, _stopped: VmStopped) {
-        count(&self.told.moved);
+    fn has_moved(&self, _bql: &mut BqlGuard<'_>, _stopped: &VmStopped) {
+        count(&self.0.told.moved);
     }
 
-    fn has_arrived(&self, bql: &mut BqlGuard<'_>, _at_source: RunState) {
-        count(&self.told.arrived);
-        if let Some(arrived) = &self.hooks.arrived {
+    fn has_arrived(&self, bql: &mut BqlGuard<'_>, arrived: &VmArrived) {
+        count(&self.0.told.arrived);
+        lock(&self.0.state).replace(arrived.at_source());
+        if let Some(arrived) = &self.0.hooks.arrived {
             arrived(bql);
         }
     }
@@ -110,27 +122,53 @@ impl GuestMemory for Machine {
     }
 }
 
-impl DirtyLog for Machine {
-    fn start(&self) -> io::Result<()> {
+impl DirtyLog for Part {
+    fn start(&mut self) -> io::Result<()> {
         Ok(())
     }
 
-    fn stop(&self) {}
+    fn stop(&mut self) {}
 
-    fn sync(&self, dirty: &mut DirtyBitmap) -> io::Result<()> {
-        if let Some(sync) = &self.hooks.sync {
+    fn sync(&mut self, dirty: &mut DirtyBitmap) -> io::Result<()> {
+        if let Some(sync) = &self.0.hooks.sync {
             sync(dirty);
         }
         Ok(())
     }
 }
 
-/// A machine of some pages that live as long as the migration object, and what it was told.
+/// A machine of some pages that runs and lives as long as the migration object, and what it was
+/// told.
 pub(crate) fn machine(pages: usize, hooks: Hooks) -> (Host, Arc<Told>) {
+    machine_in(RunState::Running, pages, hooks)
+}
+
+thread_local! {
+    static DOES: Cell<RunState> = const { Cell::new(RunState::Running) };
+}
+
+/// Says what an [`obliging_machine`] does when this thread's next command asks for it.
+pub(crate) fn does(state: RunState) {
+    DOES.set(state);
+}
+
+/// A machine that runs for a thread that moves it away, and waits for one that moves it here.
+pub(crate) fn obliging_machine(pages: usize) -> (Host, Arc<Told>) {
+    new_machine(None, pages, Hooks::default())
+}
+
+/// The same machine in another state.
+pub(crate) fn machine_in(state: RunState, pages: usize, hooks: Hooks) -> (Host, Arc<Told>) {
+    new_machine(Some(state), pages, hooks)
+}
+
+fn new_machine(state: Option<RunState>, pages: usize, hooks: Hooks) -> (Host, Arc<Told>) {
     let told = Arc::<Told>::default();
     let words = (0..pages * PAGE_WORDS).map(|_| AtomicU64::new(1)).collect();
-    let machine = Arc::new(Machine { words, hooks, told: Arc::clone(&told) });
+    let machine =
+        Arc::new(Machine { words, state: Mutex::new(state), hooks, told: Arc::clone(&told) });
     let name = IdStr::new("memory").expect("a short name");
-    let block = RamBlock::new(name, machine.clone(), machine.clone()).expect("whole pages");
-    (Host::new("scripted", machine).ram_block(block).expect("one block"), told)
+    let log = Box::new(Part(machine.clone()));
+    let block = RamBlock::new(name, machine.clone(), log).expect("whole pages");
+    (Host::new("scripted", Part(machine)).ram_block(block).expect("one block"), told)
 }

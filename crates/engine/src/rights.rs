@@ -1,0 +1,130 @@
+//! Rights over a machine, as values: it is stopped, it waits for its state, it has arrived.
+//!
+//! The engine makes each of them for one machine and consumes it. A right keeps its machine, so
+//! that it cannot be used for another one; a hook is lent the right and cannot keep it.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use bql::BqlGuard;
+
+use crate::error::MigrationError;
+use crate::host::{Host, Kept, RunState};
+
+/// What a hook that panicked said.
+pub(crate) type Panic = Box<dyn Any + Send>;
+
+/// Proof that the machine is stopped for migration, so that its state may be saved.
+///
+/// Only the engine makes it, after [`Vm::stop_for_migration`](crate::Vm::stop_for_migration) has
+/// returned. Letting the machine go on consumes it, and so does the end of a migration that has
+/// moved it.
+#[derive(Debug)]
+#[must_use = "the machine stands still until it goes on here or has moved"]
+pub struct VmStopped {
+    machine: Arc<Host>,
+    was: RunState,
+}
+
+impl VmStopped {
+    /// Stops the machine. One that is stopped already stays so.
+    pub(crate) fn stop(machine: &Arc<Host>, bql: &mut BqlGuard<'_>) -> Self {
+        let was = machine.vm.stop_for_migration(bql);
+        VmStopped { machine: Arc::clone(machine), was }
+    }
+
+    /// Returns what the machine did before.
+    pub fn was(&self) -> RunState {
+        self.was
+    }
+
+    /// Lets the machine go on here. If its hook panics the right stays with the machine, for
+    /// [`Host::go_on`].
+    pub(crate) fn resume(self, bql: &mut BqlGuard<'_>) -> Result<(), Panic> {
+        let vm = &*self.machine.vm;
+        let resumed = catch_unwind(AssertUnwindSafe(|| vm.resume_after_failure(bql, &self)));
+        resumed.inspect_err(|_| self.machine.keep(Kept::Stopped { was: self.was }))
+    }
+
+    /// Tells the machine that it has moved. No right to let it go on is left, even if the hook
+    /// panics.
+    pub(crate) fn has_moved(self, bql: &mut BqlGuard<'_>) -> Result<(), Panic> {
+        let vm = &*self.machine.vm;
+        catch_unwind(AssertUnwindSafe(|| vm.has_moved(bql, &self)))
+    }
+
+    /// Leaves the machine stopped; the right stays with it, for [`Host::go_on`].
+    pub(crate) fn keep(self) {
+        self.machine.keep(Kept::Stopped { was: self.was });
+    }
+}
+
+/// Proof that the machine waits for a migration to bring its state, so that its state and its
+/// memory may be replaced.
+#[derive(Debug)]
+#[must_use = "the machine waits until it has arrived"]
+pub struct VmWaiting {
+    machine: Arc<Host>,
+}
+
+impl VmWaiting {
+    /// # Errors
+    ///
+    /// If the machine does something else than wait.
+    pub(crate) fn of(machine: &Arc<Host>, bql: &BqlGuard<'_>) -> Result<Self, MigrationError> {
+        match machine.vm.run_state(bql) {
+            RunState::InMigrate => Ok(VmWaiting { machine: Arc::clone(machine) }),
+            other => Err(MigrationError::NotWaiting { run_state: other.name() }),
+        }
+    }
+
+    /// The state is here: the machine may do what it did at the source.
+    pub(crate) fn arrived(self, at_source: RunState) -> VmArrived {
+        VmArrived { machine: self.machine, at_source }
+    }
+}
+
+/// Proof that the machine has arrived whole, is nowhere else, and may go on.
+#[derive(Debug)]
+#[must_use = "the machine is here alone, and has to go on"]
+pub struct VmArrived {
+    machine: Arc<Host>,
+    at_source: RunState,
+}
+
+impl VmArrived {
+    /// Remakes the right to a machine of which a panic lost it after it had arrived.
+    pub(crate) fn after_panic(machine: &Arc<Host>, at_source: RunState) -> Self {
+        VmArrived { machine: Arc::clone(machine), at_source }
+    }
+
+    /// Returns what the machine did at the source, which it goes on with.
+    pub fn at_source(&self) -> RunState {
+        self.at_source
+    }
+
+    /// Lets the machine go on. If its hook panics the right stays with the machine, for
+    /// [`Host::go_on`].
+    pub(crate) fn start(self, bql: &mut BqlGuard<'_>) -> Result<(), Panic> {
+        let vm = &*self.machine.vm;
+        let started = catch_unwind(AssertUnwindSafe(|| vm.has_arrived(bql, &self)));
+        started.inspect_err(|_| self.machine.keep(Kept::Arrived { at_source: self.at_source }))
+    }
+}
+
+impl Host {
+    /// Lets a machine go on that a migration left stopped, by the right that it left behind.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such right, or the machine's hook panics. It then stays as it is.
+    pub(crate) fn go_on(self: &Arc<Self>, bql: &mut BqlGuard<'_>) -> Result<(), MigrationError> {
+        let machine = Arc::clone(self);
+        let went_on = match self.take_kept().ok_or(MigrationError::NothingKept)? {
+            Kept::Stopped { was } => VmStopped { machine, was }.resume(bql),
+            Kept::Arrived { at_source } => VmArrived { machine, at_source }.start(bql),
+        };
+        went_on.map_err(MigrationError::of_panic)
+    }
+}
