@@ -166,6 +166,12 @@ struct LastrefMachine *lastref_machine_none(const char *ram_file,
                                             size_t bytes,
                                             struct LastrefError **errp);
 
+// The same for a machine that waits for a migration (`-incoming defer`): only into such a one
+// `lastref_migrate_incoming` loads anything, and it cannot be sent before.
+struct LastrefMachine *lastref_machine_none_incoming(const char *ram_file,
+                                                     size_t bytes,
+                                                     struct LastrefError **errp);
+
 // Frees a machine that no migration object was made of; NULL does nothing.
 void lastref_machine_free(struct LastrefMachine *machine);
 
@@ -253,8 +259,10 @@ void lastref_set_only_migratable(bool only_migratable);
 
 // Begins to migrate to `uri` (unix:, tcp:, exec:, file:) and returns. 0, or a negative errno
 // and the reason in `*errp`: -EINVAL for what is no URI, -ENODEV without a migration object,
-// -EBUSY if a migration runs, -EPERM if it is blocked. Needs the lock.
-int lastref_migrate(const char *uri, struct LastrefError **errp);
+// -EBUSY if a migration runs or an object that was shut down still has the machine, -EPERM if it is
+// blocked or the machine is not in a state for it. Needs the lock.
+int lastref_migrate(const char *uri,
+                    struct LastrefError **errp);
 
 // Begins to wait for a migration at `uri` and returns; else as `lastref_migrate`. Needs the
 // lock.
@@ -263,6 +271,12 @@ int lastref_migrate_incoming(const char *uri, struct LastrefError **errp);
 // Asks the migration that runs to stop, and returns; without one it does nothing. Needs the
 // lock.
 void lastref_migrate_cancel(void);
+
+// Lets the machine go on here that a migration left stopped, because it may run at the
+// destination. Make sure first that it does not. 0, or a negative errno and the reason in `*errp`:
+// -ENODEV without a migration object, -EBUSY if a migration runs, -EPERM if none left the machine
+// stopped. Needs the lock.
+int lastref_cont(struct LastrefError **errp);
 
 // The status of one direction (an enum LastrefDirection) now; NONE without a migration
 // object. Needs the lock.

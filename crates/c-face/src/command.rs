@@ -29,7 +29,8 @@ unsafe fn begin(
 
 /// Begins to migrate to `uri` (unix:, tcp:, exec:, file:) and returns. 0, or a negative errno
 /// and the reason in `*errp`: -EINVAL for what is no URI, -ENODEV without a migration object,
-/// -EBUSY if a migration runs, -EPERM if it is blocked. Needs the lock.
+/// -EBUSY if a migration runs or an object that was shut down still has the machine, -EPERM if it is
+/// blocked or the machine is not in a state for it. Needs the lock.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lastref_migrate(uri: *const c_char, errp: *mut *mut Error) -> c_int {
     // SAFETY: as the header says.
@@ -52,4 +53,16 @@ pub unsafe extern "C" fn lastref_migrate_incoming(
 #[unsafe(no_mangle)]
 pub extern "C" fn lastref_migrate_cancel() {
     with_bql("lastref_migrate_cancel", |bql| migration::cancel(bql, Direction::Outgoing));
+}
+
+/// Lets the machine go on here that a migration left stopped, because it may run at the
+/// destination. Make sure first that it does not. 0, or a negative errno and the reason in `*errp`:
+/// -ENODEV without a migration object, -EBUSY if a migration runs, -EPERM if none left the machine
+/// stopped. Needs the lock.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lastref_cont(errp: *mut *mut Error) -> c_int {
+    const FUNCTION: &str = "lastref_cont";
+    let result = with_bql(FUNCTION, |bql| migration::cont(bql).map_err(Failure::from));
+    // SAFETY: as the header says.
+    unsafe { tell(FUNCTION, result, errp) }
 }

@@ -58,11 +58,18 @@ impl From<CommandError> for Failure {
     fn from(error: CommandError) -> Self {
         let errno = match &error {
             CommandError::NoObject => libc::ENODEV,
-            CommandError::Busy { .. } | CommandError::Refused(MigrationError::Busy { .. }) => {
-                libc::EBUSY
-            }
+            CommandError::Busy { .. }
+            | CommandError::Refused(
+                MigrationError::Busy { .. } | MigrationError::Possessed { .. },
+            ) => libc::EBUSY,
             CommandError::OnlyMigratable(_) => libc::EACCES,
-            CommandError::Refused(MigrationError::Blocked { .. }) => libc::EPERM,
+            CommandError::Refused(
+                MigrationError::Blocked { .. }
+                | MigrationError::KeptStopped
+                | MigrationError::NothingKept
+                | MigrationError::NotHere { .. }
+                | MigrationError::NotWaiting { .. },
+            ) => libc::EPERM,
             CommandError::Parameter(_) => libc::EINVAL,
             CommandError::Refused(_) => libc::EIO,
         };

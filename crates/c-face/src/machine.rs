@@ -30,10 +30,33 @@ fn open(file: Option<&CStr>, bytes: usize) -> Result<Ram, String> {
     Ram::shared(&file).map_err(of_file)
 }
 
-fn none(file: Option<&CStr>, bytes: usize) -> Result<Host, Failure> {
+fn none(file: Option<&CStr>, bytes: usize, state: RunState) -> Result<Host, Failure> {
     let ram = open(file, bytes).map_err(|text| Failure { errno: libc::EIO, text })?;
-    machine::machine_none(NoVm::new(RunState::Prelaunch), Arc::new(ram))
+    machine::machine_none(NoVm::new(state), Arc::new(ram))
         .map_err(|error| Failure::new(libc::EINVAL, &error))
+}
+
+/// # Safety
+///
+/// Both pointers are as the header says.
+unsafe fn make(
+    function: &str,
+    ram_file: *const c_char,
+    bytes: usize,
+    state: RunState,
+    errp: *mut *mut Error,
+) -> *mut Machine {
+    let file = (!ram_file.is_null())
+        // SAFETY: a text, as the header says.
+        .then(|| unsafe { text(function, ram_file) });
+    match none(file, bytes, state) {
+        Ok(host) => Box::into_raw(Box::new(Machine(host))),
+        Err(failure) => {
+            // SAFETY: as the header says.
+            let _errno = unsafe { tell(function, Err(failure), errp) };
+            ptr::null_mut()
+        }
+    }
 }
 
 /// A machine without processors, with `bytes` bytes of RAM: the file `ram_file`, mapped
@@ -46,19 +69,21 @@ pub unsafe extern "C" fn lastref_machine_none(
     errp: *mut *mut Error,
 ) -> *mut Machine {
     const FUNCTION: &str = "lastref_machine_none";
-    entry(FUNCTION, || {
-        let file = (!ram_file.is_null())
-            // SAFETY: a text, as the header says.
-            .then(|| unsafe { text(FUNCTION, ram_file) });
-        match none(file, bytes) {
-            Ok(host) => Box::into_raw(Box::new(Machine(host))),
-            Err(failure) => {
-                // SAFETY: as the header says.
-                let _errno = unsafe { tell(FUNCTION, Err(failure), errp) };
-                ptr::null_mut()
-            }
-        }
-    })
+    // SAFETY: as the header says.
+    entry(FUNCTION, || unsafe { make(FUNCTION, ram_file, bytes, RunState::Prelaunch, errp) })
+}
+
+/// The same for a machine that waits for a migration (`-incoming defer`): only into such a one
+/// `lastref_migrate_incoming` loads anything, and it cannot be sent before.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lastref_machine_none_incoming(
+    ram_file: *const c_char,
+    bytes: usize,
+    errp: *mut *mut Error,
+) -> *mut Machine {
+    const FUNCTION: &str = "lastref_machine_none_incoming";
+    // SAFETY: as the header says.
+    entry(FUNCTION, || unsafe { make(FUNCTION, ram_file, bytes, RunState::InMigrate, errp) })
 }
 
 /// Frees a machine that no migration object was made of; NULL does nothing.

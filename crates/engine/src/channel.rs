@@ -159,9 +159,9 @@ impl Channel {
         let _ = rustix::net::shutdown(&self.fd, Shutdown::Both);
     }
 
-    /// Whether the peer has closed it.
+    /// Whether the peer has closed it both ways, as far as the kernel knows.
     pub(crate) fn has_ended(&self) -> bool {
-        let mut fds = [PollFd::new(&self.fd, PollFlags::RDHUP)];
+        let mut fds = [PollFd::new(&self.fd, PollFlags::HUP)];
         let now = Timespec { tv_sec: 0, tv_nsec: 0 };
         matches!(poll(&mut fds, Some(&now)), Ok(1..))
     }

@@ -197,6 +197,14 @@ void life(const char *folder)
     LastrefMigrationInfo info = lastref_observer_info(observer);
     CHECK(info.total == RAM_BYTES && info.transferred > RAM_BYTES && info.normal != 0);
 
+    // It has moved, and does not move again. Its image is here still, for another machine.
+    CHECK(lastref_migrate("exec:cat > /dev/null", NULL) == -EPERM);
+    CHECK(lastref_cont(NULL) == -EPERM);
+    migration_shutdown();
+    lastref_observer_free(observer);
+    CHECK(migration_object_init(machine(source), NULL) == 0);
+    observer = lastref_observer_new(LASTREF_DIRECTION_OUTGOING);
+
     // A notifier that refuses: SETUP, then FAILED, and its words are the error.
     Device refuses = { .refuses = true };
     migration_add_notifier_mode(&refuses.notifier, device_notify, LASTREF_MIG_MODE_NORMAL);
@@ -250,8 +258,9 @@ void life(const char *folder)
     CHECK(migrate_add_blocker(&early, NULL) == 0);
     lastref_observer_free(observer);
 
-    // A second object is given what waited, and loads what the first one sent.
-    CHECK(migration_object_init(machine(copy), NULL) == 0);
+    // Another object is given what waited, and loads what the first one sent.
+    LastrefMachine *waits = lastref_machine_none_incoming(copy, RAM_BYTES, NULL);
+    CHECK(waits && migration_object_init(waits, NULL) == 0);
     CHECK(lastref_migrate("file:/nowhere", NULL) == -EPERM);
     migrate_del_blocker(&early);
     observer = lastref_observer_new(LASTREF_DIRECTION_INCOMING);
