@@ -20,25 +20,26 @@ use crate::stop::StopReason;
 #[must_use = "the end of the migration is not known until it is published"]
 #[derive(Debug)]
 pub struct Cleaned {
+    state: Arc<MigrationState>,
     direction: Direction,
     status: MigrationStatus,
 }
 
 impl Cleaned {
     /// The end that was reached, whatever happened while it was cleaned up.
-    pub(crate) fn as_reached(state: &MigrationState, direction: Direction) -> Self {
+    pub(crate) fn as_reached(state: &Arc<MigrationState>, direction: Direction) -> Self {
         let side = state.side(direction);
         let status = match side.fate.get() {
             Whereabouts::Destination { .. } => MigrationStatus::Completed,
             Whereabouts::Source if side.stop.is_cancelled() => MigrationStatus::Cancelled,
             Whereabouts::Source | Whereabouts::Unknown => MigrationStatus::Failed,
         };
-        Cleaned { direction, status }
+        Cleaned { state: Arc::clone(state), direction, status }
     }
 
     /// Lets everybody see the end of the migration.
-    pub fn publish(self, state: &MigrationState, _bql: &mut BqlGuard<'_>) {
-        let side = state.side(self.direction);
+    pub fn publish(self, _bql: &mut BqlGuard<'_>) {
+        let side = self.state.side(self.direction);
         side.set_thread(None);
         side.progress.end(self.status);
     }
@@ -61,7 +62,7 @@ pub struct Begun(Arc<MigrationState>);
 
 impl Begun {
     /// The object that this migration began with.
-    pub(crate) fn state(&self) -> &MigrationState {
+    pub(crate) fn state(&self) -> &Arc<MigrationState> {
         &self.0
     }
 
@@ -102,7 +103,7 @@ pub(crate) fn spawn<End: 'static>(
     direction: Direction,
     name: &str,
     run: impl FnOnce(&MigrationState, &mut BqlUnlocked) -> End + Send + 'static,
-    clean_up: fn(&MigrationState, &mut BqlGuard<'_>, Option<End>) -> Cleaned,
+    clean_up: fn(&Arc<MigrationState>, &mut BqlGuard<'_>, Option<End>) -> Cleaned,
 ) -> Result<(), MigrationError> {
     let owned = state.counted_for(name);
     let body = move || {
@@ -117,7 +118,7 @@ pub(crate) fn spawn<End: 'static>(
         // engine, and what was reached is true all the same.
         let cleaned = caught(&state, direction, || clean_up(&state, &mut guard, end));
         let cleaned = cleaned.unwrap_or_else(|| Cleaned::as_reached(&state, direction));
-        cleaned.publish(&state, &mut guard);
+        cleaned.publish(&mut guard);
         drop(guard);
         drop(thread);
         state.give_back();
@@ -127,7 +128,7 @@ pub(crate) fn spawn<End: 'static>(
         Err(source) => {
             let (what, kind) = ("thread", source.kind());
             keep_error(&state, direction, MigrationError::Resources { what, source });
-            Cleaned::as_reached(&state, direction).publish(&state, bql);
+            Cleaned::as_reached(&state, direction).publish(bql);
             Err(MigrationError::Resources { what, source: kind.into() })
         }
     }

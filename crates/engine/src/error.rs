@@ -1,5 +1,6 @@
 //! Why a migration did not work.
 
+use std::any::Any;
 use std::io;
 
 use bql::AttachError;
@@ -7,7 +8,6 @@ use wire::DecodeError;
 
 use crate::host::SettleError;
 use crate::registrations::words;
-use crate::rights::Panic;
 use crate::uri::Uri;
 
 /// Why a migration did not work, or was not begun. The first one of a migration is kept.
@@ -243,7 +243,7 @@ pub enum MigrationError {
 pub struct RestoreError(pub String);
 
 impl MigrationError {
-    pub(crate) fn of_panic(panic: Panic) -> Self {
+    pub(crate) fn of_panic(panic: Box<dyn Any + Send>) -> Self {
         MigrationError::Panicked { message: words(&*panic) }
     }
 

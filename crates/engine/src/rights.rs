@@ -3,7 +3,6 @@
 //! The engine makes each of them for one machine and consumes it. A right keeps its machine, so
 //! that it cannot be used for another one; a hook is lent the right and cannot keep it.
 
-use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -11,9 +10,6 @@ use bql::BqlGuard;
 
 use crate::error::MigrationError;
 use crate::host::{Host, Kept, RunState};
-
-/// What a hook that panicked said.
-pub(crate) type Panic = Box<dyn Any + Send>;
 
 /// Proof that the machine is stopped for migration, so that its state may be saved.
 ///
@@ -39,22 +35,28 @@ impl VmStopped {
         self.was
     }
 
-    /// Lets the machine go on here. If its hook panics the right stays with the machine, for
-    /// [`Host::go_on`].
-    pub(crate) fn resume(self, bql: &mut BqlGuard<'_>) -> Result<(), Panic> {
-        let vm = &*self.machine.vm;
-        let resumed = catch_unwind(AssertUnwindSafe(|| vm.resume_after_failure(bql, &self)));
+    /// Lets the machine go on here.
+    ///
+    /// # Errors
+    ///
+    /// If its hook panics. The right then stays with the machine, for
+    /// [`MigrationState::cont`](crate::MigrationState::cont).
+    pub fn resume(self, bql: &mut BqlGuard<'_>) -> Result<(), MigrationError> {
+        let resumed = hook(|| self.machine.vm.resume_after_failure(bql, &self));
         resumed.inspect_err(|_| self.machine.keep(Kept::Stopped { was: self.was }))
     }
 
-    /// Tells the machine that it has moved. No right to let it go on is left, even if the hook
-    /// panics.
-    pub(crate) fn has_moved(self, bql: &mut BqlGuard<'_>) -> Result<(), Panic> {
-        let vm = &*self.machine.vm;
-        catch_unwind(AssertUnwindSafe(|| vm.has_moved(bql, &self)))
+    /// Tells the machine that it has moved. No right to let it go on here is left.
+    ///
+    /// # Errors
+    ///
+    /// If its hook panics. The right is gone all the same.
+    pub fn has_moved(self, bql: &mut BqlGuard<'_>) -> Result<(), MigrationError> {
+        hook(|| self.machine.vm.has_moved(bql, &self))
     }
 
-    /// Leaves the machine stopped; the right stays with it, for [`Host::go_on`].
+    /// Leaves the machine stopped. The right stays with it, for
+    /// [`MigrationState::cont`](crate::MigrationState::cont).
     pub(crate) fn keep(self) {
         self.machine.keep(Kept::Stopped { was: self.was });
     }
@@ -104,13 +106,21 @@ impl VmArrived {
         self.at_source
     }
 
-    /// Lets the machine go on. If its hook panics the right stays with the machine, for
-    /// [`Host::go_on`].
-    pub(crate) fn start(self, bql: &mut BqlGuard<'_>) -> Result<(), Panic> {
-        let vm = &*self.machine.vm;
-        let started = catch_unwind(AssertUnwindSafe(|| vm.has_arrived(bql, &self)));
+    /// Lets the machine go on.
+    ///
+    /// # Errors
+    ///
+    /// If its hook panics. The right then stays with the machine, for
+    /// [`MigrationState::cont`](crate::MigrationState::cont).
+    pub fn start(self, bql: &mut BqlGuard<'_>) -> Result<(), MigrationError> {
+        let started = hook(|| self.machine.vm.has_arrived(bql, &self));
         started.inspect_err(|_| self.machine.keep(Kept::Arrived { at_source: self.at_source }))
     }
+}
+
+/// Calls a hook of the machine; a panic in it is an error.
+fn hook(call: impl FnOnce()) -> Result<(), MigrationError> {
+    catch_unwind(AssertUnwindSafe(call)).map_err(MigrationError::of_panic)
 }
 
 impl Host {
@@ -121,10 +131,9 @@ impl Host {
     /// If there is no such right, or the machine's hook panics. It then stays as it is.
     pub(crate) fn go_on(self: &Arc<Self>, bql: &mut BqlGuard<'_>) -> Result<(), MigrationError> {
         let machine = Arc::clone(self);
-        let went_on = match self.take_kept().ok_or(MigrationError::NothingKept)? {
+        match self.take_kept().ok_or(MigrationError::NothingKept)? {
             Kept::Stopped { was } => VmStopped { machine, was }.resume(bql),
             Kept::Arrived { at_source } => VmArrived { machine, at_source }.start(bql),
-        };
-        went_on.map_err(MigrationError::of_panic)
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! claim: inside.hooks-say-their-lock-rule
 //! Demands of the engine that the BQL may be released while it saves.
 use bql::BqlGuard;
-use engine::{Device, RestoreError, VmStopped};
+use engine::{Device, RestoreError, VmStopped, VmWaiting};
 use wire::vmstate::CpuTimers;
 
 struct Timer;
@@ -11,7 +11,7 @@ impl Device for Timer {
     fn save(&self, _: &mut BqlGuard<'_>, _: &VmStopped) -> CpuTimers { //~ E0053
         CpuTimers::default()
     }
-    fn restore(&self, _: &mut BqlGuard<'_>, _: CpuTimers) -> Result<(), RestoreError> {
+    fn restore(&self, _: &mut BqlGuard<'_>, _: CpuTimers, _: &VmWaiting) -> Result<(), RestoreError> {
         Ok(())
     }
 }

@@ -3,7 +3,7 @@
 use std::{rc::Rc, sync::Arc};
 
 use bql::BqlGuard;
-use engine::{Device, RestoreError, VmStopped};
+use engine::{Device, RestoreError, VmStopped, VmWaiting};
 use wire::DecodeError;
 use wire::vmstate::{Fields, VmState};
 
@@ -27,7 +27,7 @@ impl Device for Port {
     fn save(&self, _: &BqlGuard<'_>, _: &VmStopped) -> Shared {
         Shared::default()
     }
-    fn restore(&self, _: &mut BqlGuard<'_>, _: Shared) -> Result<(), RestoreError> {
+    fn restore(&self, _: &mut BqlGuard<'_>, _: Shared, _: &VmWaiting) -> Result<(), RestoreError> {
         Ok(())
     }
 }

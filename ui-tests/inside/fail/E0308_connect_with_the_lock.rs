@@ -2,10 +2,10 @@
 //! Connects with the BQL held: nobody else runs until the peer answers.
 use bql::BqlGuard;
 use engine::outgoing::{Failed, Setup};
-use engine::{Begun, Endpoint, MigrationState};
+use engine::{Begun, Endpoint};
 
-fn connect(state: &MigrationState, bql: &mut BqlGuard<'_>, begun: Begun, to: Endpoint) -> Result<Setup, Failed> {
-    Setup::connect(state, bql, begun, to) //~ E0308
+fn connect(bql: &mut BqlGuard<'_>, begun: Begun, to: Endpoint) -> Result<Setup, Failed> {
+    Setup::connect(begun, bql, to) //~ E0308
 }
 
 fn main() {}

@@ -1,10 +1,10 @@
 //! claim: phase.ends-happen-under-the-lock
 //! Publishes the end beside a command that looks whether a migration runs.
 use bql::BqlUnlocked;
-use engine::{Cleaned, MigrationState};
+use engine::Cleaned;
 
-fn end(cleaned: Cleaned, state: &MigrationState, thread: &mut BqlUnlocked) {
-    cleaned.publish(state, thread); //~ E0308
+fn end(cleaned: Cleaned, thread: &mut BqlUnlocked) {
+    cleaned.publish(thread); //~ E0308
 }
 
 fn main() {}

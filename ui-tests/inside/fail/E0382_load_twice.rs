@@ -2,11 +2,11 @@
 //! Reads a second machine off a connection that was read to its end.
 use bql::BqlUnlocked;
 use engine::incoming::{Connected, Loaded};
-use engine::{MigrationError, MigrationState};
+use engine::MigrationError;
 
-fn load(from: Connected, state: &MigrationState, thread: &mut BqlUnlocked) -> Result<Loaded, MigrationError> {
-    let _first = from.load(state, thread)?;
-    from.load(state, thread) //~ E0382
+fn load(from: Connected, thread: &mut BqlUnlocked) -> Result<Loaded, MigrationError> {
+    let _first = from.load(thread)?;
+    from.load(thread) //~ E0382
 }
 
 fn main() {}

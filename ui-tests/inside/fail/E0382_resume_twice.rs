@@ -1,11 +1,11 @@
 //! claim: phase.going-on-spends-the-proof
 //! Lets the machine go on twice for one stop.
 use bql::BqlGuard;
-use engine::{Vm, VmStopped};
+use engine::VmStopped;
 
-fn resume(vm: &dyn Vm, bql: &mut BqlGuard<'_>, stopped: VmStopped) {
-    vm.resume_after_failure(bql, stopped);
-    vm.resume_after_failure(bql, stopped); //~ E0382
+fn resume(bql: &mut BqlGuard<'_>, stopped: VmStopped) {
+    let _ = stopped.resume(bql);
+    let _ = stopped.resume(bql); //~ E0382
 }
 
 fn main() {}

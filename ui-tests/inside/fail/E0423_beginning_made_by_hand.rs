@@ -15,7 +15,7 @@ fn connect(
     let counted = Arc::clone(&state);
     let forged = Begun(counted); //~ E0423
     drop(real);
-    Setup::connect(&state, thread, forged, to)
+    Setup::connect(forged, thread, to)
 }
 
 fn main() {

@@ -2,11 +2,11 @@
 //! Says that a machine has arrived of which nothing was sent.
 use bql::BqlGuard;
 use engine::incoming::Arrived;
-use engine::{Cleaned, MigrationState, RunState};
+use engine::{Begun, Cleaned, VmArrived};
 
-fn end(real: Arrived, state: &MigrationState, bql: &mut BqlGuard<'_>) -> Cleaned {
+fn end(real: Arrived, begun: Begun, arrived: VmArrived, bql: &mut BqlGuard<'_>) -> Cleaned {
     let _ = real;
-    Arrived { at_source: RunState::Running }.clean_up(state, bql) //~ E0451 at_source
+    Arrived { begun, arrived }.clean_up(bql) //~ E0451 begun
 }
 
 fn main() {}

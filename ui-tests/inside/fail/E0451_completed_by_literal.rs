@@ -1,11 +1,11 @@
 //! claim: phase.made-by-the-phase-before
 //! Writes the good end down as a literal.
-use engine::VmStopped;
 use engine::outgoing::Completed;
+use engine::{Begun, VmStopped};
 
-fn end(stopped: VmStopped, real: Completed) -> Completed {
+fn end(begun: Begun, stopped: VmStopped, real: Completed) -> Completed {
     let _ = &real;
-    Completed { stopped } //~ E0451 stopped
+    Completed { begun, stopped } //~ E0451 begun
 }
 
 fn main() {}

@@ -1,13 +1,16 @@
 //! claim: phase.end-comes-from-cleanup
 //! Publishes FAILED with a value that no cleanup returned.
+use std::sync::Arc;
+
 use bql::BqlGuard;
 use engine::outgoing::Failed;
 use engine::{Cleaned, Direction, MigrationState, MigrationStatus};
 
-fn give_up(failed: Failed, state: &MigrationState, bql: &mut BqlGuard<'_>) {
-    let cleaned = Cleaned { direction: Direction::Outgoing, status: MigrationStatus::Failed }; //~ E0451 direction
+fn give_up(failed: Failed, state: Arc<MigrationState>, bql: &mut BqlGuard<'_>) {
+    let (direction, status) = (Direction::Outgoing, MigrationStatus::Failed);
+    let cleaned = Cleaned { state, direction, status }; //~ E0451 state
     let _ = failed;
-    cleaned.publish(state, bql);
+    cleaned.publish(bql);
 }
 
 fn main() {}

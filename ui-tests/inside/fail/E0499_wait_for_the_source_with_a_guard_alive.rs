@@ -2,11 +2,11 @@
 //! Waits for the source with the BQL held, for as long as it takes.
 use bql::BqlUnlocked;
 use engine::incoming::Connected;
-use engine::{Begun, Endpoint, MigrationError, MigrationState};
+use engine::{Begun, Endpoint, MigrationError, VmWaiting};
 
-fn wait(state: &MigrationState, thread: &mut BqlUnlocked, begun: Begun, from: Endpoint) -> Result<Connected, MigrationError> {
+fn wait(thread: &mut BqlUnlocked, begun: Begun, waiting: VmWaiting, from: Endpoint) -> Result<Connected, MigrationError> {
     let guard = thread.lock();
-    let connected = Connected::wait(state, thread, begun, from); //~ E0499
+    let connected = Connected::wait(begun, waiting, thread, from); //~ E0499
     drop(guard);
     connected
 }

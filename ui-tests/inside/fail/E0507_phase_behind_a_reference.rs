@@ -1,15 +1,13 @@
 //! claim: phase.moving-on-consumes
 //! Moves on from a phase that somebody else owns.
 use bql::BqlUnlocked;
-use engine::MigrationState;
 use engine::outgoing::{Active, Failed, Setup};
 
 fn start(
     setup: &mut Setup,
-    state: &MigrationState,
     thread: &mut BqlUnlocked,
 ) -> Result<Active, Failed> {
-    setup.activate(state, thread) //~ E0507
+    setup.activate(thread) //~ E0507
 }
 
 fn main() {}

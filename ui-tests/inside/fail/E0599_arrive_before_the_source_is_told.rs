@@ -2,10 +2,10 @@
 //! Starts the machine here while the source still believes that it is there.
 use bql::BqlUnlocked;
 use engine::incoming::Loaded;
-use engine::{Cleaned, MigrationError, MigrationState};
+use engine::{Cleaned, MigrationError};
 
-fn end(loaded: Loaded, state: &MigrationState, thread: &mut BqlUnlocked) -> Result<Cleaned, MigrationError> {
-    Ok(loaded.clean_up(state, &mut thread.lock())) //~ E0599 clean_up
+fn end(loaded: Loaded, thread: &mut BqlUnlocked) -> Result<Cleaned, MigrationError> {
+    Ok(loaded.clean_up(&mut thread.lock())) //~ E0599 clean_up
 }
 
 fn main() {}

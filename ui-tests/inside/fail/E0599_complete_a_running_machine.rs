@@ -1,11 +1,10 @@
 //! claim: phase.no-skip
 //! Completes a migration whose machine was never stopped.
 use bql::BqlUnlocked;
-use engine::MigrationState;
-use engine::outgoing::{Completed, Converged, Failed};
+use engine::outgoing::{Completed, Converged, NotCompleted};
 
-fn go(ready: Converged, state: &MigrationState, thread: &mut BqlUnlocked) -> Result<Completed, Failed> {
-    ready.complete(state, thread) //~ E0599 complete
+fn go(ready: Converged, thread: &mut BqlUnlocked) -> Result<Completed, NotCompleted> {
+    ready.complete(thread) //~ E0599 complete
 }
 
 fn main() {}

@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use bql::BqlGuard;
-use engine::{Device, RestoreError, VmStopped};
+use engine::{Device, RestoreError, VmStopped, VmWaiting};
 use wire::vmstate::CpuTimers;
 
 struct Timer(OnceLock<VmStopped>);
@@ -14,7 +14,7 @@ impl Device for Timer {
         let _ = self.0.set((*stopped).clone()); //~ E0599 clone VmStopped
         CpuTimers::default()
     }
-    fn restore(&self, _: &mut BqlGuard<'_>, _: CpuTimers) -> Result<(), RestoreError> {
+    fn restore(&self, _: &mut BqlGuard<'_>, _: CpuTimers, _: &VmWaiting) -> Result<(), RestoreError> {
         Ok(())
     }
 }

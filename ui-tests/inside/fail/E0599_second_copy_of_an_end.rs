@@ -1,11 +1,11 @@
 //! claim: phase.one-end
 //! Copies the end, to publish it again later.
 use bql::BqlGuard;
-use engine::{Cleaned, MigrationState};
+use engine::Cleaned;
 
-fn end(cleaned: Cleaned, state: &MigrationState, bql: &mut BqlGuard<'_>) {
-    cleaned.clone().publish(state, bql); //~ E0599 clone Cleaned
-    cleaned.publish(state, bql);
+fn end(cleaned: Cleaned, bql: &mut BqlGuard<'_>) {
+    cleaned.clone().publish(bql); //~ E0599 clone Cleaned
+    cleaned.publish(bql);
 }
 
 fn main() {}

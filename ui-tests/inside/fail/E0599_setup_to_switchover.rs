@@ -1,11 +1,10 @@
 //! claim: phase.no-skip
 //! Stops the machine before any memory was sent.
 use bql::BqlUnlocked;
-use engine::MigrationState;
 use engine::outgoing::{Failed, Setup, Switchover};
 
-fn go(setup: Setup, state: &MigrationState, thread: &mut BqlUnlocked) -> Result<Switchover, Failed> {
-    setup.switch_over(state, thread) //~ E0599 switch_over
+fn go(setup: Setup, thread: &mut BqlUnlocked) -> Result<Switchover, Failed> {
+    setup.switch_over(thread) //~ E0599 switch_over
 }
 
 fn main() {}

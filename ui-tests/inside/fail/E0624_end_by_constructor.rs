@@ -1,12 +1,15 @@
 //! claim: phase.end-comes-from-cleanup
 //! Publishes COMPLETED while the machine and the notifiers do not know yet.
+use std::sync::Arc;
+
 use bql::BqlGuard;
 use engine::outgoing::Completed;
 use engine::{Cleaned, Direction, MigrationState};
 
-fn announce(done: Completed, state: &MigrationState, bql: &mut BqlGuard<'_>) {
-    Cleaned::completed(Direction::Outgoing).publish(state, bql); //~ E0624 completed
+fn announce(done: Completed, state: &Arc<MigrationState>, bql: &mut BqlGuard<'_>) {
+    let cleaned = Cleaned::as_reached(state, Direction::Outgoing); //~ E0624 as_reached
     let _ = done;
+    cleaned.publish(bql);
 }
 
 fn main() {}

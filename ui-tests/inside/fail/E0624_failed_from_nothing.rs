@@ -1,11 +1,11 @@
 //! claim: phase.made-by-the-phase-before
 //! Makes the bad end of a migration whose thread goes on.
-use engine::MigrationError;
 use engine::outgoing::Failed;
+use engine::{Begun, MigrationError};
 
-fn end(real: Failed, error: MigrationError) -> Failed {
+fn end(real: Failed, begun: Begun, error: MigrationError) -> Failed {
     let _ = real;
-    Failed::without_stream(error) //~ E0624 without_stream
+    Failed::without_stream(begun, error) //~ E0624 without_stream
 }
 
 fn main() {}

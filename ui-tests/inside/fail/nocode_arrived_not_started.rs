@@ -3,10 +3,10 @@
 #![deny(unused_must_use)]
 use bql::BqlUnlocked;
 use engine::incoming::Loaded;
-use engine::{MigrationError, MigrationState};
+use engine::MigrationError;
 
-fn end(loaded: Loaded, state: &MigrationState, thread: &mut BqlUnlocked) -> Result<(), MigrationError> {
-    loaded.confirm(state, thread)?; //~ nocode
+fn end(loaded: Loaded, thread: &mut BqlUnlocked) -> Result<(), MigrationError> {
+    loaded.confirm(thread)?; //~ nocode
     Ok(())
 }
 

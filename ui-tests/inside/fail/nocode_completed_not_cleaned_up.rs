@@ -2,11 +2,10 @@
 //! Completes and returns: the machine is never told that it has moved.
 #![deny(unused_must_use)]
 use bql::BqlUnlocked;
-use engine::MigrationState;
-use engine::outgoing::{Failed, Switchover};
+use engine::outgoing::{NotCompleted, Switchover};
 
-fn end(last: Switchover, state: &MigrationState, thread: &mut BqlUnlocked) -> Result<(), Failed> {
-    last.complete(state, thread)?; //~ nocode
+fn end(last: Switchover, thread: &mut BqlUnlocked) -> Result<(), NotCompleted> {
+    last.complete(thread)?; //~ nocode
     Ok(())
 }
 

@@ -2,11 +2,11 @@
 //! Drops the proof, and with it the only way to let the machine go on.
 #![deny(unused_must_use)]
 use bql::BqlGuard;
-use engine::{Vm, VmStopped};
+use engine::VmStopped;
 
-fn forget(vm: &dyn Vm, bql: &mut BqlGuard<'_>, stopped: fn() -> VmStopped) {
-    let _ = (vm, bql);
+fn forget(bql: &mut BqlGuard<'_>, stopped: fn() -> VmStopped) {
     stopped(); //~ nocode
+    let _ = bql;
 }
 
 fn main() {}

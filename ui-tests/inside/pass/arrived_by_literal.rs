@@ -2,11 +2,11 @@
 //! Says that a machine has arrived of which nothing was sent.
 use bql::BqlGuard;
 use engine::incoming::Arrived;
-use engine::{Cleaned, MigrationState, RunState};
+use engine::{Begun, Cleaned, VmArrived};
 
-fn end(real: Arrived, state: &MigrationState, bql: &mut BqlGuard<'_>) -> Cleaned {
-    let _ = RunState::Running;
-    real.clean_up(state, bql)
+fn end(real: Arrived, begun: Begun, arrived: VmArrived, bql: &mut BqlGuard<'_>) -> Cleaned {
+    let _ = (begun, arrived);
+    real.clean_up(bql)
 }
 
 fn main() {}

@@ -3,12 +3,12 @@
 #![deny(unused_must_use)]
 use bql::BqlUnlocked;
 use engine::incoming::Loaded;
-use engine::{MigrationError, MigrationState};
+use engine::MigrationError;
 
-fn end(loaded: Loaded, state: &MigrationState, thread: &mut BqlUnlocked) -> Result<(), MigrationError> {
-    let arrived = loaded.confirm(state, thread)?;
+fn end(loaded: Loaded, thread: &mut BqlUnlocked) -> Result<(), MigrationError> {
+    let arrived = loaded.confirm(thread)?;
     let mut bql = thread.lock();
-    arrived.clean_up(state, &mut bql).publish(state, &mut bql);
+    arrived.clean_up(&mut bql).publish(&mut bql);
     Ok(())
 }
 

@@ -15,7 +15,7 @@ fn connect(
     let counted = Arc::clone(&state);
     drop(counted);
     let forged = real;
-    Setup::connect(&state, thread, forged, to)
+    Setup::connect(forged, thread, to)
 }
 
 fn main() {

@@ -2,10 +2,10 @@
 //! Cleans up on a thread without the BQL; notifiers and the machine need it.
 use bql::BqlUnlocked;
 use engine::outgoing::Failed;
-use engine::{Cleaned, MigrationState};
+use engine::Cleaned;
 
-fn end(failed: Failed, state: &MigrationState, thread: &mut BqlUnlocked) -> Cleaned {
-    failed.clean_up(state, &mut thread.lock())
+fn end(failed: Failed, thread: &mut BqlUnlocked) -> Cleaned {
+    failed.clean_up(&mut thread.lock())
 }
 
 fn main() {}

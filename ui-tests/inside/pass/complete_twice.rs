@@ -1,11 +1,10 @@
 //! claim: phase.moving-on-consumes
 //! Completes one switchover twice: two ends for one migration.
 use bql::BqlUnlocked;
-use engine::MigrationState;
-use engine::outgoing::{Completed, Failed, Switchover};
+use engine::outgoing::{Completed, NotCompleted, Switchover};
 
-fn finish(last: Switchover, state: &MigrationState, thread: &mut BqlUnlocked) -> Result<Completed, Failed> {
-    last.complete(state, thread)
+fn finish(last: Switchover, thread: &mut BqlUnlocked) -> Result<Completed, NotCompleted> {
+    last.complete(thread)
 }
 
 fn main() {}

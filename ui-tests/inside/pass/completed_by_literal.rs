@@ -1,11 +1,10 @@
 //! claim: phase.made-by-the-phase-before
 //! Writes the good end down as a literal.
-use engine::VmStopped;
 use engine::outgoing::Completed;
+use engine::{Begun, VmStopped};
 
-fn end(stopped: VmStopped, real: Completed) -> Completed {
-    let _ = &real;
-    let _ = stopped;
+fn end(begun: Begun, stopped: VmStopped, real: Completed) -> Completed {
+    let _ = (begun, stopped);
     real
 }
 

@@ -2,13 +2,12 @@
 //! Completes and returns: the machine is never told that it has moved.
 #![deny(unused_must_use)]
 use bql::BqlUnlocked;
-use engine::MigrationState;
-use engine::outgoing::{Failed, Switchover};
+use engine::outgoing::{NotCompleted, Switchover};
 
-fn end(last: Switchover, state: &MigrationState, thread: &mut BqlUnlocked) -> Result<(), Failed> {
-    let completed = last.complete(state, thread)?;
+fn end(last: Switchover, thread: &mut BqlUnlocked) -> Result<(), NotCompleted> {
+    let completed = last.complete(thread)?;
     let mut bql = thread.lock();
-    completed.clean_up(state, &mut bql).publish(state, &mut bql);
+    completed.clean_up(&mut bql).publish(&mut bql);
     Ok(())
 }
 

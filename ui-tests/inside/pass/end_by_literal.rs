@@ -1,13 +1,16 @@
 //! claim: phase.end-comes-from-cleanup
 //! Publishes FAILED with a value that no cleanup returned.
+use std::sync::Arc;
+
 use bql::BqlGuard;
 use engine::outgoing::Failed;
 use engine::{Cleaned, Direction, MigrationState, MigrationStatus};
 
-fn give_up(failed: Failed, state: &MigrationState, bql: &mut BqlGuard<'_>) {
-    let _ = (Direction::Outgoing, MigrationStatus::Failed);
-    let cleaned: Cleaned = failed.clean_up(state, bql);
-    cleaned.publish(state, bql);
+fn give_up(failed: Failed, state: Arc<MigrationState>, bql: &mut BqlGuard<'_>) {
+    let (direction, status) = (Direction::Outgoing, MigrationStatus::Failed);
+    let cleaned: Cleaned = failed.clean_up(bql);
+    let _ = (state, direction, status);
+    cleaned.publish(bql);
 }
 
 fn main() {}

@@ -1,10 +1,10 @@
 //! claim: phase.made-by-the-phase-before
 //! Makes the bad end of a migration whose thread goes on.
-use engine::MigrationError;
 use engine::outgoing::Failed;
+use engine::{Begun, MigrationError};
 
-fn end(real: Failed, error: MigrationError) -> Failed {
-    let _ = error;
+fn end(real: Failed, begun: Begun, error: MigrationError) -> Failed {
+    let _ = (begun, error);
     real
 }
 

@@ -1,12 +1,11 @@
 //! claim: phase.moving-on-consumes
 //! Goes on sending memory from a phase that has ended, beside the one that follows.
 use bql::BqlUnlocked;
-use engine::MigrationState;
 use engine::outgoing::{Active, Failed, Switchover};
 
-fn go(active: Active, state: &MigrationState, thread: &mut BqlUnlocked) -> Result<Switchover, Failed> {
-    let converged = active.iterate(state, thread)?;
-    converged.switch_over(state, thread)
+fn go(active: Active, thread: &mut BqlUnlocked) -> Result<Switchover, Failed> {
+    let converged = active.iterate(thread)?;
+    converged.switch_over(thread)
 }
 
 fn main() {}

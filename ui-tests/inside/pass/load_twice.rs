@@ -2,10 +2,10 @@
 //! Reads a second machine off a connection that was read to its end.
 use bql::BqlUnlocked;
 use engine::incoming::{Connected, Loaded};
-use engine::{MigrationError, MigrationState};
+use engine::MigrationError;
 
-fn load(from: Connected, state: &MigrationState, thread: &mut BqlUnlocked) -> Result<Loaded, MigrationError> {
-    let first = from.load(state, thread)?;
+fn load(from: Connected, thread: &mut BqlUnlocked) -> Result<Loaded, MigrationError> {
+    let first = from.load(thread)?;
     Ok(first)
 }
 

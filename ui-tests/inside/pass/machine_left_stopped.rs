@@ -2,10 +2,10 @@
 //! Drops the proof, and with it the only way to let the machine go on.
 #![deny(unused_must_use)]
 use bql::BqlGuard;
-use engine::{Vm, VmStopped};
+use engine::VmStopped;
 
-fn forget(vm: &dyn Vm, bql: &mut BqlGuard<'_>, stopped: fn() -> VmStopped) {
-    vm.resume_after_failure(bql, stopped());
+fn forget(bql: &mut BqlGuard<'_>, stopped: fn() -> VmStopped) {
+    let _ = stopped().resume(bql);
 }
 
 fn main() {}

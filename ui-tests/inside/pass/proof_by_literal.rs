@@ -1,11 +1,13 @@
 //! claim: phase.only-the-engine-stops
 //! Says that the machine is stopped without stopping it.
-use bql::BqlGuard;
-use engine::{Device, RunState, VmStopped};
+use std::sync::Arc;
 
-fn save<D: Device>(device: &D, bql: &BqlGuard<'_>, stopped: &VmStopped) -> (RunState, D::State) {
-    let was = stopped.was();
-    (was, device.save(bql, stopped))
+use bql::BqlGuard;
+use engine::{Device, Host, RunState, VmStopped};
+
+fn save<D: Device>(device: &D, machine: Arc<Host>, bql: &BqlGuard<'_>, real: VmStopped) -> D::State {
+    let stopped = { drop(machine); &real };
+    device.save(bql, if real.was() == RunState::Running { &stopped } else { &real })
 }
 
 fn main() {}

@@ -1,11 +1,10 @@
 //! claim: phase.end-comes-from-cleanup
 //! Publishes the end of a migration that is still to be cleaned up.
 use bql::BqlGuard;
-use engine::MigrationState;
 use engine::outgoing::Failed;
 
-fn end(failed: Failed, state: &MigrationState, bql: &mut BqlGuard<'_>) {
-    failed.clean_up(state, bql).publish(state, bql);
+fn end(failed: Failed, bql: &mut BqlGuard<'_>) {
+    failed.clean_up(bql).publish(bql);
 }
 
 fn main() {}

@@ -1,10 +1,10 @@
 //! claim: phase.one-end
 //! Publishes one end twice: the second one may hit the next migration.
 use bql::BqlGuard;
-use engine::{Cleaned, MigrationState};
+use engine::Cleaned;
 
-fn end(cleaned: Cleaned, state: &MigrationState, bql: &mut BqlGuard<'_>) {
-    cleaned.publish(state, bql);
+fn end(cleaned: Cleaned, bql: &mut BqlGuard<'_>) {
+    cleaned.publish(bql);
 }
 
 fn main() {}

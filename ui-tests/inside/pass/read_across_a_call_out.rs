@@ -6,7 +6,7 @@ use engine::outgoing::Failed;
 
 fn clean_up(failed: Failed, state: &MigrationState, bql: &mut BqlGuard<'_>) -> String {
     let all = state.registrations(bql).clone();
-    let _end = failed.clean_up(state, bql);
+    let _end = failed.clean_up(bql);
     format!("{all:?}")
 }
 

@@ -1,11 +1,11 @@
 //! claim: phase.going-on-spends-the-proof
 //! Lets a machine go on here that goes on at the destination.
 use bql::BqlGuard;
-use engine::{Vm, VmStopped};
+use engine::VmStopped;
 
-fn resume(vm: &dyn Vm, bql: &mut BqlGuard<'_>, stopped: VmStopped, moved: bool) {
-    if moved { vm.has_moved(bql, stopped); }
-    else { vm.resume_after_failure(bql, stopped); }
+fn end(bql: &mut BqlGuard<'_>, stopped: VmStopped, moved: bool) {
+    if moved { let _ = stopped.has_moved(bql); return; }
+    if !moved { let _ = stopped.resume(bql); }
 }
 
 fn main() {}

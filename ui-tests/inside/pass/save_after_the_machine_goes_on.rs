@@ -1,11 +1,11 @@
 //! claim: phase.going-on-spends-the-proof
 //! Saves a device with the proof of a stop that is over.
 use bql::BqlGuard;
-use engine::{Device, Vm, VmStopped};
+use engine::{Device, VmStopped};
 
-fn save<D: Device>(vm: &dyn Vm, device: &D, bql: &mut BqlGuard<'_>, stopped: VmStopped) -> D::State {
+fn save<D: Device>(device: &D, bql: &mut BqlGuard<'_>, stopped: VmStopped) -> D::State {
     let state = device.save(bql, &stopped);
-    vm.resume_after_failure(bql, stopped);
+    let _ = stopped.resume(bql);
     state
 }
 

@@ -1,7 +1,7 @@
 //! claim: inside.saving-keeps-the-lock
 //! Lets the BQL go in the hook that saves, between two halves of one state.
 use bql::BqlGuard;
-use engine::{Device, RestoreError, VmStopped};
+use engine::{Device, RestoreError, VmStopped, VmWaiting};
 use wire::vmstate::CpuTimers;
 
 struct Timer;
@@ -12,7 +12,7 @@ impl Device for Timer {
         let _ = bql;
         CpuTimers::default()
     }
-    fn restore(&self, bql: &mut BqlGuard<'_>, _: CpuTimers) -> Result<(), RestoreError> {
+    fn restore(&self, bql: &mut BqlGuard<'_>, _: CpuTimers, _: &VmWaiting) -> Result<(), RestoreError> {
         bql.unlocked(|_| ());
         Ok(())
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bql::{BqlCondvar, BqlGuard};
-use engine::{Device, RestoreError, VmStopped};
+use engine::{Device, RestoreError, VmStopped, VmWaiting};
 use wire::vmstate::CpuTimers;
 
 struct Timer(BqlCondvar);
@@ -14,7 +14,7 @@ impl Device for Timer {
         let _ = (bql, Duration::from_secs(1));
         CpuTimers::default()
     }
-    fn restore(&self, bql: &mut BqlGuard<'_>, _: CpuTimers) -> Result<(), RestoreError> {
+    fn restore(&self, bql: &mut BqlGuard<'_>, _: CpuTimers, _: &VmWaiting) -> Result<(), RestoreError> {
         self.0.wait_timeout(bql, Duration::from_secs(1));
         Ok(())
     }

@@ -1,10 +1,10 @@
 //! claim: phase.one-end
 //! Copies the end, to publish it again later.
 use bql::BqlGuard;
-use engine::{Cleaned, MigrationState};
+use engine::Cleaned;
 
-fn end(cleaned: Cleaned, state: &MigrationState, bql: &mut BqlGuard<'_>) {
-    cleaned.publish(state, bql);
+fn end(cleaned: Cleaned, bql: &mut BqlGuard<'_>) {
+    cleaned.publish(bql);
 }
 
 fn main() {}

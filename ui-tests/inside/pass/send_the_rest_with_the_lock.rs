@@ -1,11 +1,10 @@
 //! claim: phase.sends-without-the-lock
 //! Sends device state to the network with the BQL held.
 use bql::BqlGuard;
-use engine::MigrationState;
-use engine::outgoing::{Completed, Failed, Switchover};
+use engine::outgoing::{Completed, NotCompleted, Switchover};
 
-fn finish(last: Switchover, state: &MigrationState, bql: &mut BqlGuard<'_>) -> Result<Completed, Failed> {
-    bql.unlocked(|thread| last.complete(state, thread))
+fn finish(last: Switchover, bql: &mut BqlGuard<'_>) -> Result<Completed, NotCompleted> {
+    bql.unlocked(|thread| last.complete(thread))
 }
 
 fn main() {}

@@ -1,11 +1,10 @@
 //! claim: phase.no-skip
 //! Stops the machine before any memory was sent.
 use bql::BqlUnlocked;
-use engine::MigrationState;
 use engine::outgoing::{Failed, Setup, Switchover};
 
-fn go(setup: Setup, state: &MigrationState, thread: &mut BqlUnlocked) -> Result<Switchover, Failed> {
-    setup.activate(state, thread)?.iterate(state, thread)?.switch_over(state, thread)
+fn go(setup: Setup, thread: &mut BqlUnlocked) -> Result<Switchover, Failed> {
+    setup.activate(thread)?.iterate(thread)?.switch_over(thread)
 }
 
 fn main() {}

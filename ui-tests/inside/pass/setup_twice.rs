@@ -1,11 +1,10 @@
 //! claim: phase.moving-on-consumes
 //! Sends the head of the stream twice over one connection.
 use bql::BqlUnlocked;
-use engine::MigrationState;
 use engine::outgoing::{Active, Failed, Setup};
 
-fn start(setup: Setup, state: &MigrationState, thread: &mut BqlUnlocked) -> Result<Active, Failed> {
-    let first = setup.activate(state, thread)?;
+fn start(setup: Setup, thread: &mut BqlUnlocked) -> Result<Active, Failed> {
+    let first = setup.activate(thread)?;
     Ok(first)
 }
 

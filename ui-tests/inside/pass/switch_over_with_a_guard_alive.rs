@@ -1,13 +1,12 @@
 //! claim: phase.sends-without-the-lock
 //! Keeps a guard for later while the next phase takes the BQL itself: a deadlock in C.
 use bql::BqlUnlocked;
-use engine::MigrationState;
 use engine::outgoing::{Converged, Failed, Switchover};
 
-fn go(ready: Converged, state: &MigrationState, thread: &mut BqlUnlocked) -> Result<Switchover, Failed> {
+fn go(ready: Converged, thread: &mut BqlUnlocked) -> Result<Switchover, Failed> {
     let guard = thread.lock();
     drop(guard);
-    let last = ready.switch_over(state, thread);
+    let last = ready.switch_over(thread);
     last
 }
 

@@ -2,11 +2,11 @@
 //! Connects twice with the proof of one beginning.
 use bql::BqlUnlocked;
 use engine::outgoing::{Failed, Setup};
-use engine::{Begun, Endpoint, MigrationState};
+use engine::{Begun, Endpoint};
 
-fn connect(state: &MigrationState, thread: &mut BqlUnlocked, begun: Begun, to: [Endpoint; 2]) -> Result<Setup, Failed> {
+fn connect(thread: &mut BqlUnlocked, begun: Begun, to: [Endpoint; 2]) -> Result<Setup, Failed> {
     let [first, second] = to;
-    let setup = Setup::connect(state, thread, begun, first)?;
+    let setup = Setup::connect(begun, thread, first)?;
     drop(second);
     Ok(setup)
 }

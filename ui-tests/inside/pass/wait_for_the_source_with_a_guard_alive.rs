@@ -2,12 +2,12 @@
 //! Waits for the source with the BQL held, for as long as it takes.
 use bql::BqlUnlocked;
 use engine::incoming::Connected;
-use engine::{Begun, Endpoint, MigrationError, MigrationState};
+use engine::{Begun, Endpoint, MigrationError, VmWaiting};
 
-fn wait(state: &MigrationState, thread: &mut BqlUnlocked, begun: Begun, from: Endpoint) -> Result<Connected, MigrationError> {
+fn wait(thread: &mut BqlUnlocked, begun: Begun, waiting: VmWaiting, from: Endpoint) -> Result<Connected, MigrationError> {
     let guard = thread.lock();
     drop(guard);
-    let connected = Connected::wait(state, thread, begun, from);
+    let connected = Connected::wait(begun, waiting, thread, from);
     connected
 }
 

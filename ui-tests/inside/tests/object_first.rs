@@ -1,5 +1,7 @@
 //! Every function of the engine that works on a migration is handed the object: it takes
-//! `&MigrationState` first, or `Arc<MigrationState>` where it must outlive the call.
+//! `&MigrationState` first, or `Arc<MigrationState>` where it must outlive the call, or `Begun`,
+//! which is the object of an attempt. A method that consumes a phase has the object that the phase
+//! began with, and cannot be given another one.
 //!
 //! Three kinds of files: the object itself; leaves, which know nothing of a migration and do
 //! not name its type; and all others, where a function works on a migration if it takes a lock
@@ -14,10 +16,12 @@ mod sources;
 
 const THE_OBJECT: &str = "state.rs";
 
-const LEAVES: [&str; 16] = [
+const LEAVES: [&str; 19] = [
+    "agreement.rs",
     "channel.rs",
     "course.rs",
     "error.rs",
+    "fate.rs",
     "guest_io.rs",
     "host.rs",
     "life.rs",
@@ -26,6 +30,7 @@ const LEAVES: [&str; 16] = [
     "progress.rs",
     "ram.rs",
     "registrations.rs",
+    "rights.rs",
     "status.rs",
     "stop.rs",
     "transitions.rs",
@@ -65,7 +70,8 @@ fn check(files: &[(String, String)]) -> Findings {
     }
     for (name, file) in &parsed {
         if !is_leaf(name) && *name != THE_OBJECT {
-            let mut functions = Functions { phases: &phases.0, found: Vec::new() };
+            let mut functions =
+                Functions { phases: &phases, self_keeps_it: false, found: Vec::new() };
             functions.visit_file(file);
             let path = |function| format!("{name}::{function}");
             findings.without_object.extend(functions.found.into_iter().map(path));
@@ -101,25 +107,45 @@ impl<'ast> Visit<'ast> for Names {
 
 /// The structs that must be used.
 #[derive(Default)]
-struct Phases(BTreeSet<String>);
+struct Phases {
+    all: BTreeSet<String>,
+    /// Those that keep the object that they began with.
+    with_object: BTreeSet<String>,
+}
 
 impl<'ast> Visit<'ast> for Phases {
     fn visit_item_struct(&mut self, item: &'ast syn::ItemStruct) {
         if item.attrs.iter().any(|attribute| attribute.path().is_ident("must_use")) {
-            self.0.insert(item.ident.to_string());
+            self.all.insert(item.ident.to_string());
+            if item.fields.iter().any(|field| keeps_the_object(&field.ty)) {
+                self.with_object.insert(item.ident.to_string());
+            }
         }
     }
 }
 
+/// `Begun` or `Arc<MigrationState>`.
+fn keeps_the_object(ty: &syn::Type) -> bool {
+    counted(ty).is_some_and(is_the_object)
+        || last_segment(ty).is_some_and(|segment| segment.ident == "Begun")
+}
+
 /// The functions that break the rule.
 struct Functions<'a> {
-    phases: &'a BTreeSet<String>,
+    phases: &'a Phases,
+    /// Of the methods that are looked at, whether `self` keeps the object.
+    self_keeps_it: bool,
     found: Vec<String>,
 }
 
 impl Functions<'_> {
     fn look_at(&mut self, signature: &syn::Signature) {
-        if self.works_on_a_migration(signature) && !is_handed_the_object(signature) {
+        let consumes_self = matches!(
+            signature.inputs.first(),
+            Some(syn::FnArg::Receiver(receiver)) if matches!(receiver.kind, syn::ReceiverKind::Value)
+        );
+        let has_it = is_handed_the_object(signature) || consumes_self && self.self_keeps_it;
+        if self.works_on_a_migration(signature) && !has_it {
             self.found.push(signature.ident.to_string());
         }
     }
@@ -127,7 +153,7 @@ impl Functions<'_> {
     fn works_on_a_migration(&self, signature: &syn::Signature) -> bool {
         let token =
             |ty: &syn::Type| mentions(ty, &|name| name == "BqlGuard" || name == "BqlUnlocked");
-        let ends = |name: &str| name == "Result" || self.phases.contains(name);
+        let ends = |name: &str| name == "Result" || self.phases.all.contains(name);
         let returns = match &signature.output {
             syn::ReturnType::Default => false,
             syn::ReturnType::Type(_, ty) => mentions(ty, &ends),
@@ -140,6 +166,13 @@ impl<'ast> Visit<'ast> for Functions<'_> {
     fn visit_item_fn(&mut self, item: &'ast syn::ItemFn) {
         self.look_at(&item.sig);
         visit::visit_item_fn(self, item);
+    }
+
+    fn visit_item_impl(&mut self, item: &'ast syn::ItemImpl) {
+        let name = last_segment(&item.self_ty).map(|segment| segment.ident.to_string());
+        self.self_keeps_it = name.is_some_and(|name| self.phases.with_object.contains(&name));
+        visit::visit_item_impl(self, item);
+        self.self_keeps_it = false;
     }
 
     fn visit_impl_item_fn(&mut self, item: &'ast syn::ImplItemFn) {
@@ -175,7 +208,7 @@ fn arguments(signature: &syn::Signature) -> impl Iterator<Item = &syn::Type> {
     })
 }
 
-/// `&MigrationState`, `Arc<MigrationState>` or `&Arc<MigrationState>`.
+/// `&MigrationState`, `Arc<MigrationState>`, `&Arc<MigrationState>` or `Begun`.
 fn is_handed_the_object(signature: &syn::Signature) -> bool {
     let Some(first) = arguments(signature).next() else { return false };
     let (borrowed, ty) = match first {
@@ -184,7 +217,7 @@ fn is_handed_the_object(signature: &syn::Signature) -> bool {
         }
         ty => (false, ty),
     };
-    (borrowed && is_the_object(ty)) || counted(ty).is_some_and(is_the_object)
+    (borrowed && is_the_object(ty)) || keeps_the_object(ty)
 }
 
 fn is_the_object(ty: &syn::Type) -> bool {
@@ -260,6 +293,16 @@ fn a_function_that_is_not_handed_the_object_is_found() {
         ("changes", "fn changes(state: &mut MigrationState, bql: &BqlGuard<'_>) {}"),
         ("owns", "fn owns(state: MigrationState, bql: &BqlGuard<'_>) {}"),
         ("method", "impl Active { fn method(self) -> io::Result<()> {} }"),
+        (
+            "borrows",
+            "#[must_use] struct Active { begun: Begun }
+             impl Active { fn borrows(&self, bql: &BqlGuard<'_>) {} }",
+        ),
+        (
+            "without",
+            "#[must_use] struct Active { stream: Stream }
+             impl Active { fn without(self, bql: &BqlGuard<'_>) {} }",
+        ),
         ("promised", "trait Phase { fn promised(self) -> Result<(), ()>; }"),
         ("inner", "fn outer(state: &MigrationState) { fn inner(bql: &BqlGuard<'_>) {} }"),
     ] {
@@ -276,6 +319,13 @@ fn lawful_functions_are_left_alone() {
             fn new(remaining: u64) -> Self {}
             fn iterate(self, state: &MigrationState, thread: &mut BqlUnlocked) -> Result<Self, ()> {}
         }
+        #[must_use] pub struct Setup { begun: Begun, stream: Stream }
+        impl Setup {
+            fn connect(begun: Begun, thread: &mut BqlUnlocked) -> Result<Self, ()> {}
+            fn activate(self, thread: &mut BqlUnlocked) -> Result<Active, ()> {}
+        }
+        #[must_use] pub struct Cleaned { state: Arc<MigrationState> }
+        impl Cleaned { fn publish(self, bql: &mut BqlGuard<'_>) {} }
         fn spawn(state: Arc<MigrationState>, bql: &mut BqlGuard<'_>) {}
         fn count(state: &Arc<MigrationState>, run: impl FnOnce(&mut BqlGuard<'_>) -> Active) {}
         fn bytes(pages: u64) -> u64 {}

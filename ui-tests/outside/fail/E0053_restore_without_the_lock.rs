@@ -1,7 +1,7 @@
 //! claim: face.hooks-say-their-lock-rule
 //! Writes a device that takes its state without the BQL.
 use migration::bql::{BqlGuard, BqlUnlocked};
-use migration::{Device, RestoreError, VmStopped};
+use migration::{Device, RestoreError, VmStopped, VmWaiting};
 use wire::vmstate::CpuTimers;
 
 struct Timer;
@@ -12,7 +12,7 @@ impl Device for Timer {
         let _ = BqlUnlocked::attach;
         CpuTimers::default()
     }
-    fn restore(&self, _: &mut BqlUnlocked, _: CpuTimers) -> Result<(), RestoreError> { //~ E0053
+    fn restore(&self, _: &mut BqlUnlocked, _: CpuTimers, _: &VmWaiting) -> Result<(), RestoreError> { //~ E0053
         Ok(())
     }
 }

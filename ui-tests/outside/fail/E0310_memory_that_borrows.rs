@@ -7,7 +7,7 @@ use migration::{GuestMemory, RamBlock, RamSizeError};
 use wire::IdStr;
 
 fn block<M: GuestMemory>(name: IdStr, memory: M) -> Result<RamBlock, RamSizeError> {
-    RamBlock::new(name, Arc::new(memory), Arc::new(NeverDirty)) //~ E0310
+    RamBlock::new(name, Arc::new(memory), Box::new(NeverDirty)) //~ E0310
 }
 
 fn main() {}

@@ -1,12 +1,11 @@
 //! claim: face.proof-is-spent
-//! Writes a machine that shows the proof of its stop to a device after it went on.
-use machine::Vcpu;
+//! Shows the proof of a stop to a device after the machine went on.
 use migration::bql::BqlGuard;
-use migration::{Device, Vm, VmStopped};
+use migration::{Device, VmStopped};
 
-fn resume(vcpu: &Vcpu, bql: &mut BqlGuard<'_>, stopped: VmStopped) -> u64 {
-    vcpu.resume_after_failure(bql, stopped);
-    vcpu.save(bql, &stopped).position //~ E0382
+fn resume<D: Device>(device: &D, bql: &mut BqlGuard<'_>, stopped: VmStopped) -> D::State {
+    let _ = stopped.resume(bql);
+    device.save(bql, &stopped) //~ E0382
 }
 
 fn main() {}

@@ -1,9 +1,11 @@
 //! claim: face.proof-is-spent
 //! Says from outside that the machine is stopped.
-use migration::{RunState, VmStopped};
+use std::sync::Arc;
 
-fn before(stopped: VmStopped, was: RunState) -> bool {
-    let forged = VmStopped { was }; //~ E0451 was
+use migration::{Host, RunState, VmStopped};
+
+fn before(stopped: VmStopped, machine: Arc<Host>, was: RunState) -> bool {
+    let forged = VmStopped { machine, was }; //~ E0451 machine
     forged.was() == stopped.was()
 }
 

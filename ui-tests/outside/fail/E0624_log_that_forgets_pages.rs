@@ -7,11 +7,11 @@ use migration::{DirtyBitmap, DirtyLog};
 struct Log;
 
 impl DirtyLog for Log {
-    fn start(&self) -> io::Result<()> {
+    fn start(&mut self) -> io::Result<()> {
         Ok(())
     }
-    fn stop(&self) {}
-    fn sync(&self, dirty: &mut DirtyBitmap) -> io::Result<()> {
+    fn stop(&mut self) {}
+    fn sync(&mut self, dirty: &mut DirtyBitmap) -> io::Result<()> {
         while dirty.take_next(0).is_some() {} //~ E0624 take_next
         Ok(())
     }

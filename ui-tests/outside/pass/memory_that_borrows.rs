@@ -7,7 +7,7 @@ use migration::{GuestMemory, RamBlock, RamSizeError};
 use wire::IdStr;
 
 fn block<M: GuestMemory + 'static>(name: IdStr, memory: M) -> Result<RamBlock, RamSizeError> {
-    RamBlock::new(name, Arc::new(memory), Arc::new(NeverDirty))
+    RamBlock::new(name, Arc::new(memory), Box::new(NeverDirty))
 }
 
 fn main() {}

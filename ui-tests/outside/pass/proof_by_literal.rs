@@ -1,10 +1,12 @@
 //! claim: face.proof-is-spent
 //! Says from outside that the machine is stopped.
-use migration::{RunState, VmStopped};
+use std::sync::Arc;
 
-fn before(stopped: VmStopped, was: RunState) -> bool {
-    let real = stopped;
-    real.was() == was
+use migration::{Host, RunState, VmStopped};
+
+fn before(stopped: VmStopped, machine: Arc<Host>, was: RunState) -> bool {
+    let real = { drop(machine); &stopped };
+    real.was() == stopped.was() || real.was() == was
 }
 
 fn main() {}

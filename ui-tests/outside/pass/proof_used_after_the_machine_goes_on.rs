@@ -1,13 +1,12 @@
 //! claim: face.proof-is-spent
-//! Writes a machine that shows the proof of its stop to a device after it went on.
-use machine::Vcpu;
+//! Shows the proof of a stop to a device after the machine went on.
 use migration::bql::BqlGuard;
-use migration::{Device, Vm, VmStopped};
+use migration::{Device, VmStopped};
 
-fn resume(vcpu: &Vcpu, bql: &mut BqlGuard<'_>, stopped: VmStopped) -> u64 {
-    let position = vcpu.save(bql, &stopped).position;
-    vcpu.resume_after_failure(bql, stopped);
-    position
+fn resume<D: Device>(device: &D, bql: &mut BqlGuard<'_>, stopped: VmStopped) -> D::State {
+    let state = device.save(bql, &stopped);
+    let _ = stopped.resume(bql);
+    state
 }
 
 fn main() {}

@@ -3,9 +3,10 @@
 //! These stand here and not in the library: there they would stop a weakening from being
 //! built, and no case would be asked.
 
+use machine::{DirtyTracking, Vcpu};
 use migration::{
-    Blocker, MigrationInfo, MigrationObject, MigrationStatus, Notifier, Observer, Retired,
-    VmStopped,
+    Blocker, Device, DirtyLog, Host, MigrationInfo, MigrationObject, MigrationStatus, Notifier,
+    Observer, RamBlock, Retired, Vm, VmArrived, VmStopped, VmWaiting,
 };
 use static_assertions::{assert_impl_all, assert_not_impl_any};
 
@@ -28,8 +29,16 @@ assert_not_impl_any!(Blocker: Clone, Copy, Default);
 assert_impl_all!(Notifier: Send, Sync);
 assert_not_impl_any!(Notifier: Clone, Copy, Default);
 
-// The machine goes on once.
+// The machine goes on once, here or there, and its state is replaced by one migration.
 assert_not_impl_any!(VmStopped: Clone, Copy, Default);
+assert_not_impl_any!(VmArrived: Clone, Copy, Default);
+assert_not_impl_any!(VmWaiting: Clone, Copy, Default);
+
+// A machine and its log have one owner; a vCPU is none.
+assert_not_impl_any!(Host: Clone, Default);
+assert_not_impl_any!(RamBlock: Clone, Default);
+assert_not_impl_any!(DirtyTracking: Clone, Default);
+assert_not_impl_any!(Vcpu: Vm, Device, DirtyLog);
 
 #[test]
 fn an_observer_is_one_count() {

@@ -57,13 +57,13 @@ pub fn migrate_incoming(
         bql,
         Direction::Incoming,
         "mig/dst/main",
-        move |_, thread| through_the_phases(thread, begun, waiting, endpoint),
+        move |_, thread| through_the_phases(begun, waiting, thread, endpoint),
         clean_up,
     )
 }
 
 fn clean_up(
-    state: &MigrationState,
+    state: &Arc<MigrationState>,
     bql: &mut BqlGuard<'_>,
     end: Option<Result<Arrived, MigrationError>>,
 ) -> Cleaned {
@@ -81,17 +81,17 @@ fn clean_up(
 
 fn start(state: &MigrationState, bql: &mut BqlGuard<'_>, arrived: VmArrived) {
     if let Err(panic) = arrived.start(bql) {
-        keep_error(state, Direction::Incoming, MigrationError::of_panic(panic));
+        keep_error(state, Direction::Incoming, panic);
     }
 }
 
 fn through_the_phases(
-    thread: &mut BqlUnlocked,
     begun: Begun,
     waiting: VmWaiting,
+    thread: &mut BqlUnlocked,
     endpoint: Endpoint,
 ) -> Result<Arrived, MigrationError> {
-    Connected::wait(thread, begun, waiting, endpoint)?.load(thread)?.confirm(thread)
+    Connected::wait(begun, waiting, thread, endpoint)?.load(thread)?.confirm(thread)
 }
 
 /// The source has connected.
@@ -111,9 +111,9 @@ impl Connected {
     ///
     /// If there is no waiting there, or it was cancelled.
     pub fn wait(
-        _thread: &mut BqlUnlocked,
         begun: Begun,
         waiting: VmWaiting,
+        _thread: &mut BqlUnlocked,
         endpoint: Endpoint,
     ) -> Result<Self, MigrationError> {
         let state = begun.state();

@@ -4,6 +4,8 @@
 //! attempt. Each step of cleaning up is caught by itself: a hook that panics keeps the others from
 //! nothing.
 
+use std::sync::Arc;
+
 use bql::BqlGuard;
 
 use crate::attempt::{Begun, Cleaned, caught, keep_error};
@@ -11,7 +13,7 @@ use crate::error::MigrationError;
 use crate::fate::Whereabouts;
 use crate::parameters::MigMode;
 use crate::registrations::MigrationEvent;
-use crate::rights::{Panic, VmStopped};
+use crate::rights::VmStopped;
 use crate::state::MigrationState;
 use crate::status::Direction;
 
@@ -131,7 +133,7 @@ impl From<Uncertain> for NotCompleted {
 
 /// Cleans up after a panic, which took the phase with it. The machine is stopped, if it was not,
 /// so that there is a right to end with.
-pub(super) fn clean_up_after_panic(state: &MigrationState, bql: &mut BqlGuard<'_>) -> Cleaned {
+pub(super) fn clean_up_after_panic(state: &Arc<MigrationState>, bql: &mut BqlGuard<'_>) -> Cleaned {
     let stopped = caught(state, Direction::Outgoing, || VmStopped::stop(&state.host, bql));
     let event = match state.outgoing.fate.get() {
         Whereabouts::Source => {
@@ -156,13 +158,13 @@ pub(super) fn clean_up_after_panic(state: &MigrationState, bql: &mut BqlGuard<'_
     clean_up(state, bql, event)
 }
 
-fn keep_panic(state: &MigrationState, hook: Result<(), Panic>) {
+fn keep_panic(state: &MigrationState, hook: Result<(), MigrationError>) {
     if let Err(panic) = hook {
-        keep_error(state, Direction::Outgoing, MigrationError::of_panic(panic));
+        keep_error(state, Direction::Outgoing, panic);
     }
 }
 
-fn clean_up(state: &MigrationState, bql: &mut BqlGuard<'_>, event: MigrationEvent) -> Cleaned {
+fn clean_up(state: &Arc<MigrationState>, bql: &mut BqlGuard<'_>, event: MigrationEvent) -> Cleaned {
     // It takes some 20 ms a GiB where the kernel has to take protection off page by page.
     bql.unlocked(|_| {
         for block in &state.host.ram {

@@ -66,13 +66,13 @@ pub fn migrate(
         bql,
         Direction::Outgoing,
         "mig/src/main",
-        move |_, thread| through_the_phases(thread, begun, endpoint),
+        move |_, thread| through_the_phases(begun, thread, endpoint),
         clean_up,
     )
 }
 
 fn clean_up(
-    state: &MigrationState,
+    state: &Arc<MigrationState>,
     bql: &mut BqlGuard<'_>,
     end: Option<Result<Completed, NotCompleted>>,
 ) -> Cleaned {
@@ -85,11 +85,11 @@ fn clean_up(
 }
 
 fn through_the_phases(
-    thread: &mut BqlUnlocked,
     begun: Begun,
+    thread: &mut BqlUnlocked,
     endpoint: Endpoint,
 ) -> Result<Completed, NotCompleted> {
-    Setup::connect(thread, begun, endpoint)?
+    Setup::connect(begun, thread, endpoint)?
         .activate(thread)?
         .iterate(thread)?
         .switch_over(thread)?

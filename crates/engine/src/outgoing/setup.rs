@@ -32,8 +32,8 @@ impl Setup {
     ///
     /// What to clean up instead.
     pub fn connect(
-        _thread: &mut BqlUnlocked,
         begun: Begun,
+        _thread: &mut BqlUnlocked,
         endpoint: Endpoint,
     ) -> Result<Self, Failed> {
         let state = begun.state();

@@ -1,0 +1,9 @@
+//! claim: inside.one-reader-of-a-log
+//! Reads the dirty log of a block beside the migration.
+use engine::RamBlock;
+
+fn stop(block: &RamBlock) -> usize {
+    block.pages()
+}
+
+fn main() {}

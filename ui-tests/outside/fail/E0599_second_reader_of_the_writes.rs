@@ -1,0 +1,9 @@
+//! claim: face.dirty-log-has-one-reader
+//! Reads the writes of a machine beside its migration.
+use machine::DirtyTracking;
+
+fn two(tracking: DirtyTracking) -> [DirtyTracking; 2] {
+    [tracking.clone(), tracking] //~ E0599 clone DirtyTracking
+}
+
+fn main() {}
