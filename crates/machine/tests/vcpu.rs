@@ -1,0 +1,172 @@
+//! A vCPU that is told to stop has stopped, whoever else tells it what, and one that breaks keeps
+//! nobody waiting.
+
+use std::sync::mpsc;
+use std::sync::{Arc, Barrier};
+use std::thread;
+use std::time::Duration;
+
+use machine::{DirtyTracking, Ram, Vcpu, VcpuState, VcpuThread, Workload, running_machine};
+use migration::bql::BqlUnlocked;
+use migration::{Direction, Host, MigrationStatus, RunState, Uri};
+
+/// How long anything may take before the test fails.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+const PAGES: usize = 16;
+
+fn attach() -> BqlUnlocked {
+    BqlUnlocked::attach().expect("the token of a test's thread")
+}
+
+/// A machine that writes as fast as it can.
+fn busy() -> VcpuThread {
+    machine(PAGES, VcpuState { rate: 50_000_000, ..VcpuState::default() }, RunState::Running).1
+}
+
+fn machine(pages: usize, cpu: VcpuState, state: RunState) -> (Host, VcpuThread) {
+    let ram = Arc::new(Ram::anonymous(pages << 12).expect("memory"));
+    let cpu = VcpuState { seed: 7, pages: pages as u64, ..cpu };
+    Vcpu::fill_memory(&ram, Workload::new(cpu.seed, pages), || true);
+    let tracking = DirtyTracking::software(&ram);
+    running_machine(ram, tracking, cpu, state).expect("a machine")
+}
+
+/// Runs `body` on a thread, which must come to its end.
+fn must_end(what: &str, body: impl FnOnce() + Send + 'static) {
+    let (ends, ended) = mpsc::channel();
+    let thread = thread::spawn(move || {
+        body();
+        // The test does not listen any more if it took too long.
+        let _ = ends.send(());
+    });
+    match ended.recv_timeout(DEADLINE) {
+        Ok(()) => {}
+        Err(mpsc::RecvTimeoutError::Timeout) => panic!("{what}: nobody ever stops waiting"),
+        Err(mpsc::RecvTimeoutError::Disconnected) => {}
+    }
+    if let Err(panic) = thread.join() {
+        std::panic::resume_unwind(panic);
+    }
+}
+
+#[test]
+fn whoever_stops_a_vcpu_finds_it_stopped_also_where_another_does_so_too() {
+    must_end("two stops", || {
+        let running = busy();
+        let at_once = Arc::new(Barrier::new(2));
+        for _ in 0..200 {
+            running.vcpu().cont(&mut attach().lock());
+            let stoppers: Vec<_> = (0..2)
+                .map(|_| {
+                    let (vcpu, at_once) = (running.vcpu().clone(), Arc::clone(&at_once));
+                    thread::spawn(move || {
+                        let mut thread = attach();
+                        at_once.wait();
+                        let mut bql = thread.lock();
+                        vcpu.stop(&mut bql);
+                        // With the lock held nobody lets it run again: memory is what its state says.
+                        let stopped = vcpu.state(&bql);
+                        vcpu.verify_memory(stopped).expect("a vCPU that stands still");
+                    })
+                })
+                .collect();
+            for stopper in stoppers {
+                stopper.join().expect("a vCPU that had stopped");
+            }
+        }
+        running.join(&mut attach());
+    });
+}
+
+#[test]
+fn a_cont_beside_a_stop_does_not_keep_the_stop_waiting() {
+    must_end("stop and cont", || {
+        let running = busy();
+        let others: Vec<_> = (0..3)
+            .map(|number| {
+                let vcpu = running.vcpu().clone();
+                thread::spawn(move || {
+                    let mut thread = attach();
+                    for _ in 0..2000 {
+                        let mut bql = thread.lock();
+                        if number == 0 {
+                            vcpu.stop(&mut bql);
+                        } else {
+                            vcpu.cont(&mut bql);
+                        }
+                    }
+                })
+            })
+            .collect();
+        for other in others {
+            other.join().expect("no panic");
+        }
+        running.join(&mut attach());
+    });
+}
+
+#[test]
+fn a_vcpu_that_panics_is_stopped_and_keeps_nobody_waiting() {
+    must_end("a broken vCPU", || {
+        // Its log has a page, and it writes to sixty-four and more.
+        let pages = 256;
+        let ram = Arc::new(Ram::anonymous(pages << 12).expect("memory"));
+        let small = Ram::anonymous(1 << 12).expect("memory");
+        let cpu = VcpuState { pages: pages as u64, rate: 1_000_000, ..VcpuState::default() };
+        let tracking = DirtyTracking::software(&small);
+        let (_host, running) =
+            running_machine(ram, tracking, cpu, RunState::Running).expect("a machine");
+        let (vcpu, mut thread) = (running.vcpu().clone(), attach());
+        loop {
+            let bql = thread.lock();
+            if vcpu.run_state(&bql) == RunState::InternalError {
+                break;
+            }
+            drop(bql);
+            thread::yield_now();
+        }
+        let mut bql = thread.lock();
+        vcpu.stop(&mut bql);
+        assert!(!vcpu.cont(&mut bql), "it does not run again");
+        assert_eq!(vcpu.run_state(&bql), RunState::InternalError);
+        drop(bql);
+        let joined = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            running.join(&mut thread);
+        }));
+        joined.expect_err("what it said is not lost");
+    });
+}
+
+#[test]
+fn a_position_that_no_vcpu_can_count_on_from_is_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = Uri::File { path: folder.path().join("stream"), offset: 0 };
+    let mut thread = attach();
+    let far = VcpuState { position: u64::MAX - 1, ..VcpuState::default() };
+    for (cpu, state, direction, ends) in [
+        (far, RunState::Paused, Direction::Outgoing, MigrationStatus::Completed),
+        (VcpuState::default(), RunState::InMigrate, Direction::Incoming, MigrationStatus::Failed),
+    ] {
+        let (host, running) = machine(PAGES, cpu, state);
+        let mut bql = thread.lock();
+        let object = migration::object_init(&mut bql, host).expect("the only object");
+        let observer = migration::observer(&bql, direction).expect("made above");
+        match direction {
+            Direction::Outgoing => migration::migrate(&mut bql, file.clone().into()),
+            Direction::Incoming => migration::migrate_incoming(&mut bql, file.clone().into()),
+        }
+        .expect("an idle object");
+        drop(bql);
+        let status = observer.wait(&mut thread, DEADLINE, |status, _| status.is_terminal());
+        assert_eq!(status, ends);
+        let error = observer.error().map(|error| migration::error_chain(&*error));
+        if direction == Direction::Incoming {
+            let error = error.expect("an error");
+            assert!(error.contains("its workload has done 18446744073709551614 writes"), "{error}");
+        }
+        let retired = migration::shutdown(object, &mut thread.lock());
+        retired.give_back(&mut thread);
+        running.join(&mut thread);
+    }
+}
