@@ -1,8 +1,8 @@
 //! A vCPU that is told to stop has stopped, whoever else tells it what, and one that breaks keeps
 //! nobody waiting.
 
-use std::sync::mpsc;
-use std::sync::{Arc, Barrier};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Barrier, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -19,9 +19,9 @@ fn attach() -> BqlUnlocked {
     BqlUnlocked::attach().expect("the token of a test's thread")
 }
 
-/// A machine that writes as fast as it can.
-fn busy() -> VcpuThread {
-    machine(PAGES, VcpuState { rate: 50_000_000, ..VcpuState::default() }, RunState::Running).1
+/// A machine that runs and writes to `rate` pages a second.
+fn writing(rate: u64) -> VcpuThread {
+    machine(PAGES, VcpuState { rate, ..VcpuState::default() }, RunState::Running).1
 }
 
 fn machine(pages: usize, cpu: VcpuState, state: RunState) -> (Host, VcpuThread) {
@@ -53,7 +53,7 @@ fn must_end(what: &str, body: impl FnOnce() + Send + 'static) {
 #[test]
 fn whoever_stops_a_vcpu_finds_it_stopped_also_where_another_does_so_too() {
     must_end("two stops", || {
-        let running = busy();
+        let running = writing(50_000_000);
         let at_once = Arc::new(Barrier::new(2));
         for _ in 0..200 {
             running.vcpu().cont(&mut attach().lock());
@@ -82,25 +82,24 @@ fn whoever_stops_a_vcpu_finds_it_stopped_also_where_another_does_so_too() {
 #[test]
 fn a_cont_beside_a_stop_does_not_keep_the_stop_waiting() {
     must_end("stop and cont", || {
-        let running = busy();
-        let others: Vec<_> = (0..3)
-            .map(|number| {
-                let vcpu = running.vcpu().clone();
-                thread::spawn(move || {
-                    let mut thread = attach();
-                    for _ in 0..2000 {
-                        let mut bql = thread.lock();
-                        if number == 0 {
-                            vcpu.stop(&mut bql);
-                        } else {
-                            vcpu.cont(&mut bql);
-                        }
-                    }
-                })
-            })
-            .collect();
-        for other in others {
-            other.join().expect("no panic");
+        // It sleeps most of the time, and so comes out late: a `cont` has time to come in between.
+        let running = writing(1000);
+        for _ in 0..20 {
+            let (vcpu, stopped) = (running.vcpu().clone(), Arc::new(AtomicBool::new(false)));
+            let stopper = thread::spawn({
+                let (vcpu, stopped) = (vcpu.clone(), Arc::clone(&stopped));
+                move || {
+                    vcpu.stop(&mut attach().lock());
+                    stopped.store(true, Ordering::SeqCst);
+                }
+            });
+            let mut thread = attach();
+            while !stopped.load(Ordering::SeqCst) {
+                vcpu.cont(&mut thread.lock());
+                thread::yield_now();
+            }
+            stopper.join().expect("no panic");
+            drop(thread);
         }
         running.join(&mut attach());
     });
