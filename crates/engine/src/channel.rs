@@ -223,6 +223,7 @@ impl<'a> ChannelReader<'a> {
             if self.stop.is_requested() {
                 return Err(stopped());
             }
+            self.stop.check_last_moment()?;
             match read(self.channel.fd.as_fd()) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {

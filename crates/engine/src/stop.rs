@@ -2,7 +2,8 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
@@ -55,7 +56,7 @@ pub(crate) enum StopReason {
 }
 
 /// Why a wait ended that nobody could stop any more.
-const NO_LAST_WORD: &str = "cancelled too late, and the other end does not answer";
+const NO_LAST_WORD: &str = "cancelled too late, and the other end does not say what it did";
 
 /// No request to stop is taken any more.
 const TOO_LATE: u8 = 3;
@@ -87,7 +88,8 @@ pub(crate) struct StopRequest {
     event: Event,
     /// A cancel came too late.
     late: Event,
-    is_late: AtomicBool,
+    /// Until when the peer may give its last word then.
+    last_moment: Mutex<Option<Instant>>,
 }
 
 /// What a wait on a file descriptor ended with.
@@ -107,7 +109,7 @@ impl StopRequest {
             reason: AtomicU8::new(0),
             event: Event::new()?,
             late: Event::new()?,
-            is_late: AtomicBool::new(false),
+            last_moment: Mutex::default(),
         })
     }
 
@@ -118,7 +120,7 @@ impl StopRequest {
         match first {
             Err(TOO_LATE) => {
                 if reason == StopReason::Cancel {
-                    self.is_late.store(true, Ordering::SeqCst);
+                    self.last_moment().get_or_insert_with(|| Instant::now() + LAST_WORD);
                     self.late.signal();
                 }
                 Asked::TooLate
@@ -146,7 +148,7 @@ impl StopRequest {
     pub(crate) fn reset(&self) {
         self.reason.store(0, Ordering::SeqCst);
         self.event.clear();
-        self.is_late.store(false, Ordering::SeqCst);
+        *self.last_moment() = None;
         self.late.clear();
     }
 
@@ -184,34 +186,50 @@ impl StopRequest {
         })
     }
 
-    /// The wait of a migration that nobody can stop any more. Once a cancel has come too late, the
-    /// peer has [`LAST_WORD`] left.
+    /// Waits in a migration that nobody can stop any more.
+    ///
+    /// # Errors
+    ///
+    /// If a cancel came too late and the peer's last moment has passed.
     fn wait_past_no_return(
         &self,
         fd: BorrowedFd<'_>,
         what: PollFlags,
-        mut deadline: Option<Instant>,
+        deadline: Option<Instant>,
     ) -> io::Result<Woken> {
         loop {
-            let is_late = self.is_late.load(Ordering::SeqCst);
+            let last_moment = *self.last_moment();
             let mut fds =
                 [PollFd::from_borrowed_fd(fd, what), PollFd::new(&self.late, PollFlags::IN)];
-            let watched = if is_late { &mut fds[..1] } else { &mut fds[..] };
-            if is_late {
-                let last = Instant::now() + LAST_WORD;
-                deadline = Some(deadline.map_or(last, |at| at.min(last)));
-            }
-            self.poll(watched, deadline)?;
+            let watched = if last_moment.is_some() { &mut fds[..1] } else { &mut fds[..] };
+            self.poll(watched, deadline.into_iter().chain(last_moment).min())?;
             if !fds[0].revents().is_empty() {
                 return Ok(Woken::Ready);
             }
-            if is_late {
-                return Err(io::Error::new(io::ErrorKind::TimedOut, NO_LAST_WORD));
-            }
+            self.check_last_moment()?;
             if deadline.is_some_and(|at| at <= Instant::now()) {
                 return Ok(Woken::TimedOut);
             }
         }
+    }
+
+    /// # Errors
+    ///
+    /// If a cancel came too late and the peer's last moment has passed, whatever it says now.
+    pub(crate) fn check_last_moment(&self) -> io::Result<()> {
+        if self.reason.load(Ordering::SeqCst) != TOO_LATE {
+            return Ok(());
+        }
+        match *self.last_moment() {
+            Some(at) if at <= Instant::now() => {
+                Err(io::Error::new(io::ErrorKind::TimedOut, NO_LAST_WORD))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn last_moment(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.last_moment.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits until `fd` is ready for `what`.

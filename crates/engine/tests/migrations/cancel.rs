@@ -4,6 +4,7 @@ use std::io::Write;
 use std::os::unix::net::UnixStream;
 use std::time::Instant;
 
+use bql::BqlUnlocked;
 use engine::{Direction, MigrationError, MigrationStatus, RunState, Uri};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use tempfile::TempDir;
@@ -376,10 +377,28 @@ fn cancel_without_a_migration_does_not_reach_the_next_one() {
 #[test]
 fn a_peer_that_floods_the_return_path_does_not_keep_a_migration_from_being_cancelled() {
     let mut thread = attach();
-    let (endpoint, mut peer) = peer::pair();
-    let source = Site::source(1, Script::default());
-    source.migrate(&mut thread, endpoint).expect("an idle object");
-    read_to_the_question(&peer);
+    // Before the end of the stream, and after.
+    for after in [false, true] {
+        let (endpoint, peer) = peer::pair();
+        let source = Site::source(1, Script::default());
+        source.migrate(&mut thread, endpoint).expect("an idle object");
+        if after {
+            peer::read_stream(&peer).expect("a whole stream");
+        } else {
+            read_to_the_question(&peer);
+        }
+        cancel_in_a_flood(&mut thread, &source, peer);
+        let status = source.object.status(Direction::Outgoing);
+        if after {
+            assert_eq!(status, MigrationStatus::Failed);
+            source.assert_kept(&mut thread);
+        } else {
+            assert_cancelled(&source, status, Direction::Outgoing);
+        }
+    }
+}
+
+fn cancel_in_a_flood(thread: &mut BqlUnlocked, source: &Site, mut peer: UnixStream) {
     let (flooding, floods) = std::sync::mpsc::channel();
     let flooder = std::thread::spawn(move || {
         let flood = peer::encoded(&ReturnMessage::Pong(1)).repeat(50_000);
@@ -389,8 +408,7 @@ fn a_peer_that_floods_the_return_path_does_not_keep_a_migration_from_being_cance
         }
     });
     floods.recv().expect("a first flood");
-    source.cancel(&mut thread, Direction::Outgoing);
-    let status = source.end(&mut thread, Direction::Outgoing);
-    assert_cancelled(&source, status, Direction::Outgoing);
+    source.cancel(thread, Direction::Outgoing);
+    source.end(thread, Direction::Outgoing);
     flooder.join().expect("a peer that finds the connection closed");
 }
