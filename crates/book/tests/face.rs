@@ -48,5 +48,8 @@ fn defines(file: &Path, item: &str) -> bool {
         source.match_indices(start).any(|(at, _)| !continues(&source[at + start.len()..]))
     };
     kinds.iter().any(|kind| begins(&format!("{kind} {name}")))
-        && of.is_none_or(|of| begins(&format!("impl {of}")) || begins(&format!("trait {of}")))
+        && of.is_none_or(|of| {
+            let types = ["impl ", "impl<'a> ", "trait "];
+            types.iter().any(|what| begins(&format!("{what}{of}")))
+        })
 }
