@@ -19,6 +19,7 @@ pages! {
     decisions = "decisions.md",
     face = "face.md",
     inside = "inside.md",
+    machine = "machine.md",
     observers = "observers.md",
     one_export = "one-export.md",
     phases = "phases.md",
