@@ -4,16 +4,18 @@
 //! descriptor it is; so the descriptor is non-blocking, and a peer that reads nothing holds
 //! nobody up.
 
+use std::fs;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
-use std::process::Child;
+use std::process::{Child, ExitStatus};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::OFlags;
+use rustix::fs::{FileType, OFlags};
 use rustix::net::{RecvFlags, Shutdown};
+use rustix::process::{Pid, Signal};
 use whole_file::WholeFile;
 
 use crate::guest_io::{Piece, Room, read_rooms, write_pieces};
@@ -29,6 +31,9 @@ const RETRY: Duration = Duration::from_micros(50);
 /// took 476 ms, but a stream of 16 KiB every 130 us then cost 2.4 s of CPU for 4.3 s; it costs 0.75 s
 /// so, and about as much (0.66 to 1.2 s) without looking again.
 const BRISK: Duration = Duration::from_micros(100);
+
+/// How long a command may take to end that has closed its pipe before the end of the stream.
+const LAST_BREATH: Duration = Duration::from_secs(1);
 
 /// A connected channel. Dropping it breaks it off.
 #[derive(Debug)]
@@ -84,19 +89,36 @@ impl Channel {
     /// A file that appears at `path` complete or not at all. What is no plain file (a device, a pipe)
     /// is written to where it is.
     pub(crate) fn of_whole_file(path: &Path) -> io::Result<Self> {
-        let file = WholeFile::create(path)?;
+        let file = WholeFile::create_private(path)?;
         let mut channel = Channel::new(file.as_file().try_clone()?.into(), false)?;
         channel.end = End::File(file);
         Ok(channel)
     }
 
-    /// A pipe to or from a shell command.
-    pub(crate) fn of_command(fd: OwnedFd, child: Child) -> io::Result<Self> {
+    /// A pipe to or from a shell command, which leads a process group or is in ours.
+    pub(crate) fn of_command(fd: OwnedFd, child: Child, group: bool) -> io::Result<Self> {
         // Made first: it ends the command if the rest fails.
-        let command = Command(child);
+        let command = Command { child, group };
         let mut channel = Channel::new(fd, false)?;
         channel.end = End::Command(command);
         Ok(channel)
+    }
+
+    /// Waits until somebody has opened a named pipe to write; anything else is ready at once.
+    pub(crate) fn wait_for_a_writer(&self, stop: &StopRequest) -> io::Result<()> {
+        let kind = FileType::from_raw_mode(rustix::fs::fstat(&self.fd)?.st_mode);
+        if kind == FileType::Fifo && matches!(self.end, End::Nothing) {
+            stop.wait_until_ready(self.fd.as_fd(), PollFlags::IN)?;
+        }
+        Ok(())
+    }
+
+    /// How the command failed that a stream ended with too early, if there is one and it did.
+    pub(crate) fn failed_command(&mut self, stop: &StopRequest) -> Option<ExitStatus> {
+        let End::Command(command) = &mut self.end else { return None };
+        let _ended = command.wait_until(stop, Instant::now() + LAST_BREATH);
+        let status = command.child.try_wait().ok()??;
+        (!status.success()).then_some(status)
     }
 
     pub(crate) fn is_two_way(&self) -> bool {
@@ -247,17 +269,26 @@ impl io::Read for ChannelReader<'_> {
     }
 }
 
-/// A shell command at the other end, in a process group of its own. Dropping it kills the
-/// group.
+/// A shell command at the other end. Dropping it kills it, and what it has started.
 #[derive(Debug)]
-struct Command(Child);
+struct Command {
+    child: Child,
+    /// Whether it leads a process group.
+    group: bool,
+}
 
 impl Command {
+    fn wait_until(&self, stop: &StopRequest, deadline: Instant) -> io::Result<()> {
+        let pid = Pid::from_child(&self.child);
+        let pidfd = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty())?;
+        stop.wait_for(pidfd.as_fd(), PollFlags::IN, Some(deadline)).map(drop)
+    }
+
     fn wait(mut self, stop: &StopRequest) -> io::Result<()> {
-        let pid = rustix::process::Pid::from_child(&self.0);
+        let pid = Pid::from_child(&self.child);
         let pidfd = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty())?;
         stop.wait_until_ready(pidfd.as_fd(), PollFlags::IN)?;
-        let status = self.0.wait()?;
+        let status = self.child.wait()?;
         if status.success() {
             Ok(())
         } else {
@@ -269,10 +300,38 @@ impl Command {
 impl Drop for Command {
     fn drop(&mut self) {
         // A child that was waited for is not there to kill, and its number may be another's.
-        if matches!(self.0.try_wait(), Ok(None)) {
-            let group = rustix::process::Pid::from_child(&self.0);
-            let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
-            let _ = self.0.wait();
+        if matches!(self.child.try_wait(), Ok(None)) {
+            let pid = Pid::from_child(&self.child);
+            if self.group {
+                let _ = rustix::process::kill_process_group(pid, Signal::KILL);
+            } else {
+                for pid in [pid].into_iter().chain(descendants(pid)) {
+                    let _ = rustix::process::kill_process(pid, Signal::KILL);
+                }
+            }
+            let _ = self.child.wait();
         }
     }
+}
+
+/// The processes that `ancestor` has started, and they in turn, as far as they are known now.
+fn descendants(ancestor: Pid) -> Vec<Pid> {
+    let parents: Vec<(Pid, Pid)> = fs::read_dir("/proc")
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| {
+            let pid = Pid::from_raw(entry.ok()?.file_name().to_str()?.parse().ok()?)?;
+            let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+            // The name is in parentheses and may hold anything; the state and the parent follow.
+            let parent = stat.rsplit_once(") ")?.1.split_whitespace().nth(1)?.parse().ok()?;
+            Some((pid, Pid::from_raw(parent)?))
+        })
+        .collect();
+    let mut found = vec![ancestor];
+    let mut next = 0;
+    while let Some(parent) = found.get(next).copied() {
+        next += 1;
+        found.extend(parents.iter().filter(|(_, of)| *of == parent).map(|(pid, _)| *pid));
+    }
+    found.split_off(1)
 }

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::io;
+use std::process::ExitStatus;
 
 use bql::AttachError;
 use wire::DecodeError;
@@ -190,6 +191,14 @@ pub enum MigrationError {
     /// The stream cannot be loaded.
     #[error("the migration stream cannot be loaded")]
     Load(#[from] DecodeError),
+    /// The command at the other end of the stream failed before the end of that.
+    #[error("the command at the other end ended with {status}")]
+    Command {
+        /// How it ended.
+        status: ExitStatus,
+        /// Where the stream ended.
+        source: Box<MigrationError>,
+    },
     /// The source could not be told that everything is here, so the machine stays there.
     #[error("the source cannot be told that the machine has arrived")]
     SourceGone {

@@ -175,11 +175,23 @@ impl StopRequest {
         if self.reason.load(Ordering::SeqCst) == TOO_LATE {
             return self.wait_past_no_return(fd, what, deadline);
         }
-        let mut fds = [PollFd::from_borrowed_fd(fd, what), PollFd::new(&self.event, PollFlags::IN)];
-        self.poll(&mut fds, deadline)?;
+        self.wait_for_any(&[fd], what, deadline)
+    }
+
+    /// Waits until one of `fds` is ready for `what`, the request is made, or `deadline` passes.
+    pub(crate) fn wait_for_any(
+        &self,
+        fds: &[BorrowedFd<'_>],
+        what: PollFlags,
+        deadline: Option<Instant>,
+    ) -> io::Result<Woken> {
+        let mut polled: Vec<PollFd<'_>> =
+            fds.iter().map(|fd| PollFd::from_borrowed_fd(*fd, what)).collect();
+        polled.push(PollFd::new(&self.event, PollFlags::IN));
+        self.poll(&mut polled, deadline)?;
         Ok(if self.is_requested() {
             Woken::Stopped
-        } else if fds[0].revents().is_empty() {
+        } else if polled[..fds.len()].iter().all(|fd| fd.revents().is_empty()) {
             Woken::TimedOut
         } else {
             Woken::Ready

@@ -2,25 +2,32 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Seek, SeekFrom};
-use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
-use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::os::unix::net::UnixListener;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::event::PollFlags;
-use rustix::fs::{FileType, OFlags};
+use rustix::fs::{FileType, Mode, OFlags};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
 use crate::channel::Channel;
-use crate::stop::{StopRequest, Woken, stopped};
+use crate::stop::{Event, StopRequest, Woken, stopped};
 use crate::uri::Uri;
 
 /// How long to wait for a place in the queue of a listener.
 const QUEUE_FULL: Duration = Duration::from_millis(20);
+
+/// How long a TCP peer may be silent: one that has gone without a word is given up then. A peer that
+/// lives and reads nothing for so long is given up too, as the kernel has it (`tcp(7)`,
+/// TCP_USER_TIMEOUT).
+const SILENCE: Duration = Duration::from_secs(60);
 
 /// How long a connection over a network may be on its way. Those of one source are made before
 /// it sends what they are waited for at.
@@ -70,16 +77,17 @@ impl Endpoint {
             Uri::Fd(number) => inherited(number, self.fd),
             Uri::Exec(command) => {
                 // What the command says is for people, as what we say.
-                let said = io::stderr();
-                let mut child = shell(&command).stdin(Stdio::piped()).stdout(said).spawn()?;
+                let (mut shell, group) = shell(&command);
+                let mut child = shell.stdin(Stdio::piped()).stdout(io::stderr()).spawn()?;
                 let stdin = child.stdin.take().ok_or(io::ErrorKind::BrokenPipe)?;
-                Channel::of_command(stdin.into(), child)
+                Channel::of_command(stdin.into(), child, group)
             }
             Uri::File { path, offset } => {
                 if offset == 0 {
                     return Channel::of_whole_file(&path);
                 }
-                let mut file = without_waiting().write(true).create(true).open(path)?;
+                let mut options = without_waiting();
+                let mut file = options.write(true).create(true).mode(0o600).open(path)?;
                 file.set_len(offset)?;
                 file.seek(SeekFrom::Start(offset))?;
                 Channel::new(file.into(), false)
@@ -88,28 +96,26 @@ impl Endpoint {
     }
 
     /// Opens what can be waited at for the source.
-    pub(crate) fn listen(self) -> io::Result<Listener> {
+    pub(crate) fn listen(self, stop: &StopRequest) -> io::Result<Listener> {
         Ok(match self.uri {
             Uri::Unix(path) => {
                 // A socket left behind by a process that is gone, as QEMU takes it.
-                if fs::symlink_metadata(&path).is_ok_and(|data| data.file_type().is_socket()) {
+                if fs::symlink_metadata(&path).is_ok_and(|data| data.file_type().is_socket())
+                    && nobody_listens(&path)?
+                {
                     fs::remove_file(&path)?;
                 }
                 let listener = UnixListener::bind(&path)?;
                 listener.set_nonblocking(true)?;
-                Listener::Unix(listener, RemovedOnDrop(path))
+                Listener::Unix(listener, RemovedOnDrop::new(path)?)
             }
-            Uri::Tcp(address) => {
-                let listener = TcpListener::bind(address.as_str())?;
-                listener.set_nonblocking(true)?;
-                Listener::Tcp(listener)
-            }
+            Uri::Tcp(address) => Listener::Tcp(listen_tcp(&address, stop)?),
             Uri::Fd(number) => Listener::Ready(Some(inherited(number, self.fd)?)),
             Uri::Exec(command) => {
-                let mut child =
-                    shell(&command).stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
+                let (mut shell, group) = shell(&command);
+                let mut child = shell.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
                 let stdout = child.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
-                Listener::Ready(Some(Channel::of_command(stdout.into(), child)?))
+                Listener::Ready(Some(Channel::of_command(stdout.into(), child, group)?))
             }
             Uri::File { path, offset } => {
                 let mut file = without_waiting().read(true).open(path)?;
@@ -126,7 +132,8 @@ impl Endpoint {
 #[derive(Debug)]
 pub(crate) enum Listener {
     Unix(UnixListener, RemovedOnDrop),
-    Tcp(TcpListener),
+    /// One for each address of the name.
+    Tcp(Vec<TcpListener>),
     /// A channel that is open already, until it is taken.
     Ready(Option<Channel>),
 }
@@ -135,10 +142,11 @@ impl Listener {
     /// Where a source may connect to.
     pub(crate) fn address(&self) -> Option<Uri> {
         match self {
-            Listener::Tcp(listener) => {
-                listener.local_addr().ok().map(|address| Uri::Tcp(address.to_string()))
+            Listener::Tcp(listeners) => {
+                let address = listeners.first().and_then(|listener| listener.local_addr().ok())?;
+                Some(Uri::Tcp(address.to_string()))
             }
-            Listener::Unix(_, path) => Some(Uri::Unix(path.0.clone())),
+            Listener::Unix(_, path) => Some(Uri::Unix(path.path.clone())),
             Listener::Ready(_) => None,
         }
     }
@@ -166,18 +174,25 @@ impl Listener {
         deadline: Option<Instant>,
     ) -> io::Result<Option<Channel>> {
         match self {
-            Listener::Ready(channel) => Ok(channel.take()),
+            Listener::Ready(channel) => {
+                if let Some(channel) = channel {
+                    channel.wait_for_a_writer(stop)?;
+                }
+                Ok(channel.take())
+            }
             Listener::Unix(listener, _path) => {
-                match accept(&*listener, stop, deadline, || listener.accept())? {
+                match accept(&[listener.as_fd()], stop, deadline, || listener.accept())? {
                     Some((stream, _)) => Channel::new(stream.into(), true).map(Some),
                     None => Ok(None),
                 }
             }
-            Listener::Tcp(listener) => {
-                match accept(&*listener, stop, deadline, || listener.accept())? {
-                    Some((stream, _)) => {
-                        stream.set_nodelay(true)?;
-                        Channel::new(stream.into(), true).map(Some)
+            Listener::Tcp(listeners) => {
+                let fds: Vec<_> = listeners.iter().map(TcpListener::as_fd).collect();
+                match accept(&fds, stop, deadline, || accept_any(listeners))? {
+                    Some(stream) => {
+                        let socket = OwnedFd::from(stream);
+                        prepare_tcp(&socket)?;
+                        Channel::new(socket, true).map(Some)
                     }
                     None => Ok(None),
                 }
@@ -186,20 +201,128 @@ impl Listener {
     }
 }
 
-/// A path that goes with the listener.
+/// The path of a listener's socket, which goes with it.
 #[derive(Debug)]
-pub(crate) struct RemovedOnDrop(PathBuf);
+pub(crate) struct RemovedOnDrop {
+    path: PathBuf,
+    /// Device and inode: somebody may have another file there by then.
+    identity: (u64, u64),
+}
 
-impl Drop for RemovedOnDrop {
-    fn drop(&mut self) {
-        let path: &Path = &self.0;
-        // It may have been removed by hand.
-        let _ = fs::remove_file(path);
+impl RemovedOnDrop {
+    fn new(path: PathBuf) -> io::Result<Self> {
+        let there = fs::symlink_metadata(&path)?;
+        Ok(RemovedOnDrop { path, identity: (there.dev(), there.ino()) })
     }
 }
 
+impl Drop for RemovedOnDrop {
+    fn drop(&mut self) {
+        let ours = |there: fs::Metadata| (there.dev(), there.ino()) == self.identity;
+        if fs::symlink_metadata(&self.path).is_ok_and(ours) {
+            // It may have been removed by hand just now.
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// Whether the socket at `path` was left behind. A listener of streams is not disturbed: it never
+/// hears of a socket of another kind.
+fn nobody_listens(path: &Path) -> io::Result<bool> {
+    let probe = rustix::net::socket_with(
+        AddressFamily::UNIX,
+        SocketType::DGRAM,
+        SocketFlags::CLOEXEC,
+        None,
+    )?;
+    Ok(matches!(
+        rustix::net::connect(&probe, &SocketAddrUnix::new(path)?),
+        Err(rustix::io::Errno::CONNREFUSED)
+    ))
+}
+
+/// Waits at each address that the name stands for, as QEMU does; at least one must be free.
+fn listen_tcp(address: &str, stop: &StopRequest) -> io::Result<Vec<TcpListener>> {
+    let addresses = match address.strip_prefix(':') {
+        // Any address, of both families where the host has both.
+        Some(port) => resolve(&format!("[::]:{port}"), stop)
+            .ok()
+            .filter(|addresses| addresses.iter().any(|address| TcpListener::bind(address).is_ok()))
+            .map_or_else(|| resolve(&format!("0.0.0.0:{port}"), stop), Ok)?,
+        None => resolve(address, stop)?,
+    };
+    let mut listeners: Vec<TcpListener> = Vec::new();
+    let mut last = no_address();
+    for mut address in addresses {
+        // Port 0 is any that is free, and the same at each address.
+        if let Some(first) = listeners.first() {
+            address.set_port(first.local_addr()?.port());
+        }
+        match TcpListener::bind(address) {
+            Ok(listener) => {
+                listener.set_nonblocking(true)?;
+                listeners.push(listener);
+            }
+            Err(error) => last = error,
+        }
+    }
+    if listeners.is_empty() { Err(last) } else { Ok(listeners) }
+}
+
+fn accept_any(listeners: &[TcpListener]) -> io::Result<TcpStream> {
+    for listener in listeners {
+        match listener.accept() {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            taken => return taken.map(|(stream, _)| stream),
+        }
+    }
+    Err(io::ErrorKind::WouldBlock.into())
+}
+
+/// Finds the addresses that `HOST:PORT` stands for. Asking for a name may take long, so a thread of
+/// its own does it, which is left alone when the migration stops.
+fn resolve(address: &str, stop: &StopRequest) -> io::Result<Vec<SocketAddr>> {
+    if let Ok(address) = address.parse() {
+        return Ok(vec![address]);
+    }
+    let Some((host, port)) = address.rsplit_once(':') else { return Err(no_address()) };
+    let port: u16 = port.parse().map_err(|_| no_address())?;
+    let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    let host = if host.is_empty() { "localhost" } else { host }.to_owned();
+    let answer = Arc::new((Mutex::new(None), Event::new()?));
+    let asks = Arc::clone(&answer);
+    thread::Builder::new().name("mig/resolve".into()).spawn(move || {
+        let found = (host.as_str(), port).to_socket_addrs().map(Vec::from_iter);
+        let (place, done) = &*asks;
+        *place.lock().unwrap_or_else(PoisonError::into_inner) = Some(found);
+        done.signal();
+    })?;
+    let (place, done) = &*answer;
+    stop.wait_until_ready(done.as_fd(), PollFlags::IN)?;
+    let found = place.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let found = found.unwrap_or_else(|| Err(no_address()))?;
+    if found.is_empty() { Err(no_address()) } else { Ok(found) }
+}
+
+fn no_address() -> io::Error {
+    io::Error::new(io::ErrorKind::NotFound, "the name stands for no address")
+}
+
+/// Sets a connection up: nothing waits to be sent with more, and a peer that has gone without a word
+/// is noticed.
+fn prepare_tcp(socket: &OwnedFd) -> io::Result<()> {
+    use rustix::net::sockopt;
+
+    sockopt::set_tcp_nodelay(socket, true)?;
+    sockopt::set_socket_keepalive(socket, true)?;
+    sockopt::set_tcp_keepidle(socket, SILENCE / 3)?;
+    sockopt::set_tcp_keepintvl(socket, SILENCE / 6)?;
+    sockopt::set_tcp_keepcnt(socket, 4)?;
+    Ok(sockopt::set_tcp_user_timeout(socket, SILENCE.as_millis() as u32)?)
+}
+
 fn accept<T>(
-    listener: &impl AsFd,
+    listeners: &[BorrowedFd<'_>],
     stop: &StopRequest,
     deadline: Option<Instant>,
     take: impl Fn() -> io::Result<T>,
@@ -207,7 +330,7 @@ fn accept<T>(
     loop {
         match take() {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                match stop.wait_for(listener.as_fd(), PollFlags::IN, deadline)? {
+                match stop.wait_for_any(listeners, PollFlags::IN, deadline)? {
                     Woken::Ready => {}
                     Woken::Stopped => return Err(stopped()),
                     Woken::TimedOut => return Ok(None),
@@ -250,8 +373,8 @@ fn connect_unix(path: &Path, stop: &StopRequest) -> io::Result<Channel> {
 
 /// Tries each address that the name stands for; the last error is the one told.
 fn connect_tcp(address: &str, stop: &StopRequest) -> io::Result<Channel> {
-    let mut last = io::Error::new(io::ErrorKind::NotFound, "the name stands for no address");
-    for address in address.to_socket_addrs()? {
+    let mut last = no_address();
+    for address in resolve(address, stop)? {
         match connect_address(address, stop) {
             Ok(channel) => return Ok(channel),
             Err(error) => last = error,
@@ -274,7 +397,7 @@ fn connect_address(address: SocketAddr, stop: &StopRequest) -> io::Result<Channe
         }
         connected => connected?,
     }
-    rustix::net::sockopt::set_tcp_nodelay(&socket, true)?;
+    prepare_tcp(&socket)?;
     Channel::new(socket, true)
 }
 
@@ -289,9 +412,24 @@ fn inherited(number: i32, fd: Option<OwnedFd>) -> io::Result<Channel> {
     Channel::new(fd, kind == FileType::Socket)
 }
 
-fn shell(command: &str) -> Command {
+/// A shell that runs `command`, and whether it has a process group of its own.
+///
+/// In a group of its own it can be ended whole, and Ctrl-C is ours to handle. But then it is in the
+/// background of a terminal, where nothing can be asked for, such as the password that `ssh` wants.
+/// So a process in the foreground keeps the command beside it.
+fn shell(command: &str) -> (Command, bool) {
     let mut shell = Command::new("/bin/sh");
-    // A group of its own: it can be ended whole, and Ctrl-C is ours to handle.
-    shell.arg("-c").arg(command).process_group(0);
-    shell
+    shell.arg("-c").arg(command);
+    let group = !is_in_the_foreground();
+    if group {
+        shell.process_group(0);
+    }
+    (shell, group)
+}
+
+/// Whether this process may read from its terminal, if it has one.
+fn is_in_the_foreground() -> bool {
+    let flags = OFlags::RDONLY | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let Ok(terminal) = rustix::fs::open("/dev/tty", flags, Mode::empty()) else { return false };
+    rustix::termios::tcgetpgrp(terminal).is_ok_and(|group| group == rustix::process::getpgrp())
 }

@@ -11,7 +11,8 @@ use std::str::FromStr;
 pub enum Uri {
     /// A unix stream socket.
     Unix(PathBuf),
-    /// A TCP address, as `host:port`.
+    /// A TCP address, as `host:port`. Without a host it is any address of this machine to wait at, and
+    /// this machine to connect to.
     Tcp(String),
     /// A file descriptor that this process was started with. The migration closes it.
     Fd(RawFd),
@@ -48,9 +49,7 @@ impl FromStr for Uri {
         match scheme {
             "unix" => Ok(Uri::Unix(rest.into())),
             "tcp" => match rest.rsplit_once(':') {
-                Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => {
-                    Ok(Uri::Tcp(rest.to_owned()))
-                }
+                Some((_, port)) if port.parse::<u16>().is_ok() => Ok(Uri::Tcp(rest.to_owned())),
                 _ => Err(refuse("expected tcp:HOST:PORT with a port from 0 to 65535")),
             },
             "fd" => match rest.parse() {
@@ -63,9 +62,8 @@ impl FromStr for Uri {
                     None => (rest, 0),
                     Some((path, offset)) => (
                         path,
-                        offset
-                            .parse()
-                            .map_err(|_| refuse("the offset is not a number of bytes"))?,
+                        size(offset)
+                            .ok_or_else(|| refuse("the offset is not a number of bytes"))?,
                     ),
                 };
                 Ok(Uri::File { path: path.into(), offset })
@@ -73,6 +71,30 @@ impl FromStr for Uri {
             _ => Err(refuse(FORMS)),
         }
     }
+}
+
+/// Reads a number of bytes as QEMU does (`qemu_strtosz`): decimal with a suffix from B to E, or
+/// hexadecimal without one.
+fn size(text: &str) -> Option<u64> {
+    if let Some(digits) = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
+        let all = !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+        return all.then(|| u64::from_str_radix(digits, 16).ok())?;
+    }
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    if digits.is_empty() || !digits.bytes().all(|digit| digit.is_ascii_digit()) {
+        return None;
+    }
+    let power = match &text[digits.len()..] {
+        "" | "b" | "B" => 0,
+        "k" | "K" => 1,
+        "m" | "M" => 2,
+        "g" | "G" => 3,
+        "t" | "T" => 4,
+        "p" | "P" => 5,
+        "e" | "E" => 6,
+        _ => return None,
+    };
+    digits.parse::<u64>().ok()?.checked_mul(1 << (10 * power))
 }
 
 impl fmt::Display for Uri {
@@ -98,6 +120,7 @@ mod tests {
             "unix:/a/b:c",
             "tcp:127.0.0.1:4444",
             "tcp:[::1]:0",
+            "tcp::4444",
             "fd:3",
             "exec:cat > a, b",
             "file:/a",
@@ -108,18 +131,44 @@ mod tests {
     }
 
     #[test]
+    fn an_offset_is_read_in_qemus_words() {
+        for (text, bytes) in [
+            ("0", 0),
+            ("4096", 4096),
+            ("4096B", 4096),
+            ("4K", 4096),
+            ("4k", 4096),
+            ("0x1000", 4096),
+            ("0X1000", 4096),
+            ("0xB", 11),
+            ("2M", 2 << 20),
+            ("15E", 15 << 60),
+        ] {
+            let uri: Uri = format!("file:/a,offset={text}").parse().expect(text);
+            assert_eq!(uri, Uri::File { path: "/a".into(), offset: bytes }, "{text}");
+        }
+    }
+
+    #[test]
     fn what_is_no_uri_is_refused_with_the_text_in_the_message() {
         for text in [
             "",
             "unix",
             "unix:",
             "tcp:4444",
-            "tcp::1",
             "tcp:h:65536",
             "tcp:h:",
             "fd:x",
             "fd:-1",
             "file:/a,offset=x",
+            "file:/a,offset=",
+            "file:/a,offset=-1",
+            "file:/a,offset=+1",
+            "file:/a,offset=0x",
+            "file:/a,offset=0x+1",
+            "file:/a,offset=4KB",
+            "file:/a,offset=1.5K",
+            "file:/a,offset=99E",
             "rdma:h:1",
             "exec:",
         ] {

@@ -9,6 +9,9 @@ use migration::{CommandError, InitError, Uri};
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
+    /// What was asked for cannot be meant. Exit status 2.
+    #[error("{0}")]
+    Usage(String),
     /// The report has said it.
     #[error("the migration did not work")]
     Reported,

@@ -13,7 +13,7 @@ use migration::{Endpoint, Uri};
 ///
 /// # Safety
 ///
-/// Called once, before the program opens anything: then every descriptor above 2 is one that
+/// Called once, before the program has anything open: then every descriptor above 2 is one that
 /// the process was started with, and has no owner yet.
 pub(crate) unsafe fn endpoint(uri: &Uri) -> io::Result<Endpoint> {
     let Uri::Fd(number) = *uri else {

@@ -20,6 +20,7 @@ mod interrupt;
 mod receive;
 mod record;
 mod report;
+mod same_file;
 mod send;
 mod session;
 mod size;
@@ -45,6 +46,10 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Reported) => ExitCode::FAILURE,
+        Err(Failure::Usage(error)) => {
+            say!("lastref: {error}");
+            ExitCode::from(2)
+        }
         Err(error) => {
             let error = error_chain(&error);
             say!("lastref: {error}");

@@ -13,11 +13,14 @@ use crate::failure::Failure;
 use crate::inherited;
 use crate::interrupt::Interrupt;
 use crate::report::Report;
+use crate::same_file;
+use crate::send::kind;
 use crate::session::Session;
 use crate::watch::watch;
 
 pub(crate) fn run(args: &ReceiveArgs) -> Result<(), Failure> {
-    // SAFETY: nothing was opened yet.
+    same_file::refuse(&args.ram, &args.uri)?;
+    // SAFETY: nothing is open.
     let endpoint = unsafe { inherited::endpoint(&args.uri) }.map_err(Failure::uri(&args.uri))?;
     let interrupt = Interrupt::catch()?;
 
@@ -39,7 +42,13 @@ pub(crate) fn run(args: &ReceiveArgs) -> Result<(), Failure> {
 }
 
 fn create(args: &ReceiveArgs) -> io::Result<(WholeFile, Ram)> {
-    let file = WholeFile::create(&args.ram)?;
+    if let Ok(there) = std::fs::metadata(&args.ram)
+        && !there.is_file()
+    {
+        let kind = kind(there.file_type());
+        return Err(io::Error::other(format!("it is {kind} and not a plain file")));
+    }
+    let file = WholeFile::create_private(&args.ram)?;
     file.as_file().set_len(args.memory as u64)?;
     let ram = Ram::shared(file.as_file())?;
     Ok((file, ram))

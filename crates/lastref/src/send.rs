@@ -1,6 +1,7 @@
 //! `lastref send`: a paused machine whose RAM is a file.
 
 use std::fs::File;
+use std::os::unix::fs::FileTypeExt;
 use std::sync::Arc;
 
 use machine::{NoVm, Ram};
@@ -12,11 +13,13 @@ use crate::failure::Failure;
 use crate::inherited;
 use crate::interrupt::Interrupt;
 use crate::report::Report;
+use crate::same_file;
 use crate::session::Session;
 use crate::watch::watch;
 
 pub(crate) fn run(args: &SendArgs) -> Result<(), Failure> {
-    // SAFETY: nothing was opened yet.
+    same_file::refuse(&args.ram, &args.uri)?;
+    // SAFETY: nothing is open.
     let endpoint = unsafe { inherited::endpoint(&args.uri) }.map_err(Failure::uri(&args.uri))?;
     let interrupt = Interrupt::catch()?;
 
@@ -41,10 +44,28 @@ pub(crate) fn run(args: &SendArgs) -> Result<(), Failure> {
     report.finish(args.json)
 }
 
+/// What a file that is no plain one is called.
+pub(crate) fn kind(of: std::fs::FileType) -> &'static str {
+    if of.is_dir() {
+        "a folder"
+    } else if of.is_block_device() {
+        "a block device"
+    } else if of.is_char_device() {
+        "a character device"
+    } else if of.is_fifo() {
+        "a named pipe"
+    } else if of.is_socket() {
+        "a socket"
+    } else {
+        "something else"
+    }
+}
+
 fn open(args: &SendArgs) -> std::io::Result<Ram> {
     let metadata = std::fs::metadata(&args.ram)?;
     if !metadata.is_file() {
-        return Err(std::io::Error::other("it is not a plain file"));
+        let kind = kind(metadata.file_type());
+        return Err(std::io::Error::other(format!("it is {kind} and not a plain file")));
     }
     let bytes = metadata.len();
     if bytes == 0 || !bytes.is_multiple_of(4096) {

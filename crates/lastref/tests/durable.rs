@@ -35,7 +35,7 @@ enum Spoilt {
     Folder,
     /// The folder of FILE has gone.
     Gone,
-    /// FILE is somebody else's, in a folder with the sticky bit.
+    /// FILE is somebody else's by now, in a folder with the sticky bit.
     Sticky,
 }
 
@@ -56,7 +56,6 @@ impl Spoilt {
         fs::create_dir(folder).expect("a new folder");
         if self == Spoilt::Sticky {
             fs::set_permissions(folder, Permissions::from_mode(0o1777)).expect("our own folder");
-            fs::write(file, "somebody else's").expect("a file");
         }
     }
 
@@ -66,7 +65,7 @@ impl Spoilt {
             Spoilt::Gone => {
                 fs::remove_dir_all(file.parent().expect("a file in a folder")).expect("our own");
             }
-            Spoilt::Sticky => {}
+            Spoilt::Sticky => fs::write(file, "somebody else's").expect("a file"),
         }
     }
 }

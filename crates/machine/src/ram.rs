@@ -63,14 +63,15 @@ impl Ram {
         Ok(Ram { map, backing })
     }
 
-    /// What `file` holds; stores stay in this process.
+    /// What `file` holds; stores stay in this process. No memory is set aside for them, since a
+    /// sender stores nothing: the file may be larger than there is memory.
     ///
     /// # Errors
     ///
     /// If it cannot be mapped for reading.
     pub fn private(file: &File) -> io::Result<Self> {
         // SAFETY: a file that others change gives other words, which atomics may read.
-        let map = unsafe { MmapOptions::new().map_copy(file)? };
+        let map = unsafe { MmapOptions::new().no_reserve_swap().map_copy(file)? };
         Ok(Ram { map: MmapRaw::from(map), backing: Backing::Private(Holes::of(file)) })
     }
 

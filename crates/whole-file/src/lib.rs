@@ -16,10 +16,10 @@
 //! ```
 #![forbid(unsafe_code)]
 
-use std::fs::{self, File, OpenOptions, Permissions};
+use std::fs::{self, File, Metadata, OpenOptions, Permissions};
 use std::io;
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, CWD, Mode, OFlags};
@@ -27,6 +27,9 @@ use tempfile::NamedTempFile;
 
 /// Read and write for everybody whom the process's mask leaves it.
 const MODE: u32 = 0o666;
+
+/// Read and write for the owner alone.
+const PRIVATE: u32 = 0o600;
 
 /// A file on its way. It takes its name when it is complete; dropped before, it is gone, and what
 /// had the name is as it was. (What is no plain file is written to at once, and keeps what it got.)
@@ -48,27 +51,47 @@ enum Unfinished {
 }
 
 impl WholeFile {
-    /// Sees that there can be a file at `path`, in place of what is there. A symbolic link that
-    /// leads to a file stays; the file behind it is what is replaced. What is no plain file is
-    /// written to at once.
+    /// Sees that there can be a file at `path`, in place of what is there. What is replaced hands its
+    /// mode and its owner on. A symbolic link stays; the file that it leads to is what is made or
+    /// replaced. What is no plain file is written to at once.
     ///
     /// # Errors
     ///
-    /// If there can be no such file, or `path` is a folder, or a pipe that nobody reads.
+    /// If there can be no such file, or `path` is a folder, or a pipe that nobody reads, or a file
+    /// of somebody else to whom the new one could not be given.
     pub fn create(path: &Path) -> io::Result<Self> {
+        Self::with_mode(path, MODE)
+    }
+
+    /// Does the same, and makes a new file for its owner alone: one that holds a guest's memory.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`create`](WholeFile::create).
+    pub fn create_private(path: &Path) -> io::Result<Self> {
+        Self::with_mode(path, PRIVATE)
+    }
+
+    fn with_mode(path: &Path, mode: u32) -> io::Result<Self> {
         let path = match fs::metadata(path) {
             Ok(there) if there.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
             Ok(there) if !there.is_file() => {
                 let file = Unfinished::InPlace(open_in_place(path)?);
                 return Ok(WholeFile { path: path.to_owned(), file });
             }
-            Ok(_) => path.canonicalize()?,
-            Err(_) => path.to_owned(),
+            Ok(there) => {
+                let user = rustix::process::geteuid();
+                if there.uid() != user.as_raw() && !user.is_root() {
+                    return Err(io::Error::new(io::ErrorKind::PermissionDenied, SOMEBODY_ELSES));
+                }
+                path.canonicalize()?
+            }
+            Err(_) => behind_links(path)?,
         };
         // Whatever is in the way of the one, the other tells it, or does without.
-        let file = match nameless(folder(&path)) {
+        let file = match nameless(folder(&path), mode) {
             Some(file) => Unfinished::Nameless(file),
-            None => Unfinished::Named(named(folder(&path))?),
+            None => Unfinished::Named(named(folder(&path), mode)?),
         };
         Ok(WholeFile { path, file })
     }
@@ -88,6 +111,11 @@ impl WholeFile {
     ///
     /// If it cannot take the name. It is lost then.
     pub fn persist(self) -> io::Result<()> {
+        if !matches!(self.file, Unfinished::InPlace(_))
+            && let Ok(before) = fs::symlink_metadata(&self.path)
+        {
+            take_after(self.as_file(), &before)?;
+        }
         let WholeFile { path, file } = self;
         match file {
             Unfinished::InPlace(_) => Ok(()),
@@ -105,6 +133,33 @@ impl WholeFile {
     }
 }
 
+/// Why a file is not replaced.
+const SOMEBODY_ELSES: &str = "it is somebody else's, who would not own the new one";
+
+/// Gives a new file the mode and the owner of the one that it replaces.
+fn take_after(file: &File, before: &Metadata) -> io::Result<()> {
+    let now = file.metadata()?;
+    if (now.uid(), now.gid()) != (before.uid(), before.gid()) {
+        std::os::unix::fs::fchown(file, Some(before.uid()), Some(before.gid()))?;
+    }
+    file.set_permissions(before.permissions())
+}
+
+/// Where a symbolic link leads that leads to no file yet.
+fn behind_links(path: &Path) -> io::Result<PathBuf> {
+    /// As many as Linux follows.
+    const MOST: usize = 40;
+
+    let mut path = path.to_owned();
+    for _ in 0..MOST {
+        match fs::read_link(&path) {
+            Ok(next) => path = folder(&path).join(next),
+            Err(_) => return Ok(path),
+        }
+    }
+    Err(rustix::io::Errno::LOOP.into())
+}
+
 fn folder(path: &Path) -> &Path {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     folder.unwrap_or(Path::new("."))
@@ -117,14 +172,14 @@ fn names<'a>() -> tempfile::Builder<'a, 'a> {
     names
 }
 
-fn named(folder: &Path) -> io::Result<NamedTempFile> {
-    names().permissions(Permissions::from_mode(MODE)).tempfile_in(folder)
+fn named(folder: &Path, mode: u32) -> io::Result<NamedTempFile> {
+    names().permissions(Permissions::from_mode(mode)).tempfile_in(folder)
 }
 
 /// A file that has no name and can get one, if there can be one in `folder`.
-fn nameless(folder: &Path) -> Option<File> {
+fn nameless(folder: &Path, mode: u32) -> Option<File> {
     let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
-    let file = File::from(rustix::fs::open(folder, flags, Mode::from_raw_mode(MODE)).ok()?);
+    let file = File::from(rustix::fs::open(folder, flags, Mode::from_raw_mode(mode)).ok()?);
     // Where `/proc` is not mounted it could not.
     by_descriptor(&file).exists().then_some(file)
 }
@@ -159,8 +214,9 @@ mod tests {
 
     /// A file of each kind that is to be at `path`.
     fn kinds(path: &Path) -> [WholeFile; 2] {
-        let nameless = nameless(folder(path)).expect("a file system that has files without a name");
-        let named = named(folder(path)).unwrap();
+        let nameless =
+            nameless(folder(path), MODE).expect("a file system that has files without a name");
+        let named = named(folder(path), MODE).unwrap();
         [Unfinished::Nameless(nameless), Unfinished::Named(named)]
             .map(|file| WholeFile { path: path.to_owned(), file })
     }
@@ -208,6 +264,45 @@ mod tests {
         new.persist().unwrap();
         assert_eq!(fs::read_to_string(&file).unwrap(), "new");
         assert_eq!(fs::read_link(&link).unwrap(), Path::new("file"));
+    }
+
+    #[test]
+    fn a_link_that_leads_to_nothing_yet_leads_to_the_new_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let [file, link, first] = ["file", "link", "first"].map(|name| folder.path().join(name));
+        symlink("file", &link).unwrap();
+        symlink(&link, &first).unwrap();
+        let new = WholeFile::create(&first).unwrap();
+        new.as_file().write_all(b"new").unwrap();
+        new.persist().unwrap();
+        assert!(fs::symlink_metadata(&file).unwrap().is_file());
+        assert_eq!(fs::read_to_string(&first).unwrap(), "new");
+        symlink("round", folder.path().join("round")).unwrap();
+        WholeFile::create(&folder.path().join("round")).expect_err("round and round");
+    }
+
+    #[test]
+    fn what_exists_keeps_its_mode_and_owner_and_what_is_private_is_the_owners() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        let mode = || fs::metadata(&path).unwrap().permissions().mode() & 0o7777;
+        WholeFile::create_private(&path).unwrap().persist().unwrap();
+        assert_eq!(mode(), 0o600);
+        for kept in [0o640, 0o600, 0o444] {
+            fs::set_permissions(&path, Permissions::from_mode(kept)).unwrap();
+            for file in kinds(&path) {
+                file.persist().unwrap();
+                assert_eq!(mode(), kept);
+            }
+        }
+        if rustix::process::geteuid().is_root() {
+            std::os::unix::fs::chown(&path, Some(65534), Some(65534)).unwrap();
+            WholeFile::create(&path).unwrap().persist().unwrap();
+            let now = fs::metadata(&path).unwrap();
+            assert_eq!((now.uid(), now.gid()), (65534, 65534));
+        } else {
+            println!("SKIPPED: a file of somebody else, since this is not root");
+        }
     }
 
     #[test]

@@ -124,7 +124,7 @@ impl Connected {
             return Err(MigrationError::OneChannel { uri });
         }
         let cannot = |source| MigrationError::Listen { uri: uri.clone(), source };
-        let mut listener = endpoint.listen().map_err(cannot)?;
+        let mut listener = endpoint.listen(&side.stop).map_err(cannot)?;
         attempt::hold_back_sigpipe();
         if let Some(address) = listener.address() {
             side.progress.set_socket_address(address);
@@ -146,7 +146,7 @@ impl Connected {
     ///
     /// If the stream ends early or is not one for this machine, or a device refuses its state.
     pub fn load(self, thread: &mut BqlUnlocked) -> Result<Loaded, MigrationError> {
-        let Connected { begun, waiting, channel, multifd } = self;
+        let Connected { begun, waiting, mut channel, multifd } = self;
         let state = begun.state();
         let mut answers = Answers { channel: &channel, open: false };
         let reader = ChannelReader::new(&channel, &state.incoming.stop);
@@ -159,7 +159,11 @@ impl Connected {
             }
             Err(error) => {
                 answers.say_failed(state);
-                Err(error)
+                drop(input);
+                Err(match channel.failed_command(&state.incoming.stop) {
+                    Some(status) => MigrationError::Command { status, source: Box::new(error) },
+                    None => error,
+                })
             }
         }
     }

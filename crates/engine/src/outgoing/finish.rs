@@ -51,7 +51,11 @@ pub struct Failed {
 }
 
 impl Failed {
-    pub(super) fn new(begun: Begun, stream: Stream, error: MigrationError) -> Self {
+    pub(super) fn new(begun: Begun, mut stream: Stream, error: MigrationError) -> Self {
+        let error = match stream.failed_command(begun.state()) {
+            Some(status) => MigrationError::Command { status, source: Box::new(error) },
+            None => error,
+        };
         Failed { begun, stream: Some(Box::new(stream)), stopped: None, error: Box::new(error) }
     }
 

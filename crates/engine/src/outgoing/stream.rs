@@ -1,6 +1,7 @@
 //! The stream on its way out: counts what was sent and keeps to the bandwidth limit.
 
 use std::io;
+use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
 use crate::channel::Channel;
@@ -42,6 +43,12 @@ impl Stream {
     /// The channels beside the main one, with capability `multifd`.
     pub(super) fn senders(&self) -> Option<&Senders> {
         self.senders.as_ref()
+    }
+
+    /// How the command failed that takes the stream, if there is one and it did so by itself.
+    pub(super) fn failed_command(&mut self, state: &MigrationState) -> Option<ExitStatus> {
+        let stop = &state.outgoing.stop;
+        if stop.is_requested() { None } else { self.channel.failed_command(stop) }
     }
 
     /// Bytes that went over all channels.
