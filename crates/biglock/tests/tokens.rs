@@ -80,6 +80,20 @@ fn different_locks_are_attached_independently() {
 }
 
 #[test]
+fn a_token_given_back_leaves_the_threads_other_tokens() {
+    lock!(A);
+    lock!(B);
+    let a = Unlocked::<A>::attach().expect("A");
+    let b = Unlocked::<B>::attach().expect("B");
+    drop(a);
+    assert_eq!(Unlocked::<B>::attach().err(), Some(AttachError::AlreadyAttached));
+    let a = Unlocked::<A>::attach().expect("A was given back");
+    drop(b);
+    assert_eq!(Unlocked::<A>::attach().err(), Some(AttachError::AlreadyAttached));
+    drop(a);
+}
+
+#[test]
 fn no_write_is_lost_between_threads() {
     lock!(L);
     static COUNT: Guarded<u64, L> = Guarded::new(0);
