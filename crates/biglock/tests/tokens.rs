@@ -370,6 +370,42 @@ fn a_lent_guard_may_release_the_lock_and_leaves_it_held() {
     assert!(Unlocked::<L>::attach().is_err(), "the thread has its token still");
 }
 
+#[test]
+fn a_guard_is_lent_on_top_of_a_token_that_was_handed_over() {
+    static C_LOCK: CLock = CLock::new();
+    enum L {}
+    impl Lock for L {
+        type Backend = CLock;
+        const LOCK: &'static CLock = &C_LOCK;
+    }
+    /// Has the token for the call, in which C calls back.
+    fn call_out(_handed_over: &mut Unlocked<L>) {
+        assert!(C_LOCK.c_locked());
+        // SAFETY: the lock is held, and the token is handed over until this returns.
+        unsafe {
+            Guard::<L>::lend(|guard| {
+                guard.unlocked(|_| assert!(!C_LOCK.c_locked()));
+                assert!(C_LOCK.c_locked());
+            });
+        }
+        assert!(C_LOCK.c_locked());
+    }
+
+    let mut token = Unlocked::<L>::attach().expect("first attach");
+    C_LOCK.c_lock();
+    call_out(&mut token);
+    C_LOCK.c_unlock();
+
+    let mut guard = token.lock();
+    guard.unlocked(|token| {
+        std::mem::forget(token.lock());
+        call_out(token);
+    });
+    assert!(C_LOCK.c_locked(), "by the leaked guard, with which this one goes on");
+    drop(guard);
+    assert!(!C_LOCK.c_locked(), "each lock was released once");
+}
+
 /// A backend whose release unwinds, against its duty.
 struct PanicsOnRelease(StdMutex);
 

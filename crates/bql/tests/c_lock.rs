@@ -151,3 +151,15 @@ fn a_guard_whose_lock_c_released_ends_the_process() {
         drop(guard);
     });
 }
+
+#[test]
+fn a_token_that_locks_while_a_guard_is_lent_ends_the_process() {
+    let name = "a_token_that_locks_while_a_guard_is_lent_ends_the_process";
+    ends_with(name, "this thread holds it already", || {
+        let mut thread = BqlUnlocked::attach().expect("first attach");
+        bql_lock();
+        // SAFETY: locked on the line above. That the token locks breaks duty 2, which this
+        // backend sees before there is a second guard.
+        unsafe { BqlGuard::lend(|_| drop(thread.lock())) }
+    });
+}
