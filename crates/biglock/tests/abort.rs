@@ -25,6 +25,9 @@ struct Unwinds;
 
 struct Held;
 
+/// The limit that runs out; no other does.
+const RUNS_OUT: Duration = Duration::from_millis(7);
+
 // SAFETY: 1 and 2: no test starts a second thread that locks. 3 is what the tests break, and
 // what the crate answers by an abort. 4: each test attaches once. 5: nothing is kept.
 unsafe impl Backend for Unwinds {
@@ -53,8 +56,8 @@ unsafe impl Wait for Unwinds {
         Held
     }
 
-    fn wait_timeout(&'static self, condvar: &(), held: Held, _: Duration) -> (Held, bool) {
-        (self.wait(condvar, held), true)
+    fn wait_timeout(&'static self, condvar: &(), held: Held, limit: Duration) -> (Held, bool) {
+        (self.wait(condvar, held), limit == RUNS_OUT)
     }
 
     fn notify_one((): &()) {}
@@ -129,7 +132,8 @@ fn a_wait_that_returns_takes_no_lock_again() {
     let mut thread = Unlocked::<L>::attach().expect("the one token");
     let mut guard = thread.lock();
     Condvar::<L>::new().wait(&mut guard);
-    assert!(Condvar::<L>::new().wait_timeout(&mut guard, Duration::ZERO));
+    assert!(Condvar::<L>::new().wait_timeout(&mut guard, RUNS_OUT));
+    assert!(!Condvar::<L>::new().wait_timeout(&mut guard, 2 * RUNS_OUT));
     assert_eq!(LOCKS_LEFT.get(), 0);
 }
 
