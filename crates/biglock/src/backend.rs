@@ -102,7 +102,8 @@ pub unsafe trait Foreign: Backend {
     ///
     /// # Safety
     ///
-    /// The calling thread holds the lock, and no other `Held` of it lives.
+    /// The calling thread holds the lock. While the value lives no other `Held` of the lock is
+    /// used or dropped; one may live, in a token that called out.
     unsafe fn assume_held(&'static self) -> Self::Held;
 }
 

@@ -120,9 +120,18 @@ where
     ///
     /// # Safety
     ///
-    /// The calling thread holds the lock. It has no token of its own, or one whose guard is
-    /// borrowed mutably until this returns: Rust code that called out and may be called back
-    /// handed over its `&mut Guard` for the call.
+    /// 1. The calling thread holds the lock.
+    /// 2. The thread uses no other guard of the lock: until this returns or unwinds, no token
+    ///    that it had before locks or is dropped, no guard that it had before is used or
+    ///    dropped, and what was borrowed from such a guard is never used again.
+    ///
+    /// A thread without a token keeps duty 2. So does Rust code that called out and may be
+    /// called back, if it handed over its `&mut Guard` for the call. Inside
+    /// [`unlocked`](Guard::unlocked) that guard is not enough, for the closure's token could
+    /// lock, or adopt the lock of a leaked guard: there the code hands over that token.
+    ///
+    /// Duty 2 has no run-time check. A backend may refuse to lock on a thread that holds the
+    /// lock, but a token whose guard was leaked does not ask it.
     pub unsafe fn lend<R>(f: impl FnOnce(&mut Guard<'_, L>) -> R) -> R {
         struct Detach<L: Lock>(Brand<L>);
         impl<L: Lock> Drop for Detach<L> {
@@ -131,7 +140,8 @@ where
             }
         }
         let _detach = L::LOCK.attach(FromTokens::NEW).is_ok().then(|| Detach::<L>(Brand::NEW));
-        // SAFETY: the caller holds the lock and no other guard of it is usable.
+        // SAFETY: the caller holds the lock (duty 1), and what else stands for it on this thread
+        // is neither used nor dropped until this returns (duty 2).
         let held = unsafe { L::LOCK.assume_held() };
         let mut thread = ManuallyDrop::new(Unlocked::with(Some(held)));
         // Neither the guard nor the token is dropped: the lock is the caller's.

@@ -1,8 +1,8 @@
 //! What the tokens promise at run time; what they promise at compile time stands in ui-tests.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
@@ -53,9 +53,61 @@ fn assert_free<L: Lock<Backend = StdMutex>>() {
 fn a_second_attach_is_an_error_and_not_a_deadlock() {
     lock!(L);
     let token = Unlocked::<L>::attach().expect("first attach");
-    assert_eq!(Unlocked::<L>::attach().err(), Some(AttachError::AlreadyAttached));
+    for _ in 0..2 {
+        // The first refusal leaves the thread attached.
+        assert_eq!(Unlocked::<L>::attach().err(), Some(AttachError::AlreadyAttached));
+    }
     drop(token);
     assert!(Unlocked::<L>::attach().is_ok(), "given back, so free again");
+}
+
+#[test]
+fn a_thread_that_ends_is_given_no_token_and_may_give_one_back() {
+    lock!(Early);
+    lock!(Late);
+    /// Dropped with the thread's other values, after the list of locks: that is younger.
+    struct AtTheEnd {
+        report: mpsc::Sender<Option<AttachError>>,
+        token: Option<Unlocked<Early>>,
+    }
+    impl Drop for AtTheEnd {
+        fn drop(&mut self) {
+            let refused = Unlocked::<Late>::attach().err();
+            drop(self.token.take());
+            self.report.send(refused).expect("the test waits");
+        }
+    }
+    thread_local! {
+        static AT_THE_END: RefCell<Option<AtTheEnd>> = const { RefCell::new(None) };
+    }
+    let (report, reports) = mpsc::channel();
+    thread::spawn(move || {
+        AT_THE_END.set(Some(AtTheEnd { report, token: None }));
+        let mut token = Unlocked::<Early>::attach().expect("a new thread");
+        std::mem::forget(token.lock());
+        AT_THE_END.with_borrow_mut(|end| end.as_mut().expect("just set").token = Some(token));
+    });
+    assert_eq!(reports.recv().expect("the thread ends"), Some(AttachError::ThreadExiting));
+    assert_free::<Early>();
+}
+
+#[test]
+fn each_refusal_has_its_words() {
+    let exiting = AttachError::ThreadExiting.to_string();
+    assert_eq!(exiting, "this thread is ending and cannot attach to the lock");
+    let attached = AttachError::AlreadyAttached.to_string();
+    assert_eq!(attached, "this thread is attached to the lock already");
+}
+
+/// Printing needs no lock, so it cannot look at what the lock protects.
+#[test]
+fn what_is_printed_is_the_type_and_not_the_data() {
+    lock!(L);
+    let mut thread = Unlocked::<L>::attach().expect("first attach");
+    assert_eq!(format!("{:?}", Guarded::<u32, L>::new(7)), "Guarded { .. }");
+    assert_eq!(format!("{:?}", Condvar::<L>::new()), "Condvar { .. }");
+    assert_eq!(format!("{thread:?}"), "Unlocked { .. }");
+    assert_eq!(format!("{:?}", thread.lock()), "Guard { .. }");
 }
 
 #[test]
@@ -77,6 +129,20 @@ fn different_locks_are_attached_independently() {
     let mut a = Unlocked::<A>::attach().expect("A");
     let mut b = Unlocked::<B>::attach().expect("B");
     let (_a, _b) = (a.lock(), b.lock());
+}
+
+#[test]
+fn a_token_given_back_leaves_the_threads_other_tokens() {
+    lock!(A);
+    lock!(B);
+    let a = Unlocked::<A>::attach().expect("A");
+    let b = Unlocked::<B>::attach().expect("B");
+    drop(a);
+    assert_eq!(Unlocked::<B>::attach().err(), Some(AttachError::AlreadyAttached));
+    let a = Unlocked::<A>::attach().expect("A was given back");
+    drop(b);
+    assert_eq!(Unlocked::<A>::attach().err(), Some(AttachError::AlreadyAttached));
+    drop(a);
 }
 
 #[test]
@@ -222,6 +288,153 @@ fn a_wait_releases_the_lock_and_wakes_with_it() {
     other.join().expect("no panic");
 }
 
+/// Longer than any test takes. Only a fault makes a test wait for so long.
+const LONG: Duration = Duration::from_secs(20);
+
+/// Threads that wait for a condition, and what they are woken by.
+struct Waiters<L: Lock<Backend = StdMutex>> {
+    waiting: &'static Guarded<u32, L>,
+    ready: &'static Guarded<bool, L>,
+    condvar: &'static Condvar<L>,
+}
+
+impl<L: Lock<Backend = StdMutex>> Clone for Waiters<L> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<L: Lock<Backend = StdMutex>> Copy for Waiters<L> {}
+
+impl<L: Lock<Backend = StdMutex>> Waiters<L> {
+    fn new() -> Self {
+        Waiters {
+            waiting: Box::leak(Box::default()),
+            ready: Box::leak(Box::default()),
+            condvar: Box::leak(Box::default()),
+        }
+    }
+
+    /// Starts `count` threads. When this returns each has let the lock go in its wait.
+    fn start(
+        self,
+        guard: &mut Guard<'_, L>,
+        count: u32,
+        wait: fn(Self, &mut Guard<'_, L>),
+    ) -> mpsc::Receiver<()> {
+        let (woken, report) = mpsc::channel();
+        for _ in 0..count {
+            let woken = woken.clone();
+            thread::spawn(move || {
+                let mut thread = Unlocked::<L>::attach().expect("a new thread");
+                let mut guard = thread.lock();
+                *self.waiting.borrow_mut(&mut guard) += 1;
+                wait(self, &mut guard);
+                drop(guard);
+                woken.send(()).expect("the test waits");
+            });
+        }
+        while *self.waiting.borrow(guard) < count {
+            guard.unlocked(|_| thread::yield_now());
+        }
+        report
+    }
+
+    fn wait(self, guard: &mut Guard<'_, L>) {
+        self.condvar.wait_while(guard, |guard| !*self.ready.borrow(guard));
+    }
+}
+
+#[test]
+fn notify_one_wakes_a_waiting_thread() {
+    lock!(L);
+    let waiters = Waiters::<L>::new();
+    let mut thread = Unlocked::<L>::attach().expect("first attach");
+    let mut guard = thread.lock();
+    let woken = waiters.start(&mut guard, 1, Waiters::wait);
+    *waiters.ready.borrow_mut(&mut guard) = true;
+    waiters.condvar.notify_one();
+    guard.unlocked(|_| woken.recv_timeout(LONG).expect("it wakes"));
+}
+
+#[test]
+fn notify_all_wakes_every_waiting_thread() {
+    lock!(L);
+    let waiters = Waiters::<L>::new();
+    let mut thread = Unlocked::<L>::attach().expect("first attach");
+    let mut guard = thread.lock();
+    let woken = waiters.start(&mut guard, 3, Waiters::wait);
+    *waiters.ready.borrow_mut(&mut guard) = true;
+    waiters.condvar.notify_all();
+    guard.unlocked(|_| {
+        for _ in 0..3 {
+            woken.recv_timeout(LONG).expect("each wakes");
+        }
+    });
+}
+
+#[test]
+fn a_wait_that_is_notified_before_its_limit_says_so() {
+    lock!(L);
+    let waiters = Waiters::<L>::new();
+    let mut thread = Unlocked::<L>::attach().expect("first attach");
+    let mut guard = thread.lock();
+    let woken = waiters.start(&mut guard, 1, |waiters, guard| {
+        while !*waiters.ready.borrow(guard) {
+            assert!(!waiters.condvar.wait_timeout(guard, 2 * LONG), "the limit did not run out");
+        }
+    });
+    *waiters.ready.borrow_mut(&mut guard) = true;
+    waiters.condvar.notify_one();
+    guard.unlocked(|_| woken.recv_timeout(LONG).expect("it wakes, and its assertion holds"));
+}
+
+#[test]
+fn a_thread_that_is_woken_too_early_waits_again() {
+    lock!(L);
+    static LOOKS: AtomicUsize = AtomicUsize::new(0);
+    let waiters = Waiters::<L>::new();
+    let mut thread = Unlocked::<L>::attach().expect("first attach");
+    let mut guard = thread.lock();
+    let woken = waiters.start(&mut guard, 1, |waiters, guard| {
+        waiters.condvar.wait_while(guard, |guard| {
+            LOOKS.fetch_add(1, Ordering::SeqCst);
+            !*waiters.ready.borrow(guard)
+        });
+    });
+    while LOOKS.load(Ordering::SeqCst) < 3 {
+        waiters.condvar.notify_all();
+        guard.unlocked(|_| thread::yield_now());
+        assert!(woken.try_recv().is_err(), "it went on while the condition was true");
+    }
+    *waiters.ready.borrow_mut(&mut guard) = true;
+    waiters.condvar.notify_all();
+    guard.unlocked(|_| woken.recv_timeout(LONG).expect("it wakes"));
+}
+
+#[test]
+fn a_wait_wakes_as_ever_after_another_thread_panicked_with_the_lock() {
+    lock!(L);
+    for wait in [Waiters::wait as fn(Waiters<L>, &mut Guard<'_, L>), |waiters, guard| {
+        while !*waiters.ready.borrow(guard) {
+            waiters.condvar.wait_timeout(guard, 2 * LONG);
+        }
+    }] {
+        let waiters = Waiters::<L>::new();
+        let mut thread = Unlocked::<L>::attach().expect("first attach");
+        let woken = waiters.start(&mut thread.lock(), 1, wait);
+        let panicked = thread::spawn(move || {
+            let mut thread = Unlocked::<L>::attach().expect("a new thread");
+            let mut guard = thread.lock();
+            *waiters.ready.borrow_mut(&mut guard) = true;
+            waiters.condvar.notify_all();
+            panic!("with the lock held");
+        });
+        assert!(panicked.join().is_err());
+        woken.recv_timeout(LONG).expect("it wakes");
+    }
+}
+
 #[test]
 fn a_panic_with_the_lock_held_releases_it_and_poisons_nothing() {
     lock!(L);
@@ -356,6 +569,42 @@ fn a_lent_guard_may_release_the_lock_and_leaves_it_held() {
     assert!(Unlocked::<L>::attach().is_err(), "the thread has its token still");
 }
 
+#[test]
+fn a_guard_is_lent_on_top_of_a_token_that_was_handed_over() {
+    static C_LOCK: CLock = CLock::new();
+    enum L {}
+    impl Lock for L {
+        type Backend = CLock;
+        const LOCK: &'static CLock = &C_LOCK;
+    }
+    /// Has the token for the call, in which C calls back.
+    fn call_out(_handed_over: &mut Unlocked<L>) {
+        assert!(C_LOCK.c_locked());
+        // SAFETY: the lock is held, and the token is handed over until this returns.
+        unsafe {
+            Guard::<L>::lend(|guard| {
+                guard.unlocked(|_| assert!(!C_LOCK.c_locked()));
+                assert!(C_LOCK.c_locked());
+            });
+        }
+        assert!(C_LOCK.c_locked());
+    }
+
+    let mut token = Unlocked::<L>::attach().expect("first attach");
+    C_LOCK.c_lock();
+    call_out(&mut token);
+    C_LOCK.c_unlock();
+
+    let mut guard = token.lock();
+    guard.unlocked(|token| {
+        std::mem::forget(token.lock());
+        call_out(token);
+    });
+    assert!(C_LOCK.c_locked(), "by the leaked guard, with which this one goes on");
+    drop(guard);
+    assert!(!C_LOCK.c_locked(), "each lock was released once");
+}
+
 /// A backend whose release unwinds, against its duty.
 struct PanicsOnRelease(StdMutex);
 
@@ -405,4 +654,56 @@ fn a_release_that_unwinds_in_unlocked_leaves_no_guard_without_the_lock() {
     let unwound = catch_unwind(AssertUnwindSafe(|| guard.unlocked(|_| ())));
     assert!(unwound.is_err());
     assert!(is_held::<Probe>());
+}
+
+/// A backend that notes what it is asked to do.
+struct Notes;
+
+static NOTED: Mutex<Vec<&str>> = Mutex::new(Vec::new());
+
+fn note(what: &'static str) {
+    NOTED.lock().expect("nobody panics with it").push(what);
+}
+
+struct NotesRelease;
+
+impl Drop for NotesRelease {
+    fn drop(&mut self) {
+        note("release");
+    }
+}
+
+// SAFETY: 1 and 2: one test locks it, on one thread. 3: nothing panics. 4: that test attaches
+// once. 5: nothing is kept.
+unsafe impl Backend for Notes {
+    type Held = NotesRelease;
+    fn lock(&'static self, _: FromTokens) -> NotesRelease {
+        note("lock");
+        NotesRelease
+    }
+    fn attach(&'static self, _: FromTokens) -> Result<(), AttachError> {
+        note("attach");
+        Ok(())
+    }
+    fn detach(&'static self, _: FromTokens) {
+        note("detach");
+    }
+}
+
+#[test]
+fn a_token_releases_what_was_leaked_before_it_detaches() {
+    enum L {}
+    impl Lock for L {
+        type Backend = Notes;
+        const LOCK: &'static Notes = &Notes;
+    }
+    let mut thread = Unlocked::<L>::attach().expect("first attach");
+    thread.lock().unlocked(|_| note("unlocked"));
+    std::mem::forget(thread.lock());
+    drop(thread);
+    let noted = NOTED.lock().expect("nobody panics with it");
+    assert_eq!(
+        *noted,
+        ["attach", "lock", "release", "unlocked", "lock", "release", "lock", "release", "detach"]
+    );
 }

@@ -72,7 +72,8 @@ impl CLock {
 ///
 /// # Invariants
 ///
-/// It is made on a thread that holds the lock, one at a time, and stays there.
+/// It is made on a thread that holds the lock, and stays there. Of several only the last is used
+/// or dropped; the others are in tokens that called out.
 #[derive(Debug)]
 pub struct Held {
     _thread: PhantomData<*mut ()>,
@@ -83,8 +84,8 @@ impl Drop for Held {
         if !bql_locked() {
             die("it was released in C while Rust had it");
         }
-        // SAFETY: this thread holds the lock, as was just asked, and by the invariant no
-        // other value of Rust stands for it.
+        // SAFETY: this thread holds the lock, as was just asked, and by the invariant nobody
+        // uses another value that stands for it.
         unsafe { bql_unlock() }
     }
 }

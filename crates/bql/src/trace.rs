@@ -28,6 +28,8 @@ pub struct Hold {
 
 /// Begins to note who holds the BQL, from the next time that it is taken.
 pub fn start() {
+    // Whoever held the lock at the last `stop` has noted it since.
+    BQL.holds.lock().unwrap_or_else(PoisonError::into_inner).clear();
     BQL.notes.store(true, Ordering::Relaxed);
 }
 

@@ -1,42 +1,16 @@
-//! The tokens over a lock that is not ours, with the C program played by this file.
+//! The tokens over a lock that is not ours, with the C program played by a module of the tests.
 
-use std::cell::Cell;
 use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
-use std::sync::{Condvar, Mutex};
 use std::thread;
 use std::time::Duration;
 
 use bql::c_lock::is_locked;
 use bql::{BqlCondvar, BqlGuard, BqlGuarded, BqlUnlocked};
 
-/// Whether somebody has the lock.
-static TAKEN: Mutex<bool> = Mutex::new(false);
-static RELEASED: Condvar = Condvar::new();
+use c_program::{bql_lock, bql_unlock};
 
-thread_local! {
-    static MINE: Cell<bool> = const { Cell::new(false) };
-}
-
-#[unsafe(no_mangle)]
-extern "C" fn bql_lock() {
-    let taken = TAKEN.lock().expect("nobody panics with it");
-    let mut taken = RELEASED.wait_while(taken, |taken| *taken).expect("nobody panics with it");
-    *taken = true;
-    MINE.set(true);
-}
-
-#[unsafe(no_mangle)]
-extern "C" fn bql_unlock() {
-    MINE.set(false);
-    *TAKEN.lock().expect("nobody panics with it") = false;
-    RELEASED.notify_one();
-}
-
-#[unsafe(no_mangle)]
-extern "C" fn bql_locked() -> bool {
-    MINE.get()
-}
+mod c_program;
 
 #[test]
 fn a_guard_holds_the_lock_of_c() {
@@ -103,6 +77,35 @@ fn a_wait_releases_the_lock_of_c_and_misses_no_notification() {
     });
 }
 
+/// A condition of this lock sleeps until it is notified, and does not wake for no reason.
+#[test]
+fn a_wait_for_the_lock_of_c_ends_with_a_notification_and_not_before() {
+    static NOTIFIED: BqlGuarded<bool> = BqlGuarded::new(false);
+    static WAITING: BqlGuarded<bool> = BqlGuarded::new(false);
+    let changed = BqlCondvar::new();
+    for _ in 0..200 {
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                let mut thread = BqlUnlocked::attach().expect("first attach");
+                let mut guard = thread.lock();
+                *WAITING.borrow_mut(&mut guard) = true;
+                changed.wait(&mut guard);
+                assert!(*NOTIFIED.borrow(&guard), "it woke for no reason");
+                *WAITING.borrow_mut(&mut guard) = false;
+                *NOTIFIED.borrow_mut(&mut guard) = false;
+            });
+            let mut thread = BqlUnlocked::attach().expect("first attach");
+            let mut guard = thread.lock();
+            while !*WAITING.borrow(&guard) {
+                guard.unlocked(|_| thread::yield_now());
+            }
+            guard.unlocked(|_| thread::yield_now());
+            *NOTIFIED.borrow_mut(&mut guard) = true;
+            changed.notify_one();
+        });
+    }
+}
+
 #[test]
 fn a_wait_with_a_limit_ends_with_the_lock_held() {
     thread::spawn(|| {
@@ -149,5 +152,17 @@ fn a_guard_whose_lock_c_released_ends_the_process() {
         let guard = thread.lock();
         bql_unlock();
         drop(guard);
+    });
+}
+
+#[test]
+fn a_token_that_locks_while_a_guard_is_lent_ends_the_process() {
+    let name = "a_token_that_locks_while_a_guard_is_lent_ends_the_process";
+    ends_with(name, "this thread holds it already", || {
+        let mut thread = BqlUnlocked::attach().expect("first attach");
+        bql_lock();
+        // SAFETY: locked on the line above. That the token locks breaks duty 2, which this
+        // backend sees before there is a second guard.
+        unsafe { BqlGuard::lend(|_| drop(thread.lock())) }
     });
 }

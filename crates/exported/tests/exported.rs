@@ -60,6 +60,7 @@ fn a_second_publish_hands_the_object_back() {
     let first = PLACE.publish(&mut guard, Arc::new(1)).expect("vacant");
     let refused = PLACE.publish(&mut guard, Arc::new(2)).expect_err("taken");
     assert_eq!(*refused.0, 2);
+    assert_eq!(Arc::strong_count(&refused.0), 1, "no count is kept");
     assert_eq!(PLACE.get(&guard), Some(&1));
     assert_eq!(*first.retire(&mut guard), 1);
     let second = PLACE.publish(&mut guard, refused.0).expect("vacant again");
@@ -96,4 +97,20 @@ fn a_lost_publication_leaves_the_object_exported_and_alive() {
     drop(PLACE.publish(&mut guard, Arc::new(7)).expect("vacant"));
     assert_eq!(PLACE.get(&guard), Some(&7));
     assert!(PLACE.publish(&mut guard, Arc::new(8)).is_err());
+}
+
+/// Printing needs no lock, so it cannot look at the object.
+#[test]
+fn what_is_printed_is_the_type_and_not_the_object() {
+    lock!(L);
+    static PLACE: Exported<u32, L> = Exported::new();
+    let mut thread = Unlocked::<L>::attach().expect("first attach");
+    let mut guard = thread.lock();
+    let publication = PLACE.publish(&mut guard, Arc::new(7)).expect("vacant");
+    let refused = PLACE.publish(&mut guard, Arc::new(8)).expect_err("taken");
+    assert_eq!(format!("{PLACE:?}"), "Exported { .. }");
+    assert_eq!(format!("{publication:?}"), "Publication { .. }");
+    assert_eq!(format!("{refused:?}"), "AlreadyPublished { .. }");
+    assert_eq!(refused.to_string(), "an object is published already");
+    drop(publication.retire(&mut guard));
 }

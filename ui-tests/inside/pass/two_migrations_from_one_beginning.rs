@@ -4,11 +4,12 @@ use bql::BqlUnlocked;
 use engine::outgoing::{Failed, Setup};
 use engine::{Begun, Endpoint};
 
-fn connect(thread: &mut BqlUnlocked, begun: Begun, to: [Endpoint; 2]) -> Result<Setup, Failed> {
+fn connect(thread: &mut BqlUnlocked, begun: [Begun; 2], to: [Endpoint; 2]) -> Result<Setup, Failed> {
+    let [begun, another] = begun;
     let [first, second] = to;
     let setup = Setup::connect(begun, thread, first)?;
-    drop(second);
-    Ok(setup)
+    drop(setup);
+    Setup::connect(another, thread, second)
 }
 
 fn main() {

@@ -6,8 +6,9 @@ use bql::Bql;
 
 fn require_sync<T: Sync>(_: T) {}
 
-fn hide<L: Lock<Backend: Backend<Held: Send>>>(thread: Unlocked<L>) {
+fn hide<L: Lock<Backend: Backend<Held: Send>>>(thread: Unlocked<L>, held: <L::Backend as Backend>::Held) {
     require_sync(Guarded::<_, Bql>::new(thread)); //~ E0277 sent
+    drop(held);
 }
 
 fn main() {}

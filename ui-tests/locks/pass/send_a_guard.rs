@@ -5,8 +5,8 @@ use biglock::{Backend, Guard, Lock};
 
 fn require_send<T: Send>(_: T) {}
 
-fn give<L: Lock<Backend: Backend<Held: Send>>>(guard: Guard<'_, L>) {
-    require_send(|guard: Guard<'_, L>| drop(guard));
+fn give<L: Lock<Backend: Backend<Held: Send>>>(guard: Guard<'_, L>, held: <L::Backend as Backend>::Held) {
+    require_send(held);
     drop(guard);
 }
 

@@ -6,8 +6,8 @@ use bql::Bql;
 
 fn require_sync<T: Sync>(_: T) {}
 
-fn hide<L: Lock<Backend: Backend<Held: Send>>>(thread: Unlocked<L>) {
-    require_sync(Guarded::<_, Bql>::new(drop::<Unlocked<L>>));
+fn hide<L: Lock<Backend: Backend<Held: Send>>>(thread: Unlocked<L>, held: <L::Backend as Backend>::Held) {
+    require_sync(Guarded::<_, Bql>::new(held));
     drop(thread);
 }
 

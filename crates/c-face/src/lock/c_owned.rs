@@ -10,10 +10,10 @@ pub(super) fn with_guard<R>(function: &str, body: impl FnOnce(&mut BqlGuard<'_>)
     if !is_locked() {
         die(function, super::NEEDS);
     }
-    // SAFETY: the thread holds the lock, as was just asked. Rust code calls C code through `call_out` alone,
-    // which has the guard's `&mut` for the call, and C's lock functions do not call back
-    // (duty 3 of `bql::c_lock`); so if this thread has a guard, it is borrowed mutably until
-    // this returns.
+    // SAFETY: the thread holds the lock, as was just asked, and uses no other guard until this
+    // returns: Rust code calls C code through `call_out` alone, which has the guard's `&mut` for the
+    // call, and so nothing borrowed from it; the token is out of reach, since nothing here calls C
+    // within `unlocked`; and C's lock functions do not call back (duty 3 of `bql::c_lock`).
     unsafe { BqlGuard::lend(body) }
 }
 
