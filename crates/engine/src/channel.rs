@@ -44,6 +44,12 @@ pub(crate) struct Channel {
     end: End,
 }
 
+impl AsFd for Channel {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
 /// A descriptor that does not block. The flag belongs to the open file, which a descriptor that
 /// was inherited shares with the process that opened it; so it is put back.
 #[derive(Debug)]
@@ -194,13 +200,14 @@ impl Channel {
         let _ = rustix::io::write(&self.fd, bytes);
     }
 
-    /// Waits for the first byte of what the peer sends, and leaves it there; `None` at the end.
-    pub(crate) fn first_byte(&self, stop: &StopRequest) -> io::Result<Option<u8>> {
+    /// Looks at the first byte of what the peer has sent, and leaves it there; `None` at the end.
+    ///
+    /// # Errors
+    ///
+    /// `WouldBlock` if there is none yet.
+    pub(crate) fn peek(&self) -> io::Result<Option<u8>> {
         let mut byte = [0];
-        let read = ChannelReader::new(self, stop).when_readable(|fd| {
-            let (read, _) = rustix::net::recv(fd, byte.as_mut_slice(), RecvFlags::PEEK)?;
-            Ok(read)
-        })?;
+        let (read, _) = rustix::net::recv(&self.fd, byte.as_mut_slice(), RecvFlags::PEEK)?;
         Ok((read != 0).then_some(byte[0]))
     }
 

@@ -18,7 +18,7 @@ use rustix::fs::{FileType, Mode, OFlags};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
 use crate::channel::Channel;
-use crate::stop::{Event, StopRequest, Woken, stopped};
+use crate::stop::{Event, StopRequest, stopped};
 use crate::uri::Uri;
 
 /// How long to wait for a place in the queue of a listener.
@@ -159,43 +159,55 @@ impl Listener {
         }
     }
 
-    /// Waits for the source to connect.
-    pub(crate) fn accept(&mut self, stop: &StopRequest) -> io::Result<Channel> {
-        match self.accept_until(stop, None)? {
-            Some(channel) => Ok(channel),
-            None => Err(io::Error::new(io::ErrorKind::NotFound, "the one channel is taken")),
+    /// What becomes readable when somebody connects.
+    pub(crate) fn fds(&self) -> Vec<BorrowedFd<'_>> {
+        match self {
+            Listener::Unix(listener, _path) => vec![listener.as_fd()],
+            Listener::Tcp(listeners) => listeners.iter().map(TcpListener::as_fd).collect(),
+            Listener::Ready(_) => Vec::new(),
         }
     }
 
-    /// The same until `deadline`, if there is one: `None` if nobody connected.
-    pub(crate) fn accept_until(
-        &mut self,
-        stop: &StopRequest,
-        deadline: Option<Instant>,
-    ) -> io::Result<Option<Channel>> {
-        match self {
-            Listener::Ready(channel) => {
-                if let Some(channel) = channel {
-                    channel.wait_for_a_writer(stop)?;
-                }
-                Ok(channel.take())
-            }
-            Listener::Unix(listener, _path) => {
-                match accept(&[listener.as_fd()], stop, deadline, || listener.accept())? {
-                    Some((stream, _)) => Channel::new(stream.into(), true).map(Some),
-                    None => Ok(None),
-                }
-            }
-            Listener::Tcp(listeners) => {
-                let fds: Vec<_> = listeners.iter().map(TcpListener::as_fd).collect();
-                match accept(&fds, stop, deadline, || accept_any(listeners))? {
-                    Some(stream) => {
-                        let socket = OwnedFd::from(stream);
-                        prepare_tcp(&socket)?;
-                        Channel::new(socket, true).map(Some)
-                    }
-                    None => Ok(None),
-                }
+    /// Takes a channel that is open already.
+    ///
+    /// # Errors
+    ///
+    /// If there is none, or the request to stop comes before there is a writer at a named pipe.
+    pub(crate) fn accept(&mut self, stop: &StopRequest) -> io::Result<Channel> {
+        if let Listener::Ready(place) = self
+            && let Some(channel) = place.take()
+        {
+            channel.wait_for_a_writer(stop)?;
+            return Ok(channel);
+        }
+        Err(io::Error::new(io::ErrorKind::NotFound, "the one channel is taken"))
+    }
+
+    /// Takes a connection that somebody has made.
+    pub(crate) fn try_accept(&mut self) -> io::Result<Option<Channel>> {
+        loop {
+            let taken = match self {
+                Listener::Ready(channel) => return Ok(channel.take()),
+                Listener::Unix(listener, _path) => listener.accept().map(|(stream, _)| {
+                    let socket = OwnedFd::from(stream);
+                    Channel::new(socket, true)
+                }),
+                Listener::Tcp(listeners) => accept_any(listeners).map(|stream| {
+                    let socket = OwnedFd::from(stream);
+                    prepare_tcp(&socket)?;
+                    Channel::new(socket, true)
+                }),
+            };
+            match taken {
+                Ok(channel) => return channel.map(Some),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
+                // One that was given up before it was taken is no reason to wait no longer.
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted
+                    ) => {}
+                Err(error) => return Err(error),
             }
         }
     }
@@ -319,27 +331,6 @@ fn prepare_tcp(socket: &OwnedFd) -> io::Result<()> {
     sockopt::set_tcp_keepintvl(socket, SILENCE / 6)?;
     sockopt::set_tcp_keepcnt(socket, 4)?;
     Ok(sockopt::set_tcp_user_timeout(socket, SILENCE.as_millis() as u32)?)
-}
-
-fn accept<T>(
-    listeners: &[BorrowedFd<'_>],
-    stop: &StopRequest,
-    deadline: Option<Instant>,
-    take: impl Fn() -> io::Result<T>,
-) -> io::Result<Option<T>> {
-    loop {
-        match take() {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                match stop.wait_for_any(listeners, PollFlags::IN, deadline)? {
-                    Woken::Ready => {}
-                    Woken::Stopped => return Err(stopped()),
-                    Woken::TimedOut => return Ok(None),
-                }
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            taken => return taken.map(Some),
-        }
-    }
 }
 
 /// To open a file without waiting for somebody at the other end, as a named pipe would.

@@ -47,7 +47,7 @@ pub(crate) fn run(args: &SendArgs) -> Result<(), Failure> {
 /// What a file that is no plain one is called.
 pub(crate) fn kind(of: std::fs::FileType) -> &'static str {
     if of.is_dir() {
-        "a folder"
+        "a directory"
     } else if of.is_block_device() {
         "a block device"
     } else if of.is_char_device() {

@@ -25,6 +25,7 @@ use support::program::{Finished, Program};
 use support::site::Site;
 use support::stream::{MEMORY, PAGES, RAM, Stream, read};
 use wire::ram::{BlockRef, PageOffset, RamFlags, RamRecord};
+use wire::vmstate::{CpuTimers, VmState as _};
 use wire::{
     Command as StreamCommand, Decoder, IdStr, PageSizes, ReturnMessage, TARGET_PAGE_SIZE, Wire,
 };
@@ -135,6 +136,20 @@ fn wrong_records() -> Vec<Case> {
             Some("section \"globalstate\" (id 3)"),
             "a run state",
             "\"sleeping\"",
+        ),
+        Case::new(
+            "a device twice",
+            Stream::begun().devices().wrong().full("timer", 9, CpuTimers::VERSION),
+            Some("section \"timer\" (id 9)"),
+            "section \"timer\" (id 9) once",
+            "a second time",
+        ),
+        Case::new(
+            "memory twice",
+            Stream::begun().wrong().start("ram", 9),
+            Some("section \"ram\" (id 9)"),
+            "section \"ram\" (id 9) once",
+            "a second time",
         ),
         Case::new(
             "section number given out twice",

@@ -185,7 +185,7 @@ fn what_is_no_plain_file_is_called_by_its_kind() {
     rustix::fs::mkfifoat(CWD, &pipe, Mode::from_raw_mode(0o600)).expect("a pipe");
     let stream = format!("file:{}", saved.stream.display());
     for (path, kind) in [
-        (folder, "it is a folder"),
+        (folder, "it is a directory"),
         (&pipe, "it is a named pipe"),
         (Path::new("/dev/zero"), "it is a character device"),
     ] {

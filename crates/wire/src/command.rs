@@ -204,6 +204,7 @@ impl Wire for Command {
             8 => Command::EnableColo,
             9 => Command::PostcopyResume,
             10 => {
+                head.check_room_for_name(input, 0)?;
                 head.check_name(input, 0)?;
                 Command::RecvBitmap(IdStr::decode(input)?)
             }
@@ -268,6 +269,10 @@ mod tests {
         refused::<Command>(
             b"\0\x0a\0\x05\x03ram",
             "at byte 0: expected command RECV_BITMAP with 4 bytes of payload, found 5 bytes",
+        );
+        refused::<Command>(
+            b"\0\x0a\0\0",
+            "at byte 0: expected command RECV_BITMAP with at least 1 bytes of payload, found 0 bytes",
         );
         for len in [5, 6, 21, 23] {
             refused::<Command>(

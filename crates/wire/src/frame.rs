@@ -69,6 +69,19 @@ impl Head {
         }
     }
 
+    /// Checks, before anything of the payload is read, that it has room for a name besides `others`
+    /// bytes.
+    pub(crate) fn check_room_for_name<R: Read>(
+        &self,
+        input: &Decoder<R>,
+        others: u16,
+    ) -> Result<(), DecodeError> {
+        if self.len > others {
+            return Ok(());
+        }
+        Err(self.wrong_len(input, &format!("at least {}", others + 1)))
+    }
+
     /// Checks, where a name stands that is all of the payload but `others` bytes, that the length
     /// says so too. Before the name is read, so that a wrong length is told at once instead of
     /// waiting for bytes that no sender will send.

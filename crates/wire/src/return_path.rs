@@ -101,6 +101,9 @@ impl Wire for ReturnMessage {
             1 => ReturnMessage::Shut(input.be32("value of SHUT")?),
             2 => ReturnMessage::Pong(input.be32("value of PONG")?),
             3 | 4 => {
+                if head.number == 3 {
+                    head.check_room_for_name(input, 12)?;
+                }
                 let start = input.be64("start of the wanted pages")?;
                 let len = input.be32("length of the wanted pages")?;
                 if head.number == 4 {
@@ -110,6 +113,7 @@ impl Wire for ReturnMessage {
                 ReturnMessage::ReqPagesId { start, len, block: IdStr::decode(input)? }
             }
             5 => {
+                head.check_room_for_name(input, 0)?;
                 head.check_name(input, 0)?;
                 ReturnMessage::RecvBitmap(IdStr::decode(input)?)
             }
@@ -161,6 +165,20 @@ mod tests {
         refused::<ReturnMessage>(
             b"\0\x03\0\x0d\0\0\0\0\0\0\x30\0\0\0\x10\0\x03ram",
             "at byte 0: expected return-path message REQ_PAGES_ID with 16 bytes of payload, found 13 bytes",
+        );
+        // Nothing follows that could be waited for.
+        for len in [0, 11, 12] {
+            refused::<ReturnMessage>(
+                &[0, 3, 0, len],
+                &format!(
+                    "at byte 0: expected return-path message REQ_PAGES_ID with at least 13 bytes of \
+                     payload, found {len} bytes"
+                ),
+            );
+        }
+        refused::<ReturnMessage>(
+            b"\0\x05\0\0",
+            "at byte 0: expected return-path message RECV_BITMAP with at least 1 bytes of payload, found 0 bytes",
         );
         refused::<ReturnMessage>(
             b"\0\x05\0\x03\x03ram",

@@ -135,6 +135,14 @@ impl<'a> Loading<'a> {
             let taken = format!("a section number other than that of {}", other.label());
             return Err(input.error(taken, header.label()).into());
         }
+        // So what is kept of a stream is bounded by what the machine has.
+        let same = |other: &SectionHeader| {
+            (&other.idstr, other.instance_id) == (&header.idstr, header.instance_id)
+        };
+        if self.numbers.values().any(same) {
+            let once = format!("{} once", header.label());
+            return Err(input.error(once, "a second time").into());
+        }
         let section_id = header.section_id;
         match (header.idstr.as_str(), header.instance_id, in_pieces) {
             ("ram", 0, true) => {

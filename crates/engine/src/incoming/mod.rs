@@ -4,6 +4,7 @@
 //! gives the word that everything is here and becomes [`Arrived`]. Device state is put in place
 //! when all of it is here, and the machine does not run before the source has given it away.
 
+mod arrivals;
 mod load;
 mod multifd;
 mod new_memory;
@@ -26,6 +27,7 @@ use crate::state::MigrationState;
 use crate::status::{Direction, MigrationStatus};
 use crate::transport::Endpoint;
 
+use arrivals::Arrivals;
 use load::Loading;
 use multifd::Connections;
 
@@ -124,16 +126,17 @@ impl Connected {
             return Err(MigrationError::OneChannel { uri });
         }
         let cannot = |source| MigrationError::Listen { uri: uri.clone(), source };
-        let mut listener = endpoint.listen(&side.stop).map_err(cannot)?;
+        let listener = endpoint.listen(&side.stop).map_err(cannot)?;
         attempt::hold_back_sigpipe();
         if let Some(address) = listener.address() {
             side.progress.set_socket_address(address);
         }
+        let mut arrivals = Arrivals::new(listener);
         let (channel, multifd) = if multifd {
-            let (channel, others) = Connections::wait_for_main(state, uri, listener)?;
+            let (channel, others) = Connections::wait_for_main(state, uri, arrivals)?;
             (channel, Some(others))
         } else {
-            (listener.accept(&side.stop).map_err(cannot)?, None)
+            (arrivals.first(state).map_err(cannot)?, None)
         };
         side.progress.advance(MigrationStatus::Active);
         Ok(Connected { begun, waiting, channel, multifd })

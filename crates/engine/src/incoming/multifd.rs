@@ -28,16 +28,16 @@ use crate::registrations::words;
 use crate::state::MigrationState;
 use crate::status::Direction;
 use crate::stop::Event;
-use crate::transport::Listener;
 use crate::uri::Uri;
 
+use super::arrivals::Arrivals;
 use super::new_memory::write_new;
 use super::ram::{ours, page};
 
 /// The connections of a source, of which the main one is known.
 #[derive(Debug)]
 pub(super) struct Connections {
-    listener: Listener,
+    arrivals: Arrivals,
     uri: Uri,
     /// Those that came before the main one.
     early: Vec<Channel>,
@@ -49,14 +49,13 @@ impl Connections {
     pub(super) fn wait_for_main(
         state: &MigrationState,
         uri: Uri,
-        listener: Listener,
+        arrivals: Arrivals,
     ) -> Result<(Channel, Self), MigrationError> {
         let [multifd, ..] = MULTIFD_MAGIC.to_be_bytes();
-        let stop = &state.incoming.stop;
-        let mut connections = Connections { listener, uri, early: Vec::new() };
+        let mut connections = Connections { arrivals, uri, early: Vec::new() };
         loop {
-            let next = connections.listener.accept(stop).and_then(|channel| {
-                let first = channel.first_byte(stop)?;
+            let next = connections.arrivals.first(state).and_then(|channel| {
+                let first = channel.peek()?;
                 Ok((channel, first))
             });
             let (channel, first) = next.map_err(|source| MigrationError::Listen {
@@ -76,9 +75,8 @@ impl Connections {
     /// Takes every channel that the source has connected, in the order of their numbers.
     fn complete(self, state: &MigrationState) -> Result<Vec<Channel>, MigrationError> {
         let expected = usize::from(state.parameters().multifd_channels);
-        let stop = &state.incoming.stop;
-        let Connections { mut listener, uri, early } = self;
-        let deadline = Instant::now() + listener.delay();
+        let Connections { mut arrivals, uri, early } = self;
+        let deadline = Instant::now() + arrivals.delay();
         let mut early = early.into_iter();
         let mut places: Vec<Option<Channel>> = (0..expected).map(|_| None).collect();
         loop {
@@ -86,12 +84,12 @@ impl Connections {
             let next = match early.next() {
                 Some(channel) => Some(channel),
                 // One more than there is a place for would be an error, if it is there already.
-                None if found == expected => listener
-                    .accept_until(stop, Some(Instant::now()))
-                    .map_err(|source| MigrationError::Listen { uri: uri.clone(), source })?,
-                None => listener
-                    .accept_until(stop, Some(deadline))
-                    .map_err(|source| MigrationError::Listen { uri: uri.clone(), source })?,
+                None => {
+                    let now = Instant::now();
+                    let until = if found == expected { now } else { deadline };
+                    let next = arrivals.next(state, Some(until));
+                    next.map_err(|source| MigrationError::Listen { uri: uri.clone(), source })?
+                }
             };
             let Some(channel) = next else { break };
             let id = number(state, &channel, &places)?;

@@ -2,13 +2,17 @@
 
 use std::fs;
 use std::io::{PipeReader, pipe};
+use std::net::{TcpStream, ToSocketAddrs};
 use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use bql::BqlGuard;
-use engine::{Direction, Endpoint, MigrationStatus, RunState, Uri};
+use engine::{
+    Direction, Endpoint, MigrationCapabilities, MigrationParameters, MigrationStatus, RunState, Uri,
+};
 use tempfile::TempDir;
 
 use crate::peer;
@@ -298,4 +302,93 @@ fn a_number_without_a_descriptor_is_no_endpoint() {
     assert_eq!(send(&source, Uri::Fd(99)), MigrationStatus::Failed);
     let error = source.error(Direction::Outgoing).expect("an error");
     assert!(error.starts_with("cannot connect to fd:99: "), "{error}");
+}
+
+/// Connections that are none of a source's, made before it comes.
+fn strangers(connect: &dyn Fn() -> Box<dyn std::io::Read>) -> Vec<Box<dyn std::io::Read>> {
+    // Those that close, and more that are silent than anybody keeps.
+    (0..3).for_each(|_| drop(connect()));
+    (0..100).map(|_| connect()).collect()
+}
+
+#[test]
+fn a_probe_and_a_silent_connection_are_no_source() {
+    let folder = TempDir::new().expect("a folder");
+    for channels in [None, Some(2)] {
+        for uri in [Uri::Unix(folder.path().join("socket")), Uri::Tcp("127.0.0.1:0".into())] {
+            let mut thread = attach();
+            let sites = [
+                Site::source(MANY_PAGES, Script::default()),
+                Site::destination(MANY_PAGES, Script::default()),
+            ];
+            let [source, destination] = &sites;
+            if let Some(channels) = channels {
+                for site in &sites {
+                    let multifd = MigrationCapabilities { multifd: true, ..Default::default() };
+                    let bql = thread.lock();
+                    site.object.set_capabilities(&bql, multifd).expect("an idle object");
+                    let parameters =
+                        MigrationParameters { multifd_channels: channels, ..Default::default() };
+                    site.object.set_parameters(&bql, parameters).expect("in their range");
+                }
+            }
+            destination.migrate_incoming(&mut thread, uri).expect("an idle object");
+            let observer = destination.observer(Direction::Incoming);
+            observer.wait(&mut thread, DEADLINE, |_, info| info.socket_address.is_some());
+            let address = observer.info().socket_address.expect("a destination that waits");
+            let silent = strangers(&|| match &address {
+                Uri::Unix(path) => Box::new(UnixStream::connect(path).expect("a listener")),
+                Uri::Tcp(address) => Box::new(TcpStream::connect(address).expect("a listener")),
+                other => panic!("nobody can connect to {other}"),
+            });
+            source.migrate(&mut thread, address).expect("an idle object");
+            let sent = source.end(&mut thread, Direction::Outgoing);
+            assert_eq!(sent, MigrationStatus::Completed, "{:?}", source.error(Direction::Outgoing));
+            let received = destination.end(&mut thread, Direction::Incoming);
+            assert_eq!(received, MigrationStatus::Completed);
+            drop(silent);
+        }
+    }
+}
+
+#[test]
+fn a_name_of_two_addresses_is_waited_at_at_both() {
+    let both = ("localhost", 0).to_socket_addrs().expect("an address").count() > 1;
+    let mut thread = attach();
+    for (host, connects_to) in
+        [("localhost", "127.0.0.1"), ("localhost", "[::1]"), ("", "127.0.0.1"), ("", "localhost")]
+    {
+        if connects_to == "[::1]" && !both {
+            println!("SKIPPED: localhost has one address here");
+            continue;
+        }
+        let destination = Site::destination(1, Script::default());
+        let uri = Uri::Tcp(format!("{host}:0"));
+        destination.migrate_incoming(&mut thread, uri).expect("an idle object");
+        let observer = destination.observer(Direction::Incoming);
+        observer.wait(&mut thread, DEADLINE, |_, info| info.socket_address.is_some());
+        let Some(Uri::Tcp(address)) = observer.info().socket_address else {
+            panic!("{:?}", destination.error(Direction::Incoming));
+        };
+        let (_, port) = address.rsplit_once(':').expect("a port");
+        let source = Site::source(1, Script::default());
+        source
+            .migrate(&mut thread, Uri::Tcp(format!("{connects_to}:{port}")))
+            .expect("an idle object");
+        let sent = source.end(&mut thread, Direction::Outgoing);
+        assert_eq!(sent, MigrationStatus::Completed, "{host} {connects_to}");
+        destination.end(&mut thread, Direction::Incoming);
+    }
+}
+
+#[test]
+fn an_address_with_a_scope_is_an_address() {
+    let mut thread = attach();
+    let source = Site::source(1, Script::default());
+    // Nobody has it here, and it is no name to look for.
+    let uri = Uri::Tcp("[fe80::1%lo]:4444".into());
+    source.migrate(&mut thread, uri).expect("an idle object");
+    assert_eq!(source.end(&mut thread, Direction::Outgoing), MigrationStatus::Failed);
+    let error = source.error(Direction::Outgoing).expect("an error");
+    assert!(!error.contains("lookup") && !error.contains("no address"), "{error}");
 }
