@@ -1,6 +1,7 @@
 //! One attempt to migrate, whichever way: how it begins, the thread it runs on, and how its
 //! end becomes known.
 
+use std::io;
 use std::mem::MaybeUninit;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
@@ -126,10 +127,11 @@ pub(crate) fn spawn<End: 'static>(
     match thread::Builder::new().name(name.to_owned()).spawn(body) {
         Ok(_detached) => Ok(()),
         Err(source) => {
-            let (what, kind) = ("thread", source.kind());
+            let (what, again) =
+                ("thread", io::Error::from_raw_os_error(source.raw_os_error().unwrap_or(0)));
             keep_error(&state, direction, MigrationError::Resources { what, source });
             Cleaned::as_reached(&state, direction).publish(bql);
-            Err(MigrationError::Resources { what, source: kind.into() })
+            Err(MigrationError::Resources { what, source: again })
         }
     }
 }

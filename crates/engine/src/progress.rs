@@ -136,6 +136,11 @@ impl Progress {
         self.store(&mut inner, MigrationStatus::Setup);
     }
 
+    /// Counts the time from now on: a destination has waited for its source until here.
+    pub(crate) fn restart_clock(&self) {
+        self.lock().started = Some(Instant::now());
+    }
+
     /// Changes the counters. Nobody is woken for that: it happens thousands of times a second.
     pub(crate) fn update(&self, change: impl FnOnce(&mut MigrationInfo)) {
         change(&mut self.lock().info);

@@ -8,6 +8,9 @@ use migration::{MigrationParameters, Uri, ZeroPageDetection};
 
 use crate::size::{memory, rate};
 
+/// The hidden command. It is like no other, so that none is taken for it.
+pub(crate) const DESTINATION: &str = "internal:destination";
+
 /// Live migration with one global left.
 ///
 /// Without a command a running machine moves between two processes, and every page and
@@ -29,7 +32,7 @@ pub(crate) enum Command {
     /// Receive a paused machine, as QEMU's `-M none` sends it, and leave its RAM in FILE.
     Receive(ReceiveArgs),
     /// The other process of `demo`.
-    #[command(hide = true)]
+    #[command(hide = true, name = DESTINATION)]
     DemoDestination(DemoDestinationArgs),
 }
 

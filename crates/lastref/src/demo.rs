@@ -33,6 +33,9 @@ const SAMPLE: Duration = Duration::from_millis(10);
 /// How long a destination may take to say how it saw a migration end that was cancelled here.
 const LAST_WORD: Duration = Duration::from_secs(2);
 
+/// How often a wait for the destination looks whether it shall go on.
+const LOOK: Duration = Duration::from_millis(50);
+
 const PAGE: usize = PAGE_WORDS * size_of::<u64>();
 
 pub(crate) fn run(args: &DemoArgs) -> Result<(), Failure> {
@@ -41,7 +44,7 @@ pub(crate) fn run(args: &DemoArgs) -> Result<(), Failure> {
     let folder = tempfile::tempdir().map_err(Failure::set_up("a folder for the socket"))?;
     let ram = Arc::new(Ram::anonymous(args.memory).map_err(Failure::set_up("the memory"))?);
     let (tracking, why_not) = args.dirty_log.of(&ram)?;
-    let mut destination = Destination::start(args, folder.path())?;
+    let mut destination = Destination::start(args, folder.path(), interrupt.clone())?;
     let uri = destination.waits()?;
 
     match why_not {
@@ -124,7 +127,7 @@ pub(crate) fn run(args: &DemoArgs) -> Result<(), Failure> {
         }
     } else {
         if report.failed()
-            && let Some(said) = destination.last_words()
+            && let Some(said) = destination.last_words()?
         {
             report.add_error(said);
         }
@@ -227,19 +230,21 @@ fn runs_on(vcpu: &Vcpu, thread: &mut BqlUnlocked) {
 struct Destination {
     child: Child,
     messages: BufReader<ChildStdout>,
+    /// Ends the wait for a destination that is slow, or stopped.
+    interrupt: Interrupt,
     /// What it recorded, once it has said so.
     record: Option<Record>,
 }
 
 impl Destination {
-    fn start(args: &DemoArgs, folder: &Path) -> Result<Self, Failure> {
+    fn start(args: &DemoArgs, folder: &Path, interrupt: Interrupt) -> Result<Self, Failure> {
         let uri = match args.transport {
             Transport::Unix => Uri::Unix(folder.join("migrate.sock")),
             Transport::Tcp => Uri::Tcp("127.0.0.1:0".into()),
         };
         let start = || {
             let mut child = Command::new(std::env::current_exe()?)
-                .arg("demo-destination")
+                .arg(crate::cli::DESTINATION)
                 .arg("--memory")
                 .arg(args.memory.to_string())
                 .args(args.channels.map(|channels| format!("--channels={channels}")))
@@ -253,9 +258,24 @@ impl Destination {
                 .process_group(0)
                 .spawn()?;
             let stdout = child.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
-            Ok(Destination { child, messages: BufReader::new(stdout), record: None })
+            Ok(Destination { child, messages: BufReader::new(stdout), interrupt, record: None })
         };
         start().map_err(Failure::set_up("the destination process"))
+    }
+
+    /// Waits for something to read, or the end.
+    fn wait(&self) -> Result<(), Failure> {
+        while self.messages.buffer().is_empty() && !self.is_readable_within(LOOK) {
+            self.interrupt.check()?;
+        }
+        Ok(())
+    }
+
+    fn is_readable_within(&self, limit: Duration) -> bool {
+        let limit = rustix::event::Timespec::try_from(limit).ok();
+        let stdout = self.messages.get_ref().as_fd();
+        let mut ready = [PollFd::from_borrowed_fd(stdout, PollFlags::IN)];
+        matches!(rustix::event::poll(&mut ready, limit.as_ref()), Ok(1..))
     }
 
     /// The next message; what it recorded is kept here.
@@ -271,6 +291,7 @@ impl Destination {
 
     fn hear(&mut self) -> Result<Message, Failure> {
         let what = "ended without a word";
+        self.wait()?;
         match self.next() {
             Ok(Some(message)) => Ok(message),
             Ok(None) => Err(Failure::Destination { what, source: None }),
@@ -305,28 +326,27 @@ impl Destination {
 
     /// Waits for a message, for its record's sake.
     fn listen_for(&mut self, limit: Duration) {
-        let limit = rustix::event::Timespec::try_from(limit).ok();
-        let stdout = self.messages.get_ref().as_fd();
-        let mut ready = [PollFd::from_borrowed_fd(stdout, PollFlags::IN)];
-        if self.record.is_none()
-            && matches!(rustix::event::poll(&mut ready, limit.as_ref()), Ok(1..))
-        {
+        if self.record.is_none() && self.is_readable_within(limit) {
             // It may have ended without one.
             let _ = self.next();
         }
     }
 
     /// Why the destination failed, if it says so or was ended.
-    fn last_words(&mut self) -> Option<String> {
-        match self.next() {
-            Ok(Some(Message::Failed { error, .. })) => {
-                Some(format!("the destination says: {error}"))
+    fn last_words(&mut self) -> Result<Option<String>, Failure> {
+        self.wait()?;
+        if let Ok(Some(Message::Failed { error, .. })) = self.next() {
+            return Ok(Some(format!("the destination says: {error}")));
+        }
+        loop {
+            match self.child.try_wait() {
+                Ok(Some(status)) => {
+                    return Ok(Some(format!("the destination process ended with {status}")));
+                }
+                Ok(None) => std::thread::sleep(LOOK),
+                Err(_) => return Ok(None),
             }
-            _ => self
-                .child
-                .wait()
-                .ok()
-                .map(|status| format!("the destination process ended with {status}")),
+            self.interrupt.check()?;
         }
     }
 }

@@ -29,13 +29,32 @@ mod watch;
 use std::process::ExitCode;
 
 use clap::Parser;
-use migration::error_chain;
+use clap::error::ErrorKind;
+use migration::{MigrationStatus, error_chain};
 
 use cli::{Cli, Command};
 use failure::Failure;
 
+/// Reads the command line. An option of `demo` without that word gets a tip.
+fn parse() -> Cli {
+    let error = match Cli::try_parse() {
+        Ok(cli) => return cli,
+        Err(error) => error,
+    };
+    let mut as_demo: Vec<_> = std::env::args_os().collect();
+    as_demo.insert(as_demo.len().min(1), "demo".into());
+    if error.kind() == ErrorKind::UnknownArgument && Cli::try_parse_from(&as_demo).is_ok() {
+        let words: Vec<_> = as_demo[1..].iter().map(|word| word.to_string_lossy()).collect();
+        // If nobody listens, the exit status says it.
+        let _ = error.print();
+        say!("\n  tip: `lastref {}` has this option", words.join(" "));
+        std::process::exit(2);
+    }
+    error.exit()
+}
+
 fn main() -> ExitCode {
-    let command = Cli::parse().command.unwrap_or_else(Command::demo);
+    let command = parse().command.unwrap_or_else(Command::demo);
     let json = command.json();
     let done = match command {
         Command::Demo(args) => demo::run(&args),
@@ -51,10 +70,14 @@ fn main() -> ExitCode {
             ExitCode::from(2)
         }
         Err(error) => {
+            let status = match error {
+                Failure::Interrupted => MigrationStatus::Cancelled,
+                _ => MigrationStatus::Failed,
+            };
             let error = error_chain(&error);
             say!("lastref: {error}");
             if json {
-                report::print_failure(&error);
+                report::print_failure(status, &error);
             }
             ExitCode::FAILURE
         }

@@ -45,7 +45,7 @@ impl Display {
     }
 
     fn show(&mut self, direction: Direction, status: MigrationStatus, info: &MigrationInfo) {
-        let details = details(direction, info);
+        let details = details(direction, status, info);
         match self {
             Display::Bar(bar) => {
                 bar.set_prefix(status.name());
@@ -78,7 +78,16 @@ fn up_to_date(direction: Direction, info: &MigrationInfo) -> u64 {
     }
 }
 
-fn details(direction: Direction, info: &MigrationInfo) -> String {
+/// The number of the pass that is on its way. Each ends with a look at the dirty log; before the last,
+/// the log is read once more, when the machine has stopped.
+fn pass(status: MigrationStatus, info: &MigrationInfo) -> u64 {
+    match status {
+        MigrationStatus::Device => info.dirty_sync_count,
+        _ => info.dirty_sync_count + 1,
+    }
+}
+
+fn details(direction: Direction, status: MigrationStatus, info: &MigrationInfo) -> String {
     if info.total == 0 {
         return match &info.socket_address {
             Some(uri) => format!("waiting for a migration at {uri}"),
@@ -88,7 +97,7 @@ fn details(direction: Direction, info: &MigrationInfo) -> String {
     let mut text =
         format!("{} of {}", BinaryBytes(up_to_date(direction, info)), BinaryBytes(info.total));
     if direction == Direction::Outgoing {
-        text.push_str(&format!(", pass {}", info.dirty_sync_count + 1));
+        text.push_str(&format!(", pass {}", pass(status, info)));
         if info.bandwidth != 0 {
             text.push_str(&format!(", {}/s", BinaryBytes(info.bandwidth)));
         }

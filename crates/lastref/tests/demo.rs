@@ -147,6 +147,25 @@ fn a_destination_that_is_told_to_stop_says_so_and_the_machine_runs_on() {
 }
 
 #[test]
+fn a_destination_that_was_stopped_keeps_no_demo_from_ending() {
+    for before in ["active", "the machine writes"] {
+        let mut demo = Demo::start(&["--max-bandwidth", "16M", "--memory", "256M"]);
+        wait::until(
+            &mut demo.program,
+            |program| program.stderr().contains(before).then_some(()),
+            |program| format!("{before:?} from {}", program.report()),
+        );
+        let stop = |pid: u32, signal| {
+            let pid = rustix::process::Pid::from_raw(pid.cast_signed()).expect("a process id");
+            rustix::process::kill_process(pid, signal).expect("a process that runs");
+        };
+        stop(demo.destination(), Signal::STOP);
+        stop(demo.program.id(), Signal::TERM);
+        demo.finish().assert_exit(1);
+    }
+}
+
+#[test]
 fn a_signal_while_the_demo_fills_memory_leaves_no_folder() {
     let mut demo = Demo::start(&["--memory", "1G"]);
     wait::until(

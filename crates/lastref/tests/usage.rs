@@ -154,7 +154,7 @@ fn help_names_what_is_built_and_nothing_else() {
         for word in named {
             assert!(words(&text).iter().any(|w| w == word), "{word} expected in\n{text}");
         }
-        for word in ["demo-destination", "machine", "inspect", "--record", "--qmp"] {
+        for word in ["destination", "machine", "inspect", "--record", "--qmp"] {
             let command = text.lines().any(|line| line.trim_start().starts_with(word));
             assert!(!command, "no {word} expected in\n{text}");
         }
@@ -367,6 +367,55 @@ fn what_fails_before_there_is_a_migration_is_one_json_object_too() {
 }
 
 #[test]
+fn an_option_of_demo_without_that_word_gets_a_tip_and_no_hidden_command_is_suggested() {
+    let site = Site::new(0);
+    let finished = run(["--memory", "3G"], site.scratch());
+    finished.assert_exit(2);
+    assert!(finished.stderr.contains("tip: `lastref demo --memory 3G`"), "{finished}");
+    assert!(!finished.stderr.contains('\u{1b}'), "colours where there is no terminal: {finished}");
+    let finished = run(["--fast"], site.scratch());
+    finished.assert_exit(2);
+    assert!(!finished.stderr.contains("tip: `lastref demo"), "{finished}");
+    let finished = run(["dem"], site.scratch());
+    finished.assert_exit(2);
+    assert!(finished.stderr.contains("'demo'\n"), "{finished}");
+    assert!(!finished.stderr.contains("destination"), "{finished}");
+}
+
+#[test]
+fn the_exit_status_is_the_machines_when_the_result_cannot_be_printed() {
+    let site = Site::new(MEMORY);
+    fs::write(site.source_ram(), vec![1; MEMORY as usize]).expect("a RAM file");
+    let ram = site.source_ram();
+    let mut shell = Command::new("sh");
+    shell.args(["-c", r#"exec "$0" "$@" >/dev/full"#, env!("CARGO_BIN_EXE_lastref")]);
+    shell.args(["send", "--json", "--ram", ram.to_str().expect("UTF-8"), "exec:cat >/dev/null"]);
+    let finished = Program::start("full", shell, site.scratch()).finish();
+    finished.assert_exit(0);
+    assert!(finished.stderr.contains("cannot print the result: No space left"), "{finished}");
+}
+
+#[test]
+fn a_signal_that_was_ignored_at_the_start_stays_so() {
+    let site = Site::new(MEMORY);
+    let address = Address::new(Transport::Unix, &site);
+    let ram = site.destination_ram();
+    let mut command = Command::new("nohup");
+    command.arg(env!("CARGO_BIN_EXE_lastref")).stdin(std::process::Stdio::null());
+    command.args(["receive", "--json", "--ram", ram.to_str().expect("UTF-8"), "--memory", "8M"]);
+    command.arg(address.uri());
+    let mut receiver = Program::start("receive", command, site.scratch());
+    address.wait_for_listener(&mut receiver);
+    send_signal(&receiver, Signal::HUP);
+    // One that it hears, after the one that it does not.
+    fs::write(site.source_ram(), vec![1; MEMORY as usize]).expect("a RAM file");
+    let source = site.source_ram();
+    run(["send", "--ram", source.to_str().expect("UTF-8"), &address.uri()], site.scratch())
+        .assert_exit(0);
+    receiver.finish().assert_exit(0);
+}
+
+#[test]
 fn a_signal_while_memory_is_prepared_leaves_no_file() {
     let site = Site::new(0);
     let ram = site.destination_ram();
@@ -382,7 +431,7 @@ fn a_signal_while_memory_is_prepared_leaves_no_file() {
     );
     send_signal(&receiver, Signal::INT);
     let finished = receiver.finish();
-    finished.assert_exit(1);
+    assert_failed(&finished, &["cancelled"]);
     assert!(site.destination_files().is_empty(), "{finished}");
 }
 

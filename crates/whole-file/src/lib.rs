@@ -127,7 +127,8 @@ impl WholeFile {
                     let file = by_descriptor(&file);
                     Ok(rustix::fs::linkat(CWD, &file, CWD, name, AtFlags::SYMLINK_FOLLOW)?)
                 };
-                Ok(names().make_in(folder(&path), link)?.persist(path).map(drop)?)
+                let named = names().make_in(folder(&path), link).map_err(without_path)?;
+                Ok(named.persist(path).map(drop)?)
             }
         }
     }
@@ -173,7 +174,17 @@ fn names<'a>() -> tempfile::Builder<'a, 'a> {
 }
 
 fn named(folder: &Path, mode: u32) -> io::Result<NamedTempFile> {
-    names().permissions(Permissions::from_mode(mode)).tempfile_in(folder)
+    names().permissions(Permissions::from_mode(mode)).tempfile_in(folder).map_err(without_path)
+}
+
+/// The system's own error: what it says of a name that nobody has chosen helps nobody.
+fn without_path(error: io::Error) -> io::Error {
+    let cause = error.get_ref().and_then(|inner| inner.source());
+    let cause = cause.and_then(|cause| cause.downcast_ref::<io::Error>());
+    match cause.and_then(io::Error::raw_os_error).or(error.raw_os_error()) {
+        Some(number) => io::Error::from_raw_os_error(number),
+        None => error,
+    }
 }
 
 /// A file that has no name and can get one, if there can be one in `folder`.

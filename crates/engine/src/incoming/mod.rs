@@ -138,6 +138,7 @@ impl Connected {
         } else {
             (arrivals.first(state).map_err(cannot)?, None)
         };
+        side.progress.restart_clock();
         side.progress.advance(MigrationStatus::Active);
         Ok(Connected { begun, waiting, channel, multifd })
     }

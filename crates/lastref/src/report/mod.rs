@@ -85,8 +85,8 @@ pub(crate) struct ObjectLife {
 const PAGE: u64 = 4096;
 
 /// The JSON object of what failed before there was a migration.
-pub(crate) fn print_failure(error: &str) {
-    let status = MigrationStatus::Failed.name();
+pub(crate) fn print_failure(status: MigrationStatus, error: &str) {
+    let status = status.name();
     let report = serde_json::json!({ "status": status, "error-desc": error });
     // If nobody listens, the exit status says it.
     let _ = writeln!(std::io::stdout(), "{report}");
@@ -154,7 +154,10 @@ impl Report {
         if json {
             let text =
                 serde_json::to_string(&self).map_err(|error| Failure::Print(error.into()))?;
-            writeln!(std::io::stdout(), "{text}").map_err(Failure::Print)?;
+            // The exit status tells what became of the machine, whoever listens.
+            if let Err(error) = writeln!(std::io::stdout(), "{text}") {
+                say!("lastref: {}", error_chain(&Failure::Print(error)));
+            }
         }
         if self.completed() && self.verified != Some(false) && self.error_desc.is_none() {
             Ok(())
@@ -175,7 +178,8 @@ impl Report {
         let mut rows = Vec::new();
         let mut row = |name, value| rows.push((name, value));
         row("status", self.status.to_owned());
-        if let Some(error) = &self.error_desc {
+        let cancelled = MigrationStatus::Cancelled.name();
+        if let Some(error) = self.error_desc.as_ref().filter(|error| *error != cancelled) {
             row("error", error.clone());
         }
         if self.completed() {

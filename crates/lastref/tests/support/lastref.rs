@@ -89,7 +89,11 @@ pub(crate) fn error_line(finished: &Finished) -> &str {
     }
     let mut errors = finished.stderr.lines().filter_map(|line| {
         let line = line.trim_start();
-        line.strip_prefix("error  ").or_else(|| line.strip_prefix("lastref: "))
+        // That it was cancelled is said once, as the status.
+        let cancelled = line.strip_prefix("status  ").filter(|status| *status == "cancelled");
+        cancelled
+            .or_else(|| line.strip_prefix("error  "))
+            .or_else(|| line.strip_prefix("lastref: "))
     });
     let error = errors.next().unwrap_or_else(|| panic!("an error expected from {finished}"));
     assert_eq!(errors.next(), None, "one error expected from {finished}");
