@@ -29,6 +29,8 @@ pub(crate) enum Place {
 #[derive(Debug)]
 pub(crate) struct Outcome {
     pub(crate) place: Place,
+    /// The destination has it, and the source stands, since it cannot know.
+    pub(crate) unsure: bool,
     /// `cont` let it go on.
     pub(crate) recovered: bool,
     /// Why a write was lost or done twice.
@@ -56,6 +58,7 @@ impl Outcome {
     pub(crate) fn new(story: Vec<String>) -> Self {
         Outcome {
             place: Place::Nowhere,
+            unsure: false,
             recovered: false,
             lost: None,
             left: Vec::new(),
@@ -119,6 +122,7 @@ impl Outcome {
             (Has::Runs, _) => self.place = Place::Source,
             (has, Has::Runs) => {
                 self.place = Place::Destination;
+                self.unsure = has == Has::Stopped;
                 let is_role = matches!(plan.source, EndKind::Running | EndKind::Paused);
                 if has == Has::NotHere && is_role && ends.source.cont().is_ok() {
                     self.violated("`cont` lets a machine go on that has moved");

@@ -267,6 +267,8 @@ impl Plan {
     fn choose_moment(&self, random: &mut Random) -> Moment {
         let Some(kind) = self.kind else { return Moment::Always };
         let inside = matches!(kind, Kind::Path | Kind::Panic);
+        // There is no `send` before it begins.
+        let may_be_before = self.source != EndKind::Program;
         // Most come where the machine changes hands.
         let choice = match kind {
             Kind::FullDisk => return Moment::Always,
@@ -274,21 +276,23 @@ impl Plan {
             _ if inside => 20 + random.below(80),
             _ => random.below(110),
         };
-        match choice {
-            0..8 if self.source != EndKind::Program || kind != Kind::KillSource => Moment::Before,
-            0..30 => Moment::Part(random.part() * 1.3),
-            30..50 => Moment::Forth(random.part()),
-            50..100 if self.source.is_qemu() => match random.below(3) {
+        if self.source.is_qemu() && (50..100).contains(&choice) {
+            return match random.below(3) {
                 0 => Moment::BackEnd(random.below(24)),
                 1 => Moment::ForthEnd(random.below(24)),
                 _ => Moment::ForthEnd(random.below(1000)),
-            },
+            };
+        }
+        match choice {
+            0..8 if may_be_before => Moment::Before,
+            _ if choice < 30 => Moment::Part(random.part() * 1.3),
+            30..50 => Moment::Forth(random.part()),
             50..75 => match random.below(4) {
                 0 => Moment::AfterPing(random.below(600)),
                 1 => Moment::AfterPing(0),
                 _ => Moment::AfterPing(1),
             },
-            50..100 => Moment::AfterPong(random.below(18) as i64 - 9),
+            75..100 => Moment::AfterPong(random.below(18) as i64 - 9),
             _ => Moment::Later(random.micros(50_000)),
         }
     }

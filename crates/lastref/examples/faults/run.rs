@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -19,6 +20,9 @@ use super::role::{Ended, Has};
 
 /// How long a run may take. Nothing relies on it but the end of a run that hangs.
 const DEADLINE: Duration = Duration::from_secs(30);
+
+/// When the link of a source that was cancelled is closed at the latest.
+const GIVEN_UP: Duration = Duration::from_secs(3);
 
 /// Bytes a second that a role sends, so that a run takes a while.
 const BANDWIDTH: u64 = 128 << 20;
@@ -118,6 +122,8 @@ struct Fault {
     file: PathBuf,
     /// When it came, and whether it did.
     came: Arc<Mutex<Option<(Duration, bool)>>>,
+    /// The source has ended.
+    is_over: Arc<AtomicBool>,
     /// SIGCONT, or the cancel of a silent link, is still to come.
     pending: Arc<Mutex<Vec<thread::JoinHandle<()>>>>,
 }
@@ -137,8 +143,19 @@ impl Fault {
             }
             Kind::Silent => {
                 let held = self.link.as_ref().inspect(|link| link.hold()).is_some();
-                let source = self.source.clone();
-                self.later(self.plan.hold, move || _ = source.cancel());
+                let (source, link) = (self.source.clone(), self.link.clone());
+                let is_over = Arc::clone(&self.is_over);
+                self.later(self.plan.hold, move || {
+                    source.cancel();
+                    // A destination of QEMU may answer nothing while it waits for more.
+                    let began = Instant::now();
+                    while !is_over.load(Ordering::Relaxed) && began.elapsed() < GIVEN_UP {
+                        thread::sleep(Duration::from_millis(1));
+                    }
+                    if let Some(link) = link {
+                        link.cut(false);
+                    }
+                });
                 held
             }
             // A hook that is to let the machine go on here has to be called.
@@ -236,6 +253,7 @@ pub(crate) fn run(
         link: Some(proxy.link()),
         file: file.clone(),
         came: Arc::default(),
+        is_over: Arc::default(),
         pending: Arc::default(),
     };
     let began = Instant::now();
@@ -270,16 +288,18 @@ pub(crate) fn run(
 
     let mut outcome = Outcome::new(vec![format!("{plan:?}")]);
     let (mut source_ended, mut destination_ended) = (None::<Ended>, None::<Ended>);
-    let mut never_met = false;
+    let (mut never_met, mut alone_since) = (false, None);
     while source_ended.is_none() || destination_ended.is_none() {
         source_ended = source.poll()?;
         destination_ended = destination.poll()?;
         if source_ended.is_some() && destination_ended.is_none() {
-            if plan.kind == Some(Kind::Silent) {
-                proxy.link().cut(false);
-            }
-            // It waits for somebody who does not come, as long as its user likes.
-            if !proxy.was_used() && !never_met {
+            fault.is_over.store(true, Ordering::Relaxed);
+            let alone_since = *alone_since.get_or_insert_with(Instant::now);
+            // It waits for somebody who does not come, as long as its user likes. A QEMU does so
+            // too if not all of its channels have come.
+            let is_alone =
+                !proxy.was_used() || plan.destination.is_qemu() && alone_since.elapsed() > GIVEN_UP;
+            if is_alone && !never_met {
                 never_met = true;
                 if plan.destination.is_qemu() {
                     destination.quit();
@@ -297,6 +317,7 @@ pub(crate) fn run(
         }
         thread::sleep(Duration::from_micros(500));
     }
+    fault.is_over.store(true, Ordering::Relaxed);
     let time = began.elapsed();
     if let Moment::Later(after) = plan.moment
         && clean.is_some()

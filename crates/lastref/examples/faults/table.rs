@@ -4,7 +4,17 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::outcome::{Outcome, Place};
-use super::plan::{Kind, Plan};
+use super::plan::{EndKind, Kind, Plan, Which};
+
+const LEGEND: &str = "
+unsure: of those at the destination, the source stands there stopped, since it cannot know
+both (QEMU's): a QEMU at the source lets its machine go on after EOF, as its protocol allows; -M
+    none has no processor that would run
+killed: the process that held the machine was killed
+window: the link or an end broke between EOF and the last word; the source stands, whole
+hook: a hook panicked that was to let the machine go on
+cont: of window and hook, those that `cont` let go on
+missed: the migration was over before its fault could come, or nothing was there to do it to";
 
 /// The counts of one kind of fault.
 #[derive(Debug, Default)]
@@ -13,6 +23,7 @@ struct Row {
     missed: u64,
     source: u64,
     destination: u64,
+    unsure: u64,
     both: u64,
     both_qemu: u64,
     killed: u64,
@@ -46,6 +57,7 @@ impl Row {
             Place::BrokenHook => self.hook += 1,
             Place::Nowhere => {}
         }
+        self.unsure += u64::from(outcome.unsure);
         self.recovered += u64::from(outcome.recovered);
         self.lost += u64::from(outcome.lost.is_some());
         self.left += u64::from(!outcome.left.is_empty());
@@ -58,6 +70,7 @@ impl Row {
         self.missed += other.missed;
         self.source += other.source;
         self.destination += other.destination;
+        self.unsure += other.unsure;
         self.both += other.both;
         self.both_qemu += other.both_qemu;
         self.killed += other.killed;
@@ -77,11 +90,12 @@ impl Row {
             time.map_or("-".into(), |time| format!("{:.1}", time.as_secs_f64() * 1e3))
         };
         println!(
-            "{name:<26}{:>6}{:>7}{:>8}{:>12}{:>6}{:>10}{:>8}{:>8}{:>6}{:>6}{:>6}{:>6}{:>5}{:>10}{:>9}",
+            "{name:<26}{:>6}{:>7}{:>8}{:>12}{:>8}{:>6}{:>10}{:>8}{:>8}{:>6}{:>6}{:>6}{:>6}{:>5}{:>10}{:>9}",
             self.runs,
             self.missed,
             self.source,
             self.destination,
+            self.unsure,
             self.both,
             self.both_qemu,
             self.killed,
@@ -107,14 +121,10 @@ impl Table {
 
     /// Counts a run that could not be judged.
     pub(crate) fn add_trouble(&mut self, plan: &Plan) {
-        for row in [
-            plan.kind.map(|kind| self.kinds.entry(kind).or_default()),
-            Some(self.ends.entry(ends(plan)).or_default()),
-        ] {
-            if let Some(row) = row {
-                row.runs += 1;
-                row.violations += 1;
-            }
+        let kind = plan.kind.map(|kind| self.kinds.entry(kind).or_default());
+        for row in kind.into_iter().chain([self.ends.entry(ends(plan)).or_default()]) {
+            row.runs += 1;
+            row.violations += 1;
         }
     }
 
@@ -137,17 +147,15 @@ impl Table {
 
     pub(crate) fn print(&self) {
         println!();
+        println!("{:>84}{:>22}{:>8}{:>34}", "both", "----- neither -----", "by", "ms to know");
         println!(
-            "{:<26}{:>6}{:>7}{:>8}{:>12}{:>6}{:>10}{:>24}{:>6}{:>6}{:>6}{:>5}{:>19}",
-            "", "", "", "", "", "", "both", "neither      ", "by", "", "", "", "ms to know"
-        );
-        println!(
-            "{:<26}{:>6}{:>7}{:>8}{:>12}{:>6}{:>10}{:>8}{:>8}{:>6}{:>6}{:>6}{:>6}{:>5}{:>10}{:>9}",
+            "{:<26}{:>6}{:>7}{:>8}{:>12}{:>8}{:>6}{:>10}{:>8}{:>8}{:>6}{:>6}{:>6}{:>6}{:>5}{:>10}{:>9}",
             "fault",
             "runs",
             "missed",
             "source",
             "destination",
+            "unsure",
             "both",
             "(QEMU's)",
             "killed",
@@ -171,17 +179,18 @@ impl Table {
         for (name, row) in &self.ends {
             row.print(name);
         }
+        println!("{LEGEND}");
     }
 }
 
 fn ends(plan: &Plan) -> String {
-    let name = |end: super::plan::EndKind, program: &str| match end {
-        super::plan::EndKind::Running => "running".to_owned(),
-        super::plan::EndKind::Paused => "paused".to_owned(),
-        super::plan::EndKind::Program => program.to_owned(),
-        super::plan::EndKind::Qemu(super::plan::Which::OnPath) => "QEMU".to_owned(),
-        super::plan::EndKind::Qemu(super::plan::Which::New) => "new QEMU".to_owned(),
-        super::plan::EndKind::File => "file".to_owned(),
+    let name = |end: EndKind, program: &str| match end {
+        EndKind::Running => "running".to_owned(),
+        EndKind::Paused => "paused".to_owned(),
+        EndKind::Program => program.to_owned(),
+        EndKind::Qemu(Which::OnPath) => "QEMU".to_owned(),
+        EndKind::Qemu(Which::New) => "new QEMU".to_owned(),
+        EndKind::File => "file".to_owned(),
     };
     format!("{} -> {}", name(plan.source, "send"), name(plan.destination, "receive"))
 }
