@@ -3,6 +3,7 @@
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -347,7 +348,10 @@ impl End for Program {
             }
             None => dead(Some(status)),
         };
-        self.ended = Some((ended.clone(), status.code().is_some()));
+        // Ctrl-C before the program has taken the signal over ends it as any other.
+        let too_early = status.signal() == Some(Signal::INT.as_raw())
+            && fs::metadata(self.output("stderr"))?.len() == 0;
+        self.ended = Some((ended.clone(), too_early || status.code().is_some()));
         Ok(Some(ended))
     }
 
