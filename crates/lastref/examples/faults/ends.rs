@@ -39,6 +39,11 @@ pub(crate) trait End {
     /// Lets the machine go on here.
     fn cont(&mut self) -> Result<(), String>;
 
+    /// Returns whether it stopped answering, and had to be killed.
+    fn hangs(&self) -> bool {
+        false
+    }
+
     /// Ends the process in good order.
     fn quit(&mut self);
 }

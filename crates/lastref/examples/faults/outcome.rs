@@ -35,6 +35,8 @@ pub(crate) struct Outcome {
     pub(crate) recovered: bool,
     /// Why a write was lost or done twice.
     pub(crate) lost: Option<String>,
+    /// A QEMU did not end its migration, or did not answer, and its user ended it.
+    pub(crate) qemu_hangs: bool,
     /// What was left behind.
     pub(crate) left: Vec<String>,
     /// From the fault until both ends knew how the migration ended.
@@ -61,6 +63,7 @@ impl Outcome {
             unsure: false,
             recovered: false,
             lost: None,
+            qemu_hangs: false,
             left: Vec::new(),
             known: None,
             fired: false,
@@ -105,7 +108,8 @@ impl Outcome {
         {
             self.violated("the source left its machine stopped, and not because it cannot know");
         }
-        if source.has == Has::Dead && plan.kind != Some(Kind::KillSource) {
+        self.qemu_hangs |= ends.source.hangs() || ends.destination.hangs();
+        if source.has == Has::Dead && !ends.source.hangs() && plan.kind != Some(Kind::KillSource) {
             self.violated("the source ended by itself");
         }
         if destination.has == Has::Dead && plan.kind != Some(Kind::KillDestination) {

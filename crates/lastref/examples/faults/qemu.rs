@@ -17,6 +17,9 @@ use super::contents::{MEMORY, compare_file};
 use super::ends::{ANSWER, Cancel, End, Reaped, Target, dead, guarded, lock, nothing};
 use super::role::{Check, Ended, Has};
 
+/// How long a QEMU may take to answer. Some do not while their migration waits for its peer.
+const QMP_ANSWER: Duration = Duration::from_secs(5);
+
 /// A QEMU that is there.
 #[derive(Debug, Clone)]
 pub(crate) struct Binary {
@@ -48,7 +51,7 @@ pub(crate) struct Qmp(BufReader<UnixStream>);
 
 impl Qmp {
     fn new(stream: UnixStream) -> io::Result<Qmp> {
-        stream.set_read_timeout(Some(ANSWER))?;
+        stream.set_read_timeout(Some(QMP_ANSWER))?;
         let mut qmp = Qmp(BufReader::new(stream));
         qmp.message()?;
         qmp.execute("qmp_capabilities", None)?;
@@ -92,6 +95,8 @@ pub(crate) struct Qemu {
     qmp: Arc<Mutex<Qmp>>,
     target: Target,
     ended: Option<Ended>,
+    /// It did not answer, and was killed for that.
+    hangs: bool,
 }
 
 impl Qemu {
@@ -163,6 +168,7 @@ impl Qemu {
             qmp,
             target,
             ended: None,
+            hangs: false,
         })
     }
 
@@ -185,6 +191,12 @@ impl Qemu {
                 io::ErrorKind::UnexpectedEof
                 | io::ErrorKind::BrokenPipe
                 | io::ErrorKind::ConnectionReset => Ok(None),
+                // Its user ends one whose monitor is dead.
+                io::ErrorKind::WouldBlock => {
+                    self.hangs = true;
+                    let _ = self.child.0.kill();
+                    Ok(None)
+                }
                 _ => Err(error.into()),
             },
         }
@@ -230,8 +242,12 @@ impl End for Qemu {
     fn check(&mut self) -> Result<Check, Trouble> {
         if let Some(status) = self.child.0.try_wait()? {
             // A destination that could not load the stream ends by itself.
-            let by_itself = status.code().is_some() && !self.is_source;
-            return Ok(nothing(if by_itself { Has::NotHere } else { Has::Dead }));
+            let by_itself = status.code().is_some() || self.hangs;
+            return Ok(nothing(if by_itself && !self.is_source {
+                Has::NotHere
+            } else {
+                Has::Dead
+            }));
         }
         let completed = self.ended.as_ref().is_some_and(|ended| ended.status == "completed");
         let runs = self.runs()? || completed && self.is_paused;
@@ -251,6 +267,10 @@ impl End for Qemu {
             Ok(None) => Err("QEMU is gone".into()),
             Err(error) => Err(error.to_string()),
         }
+    }
+
+    fn hangs(&self) -> bool {
+        self.hangs
     }
 
     fn quit(&mut self) {

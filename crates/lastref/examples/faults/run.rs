@@ -292,6 +292,14 @@ pub(crate) fn run(
     while source_ended.is_none() || destination_ended.is_none() {
         source_ended = source.poll()?;
         destination_ended = destination.poll()?;
+        if source_ended.is_none() && destination_ended.is_some() && plan.source.is_qemu() {
+            let alone_since = *alone_since.get_or_insert_with(Instant::now);
+            if alone_since.elapsed() > GIVEN_UP {
+                outcome.qemu_hangs = true;
+                outcome.story.push("the QEMU at the source does not end its migration".into());
+                break;
+            }
+        }
         if source_ended.is_some() && destination_ended.is_none() {
             fault.is_over.store(true, Ordering::Relaxed);
             let alone_since = *alone_since.get_or_insert_with(Instant::now);
@@ -302,6 +310,7 @@ pub(crate) fn run(
             if is_alone && !never_met {
                 never_met = true;
                 if plan.destination.is_qemu() {
+                    outcome.qemu_hangs |= proxy.was_used();
                     destination.quit();
                 } else {
                     destination.target().cancel();
@@ -367,6 +376,10 @@ pub(crate) fn run(
         source_ended: source_ended.as_ref(),
     };
     outcome.judge(plan, ends)?;
+    if outcome.qemu_hangs {
+        // Its user's patience is no measure of anything.
+        outcome.known = None;
+    }
     // `receive` that says it failed, and left its file, has told its user nothing true.
     let file_is_there = file.is_file();
     let completed = destination_ended.as_ref().is_some_and(|ended| ended.status == "completed");

@@ -33,6 +33,7 @@ struct Row {
     lost: u64,
     left: u64,
     violations: u64,
+    qemu_hangs: u64,
     known: Vec<Duration>,
 }
 
@@ -62,6 +63,7 @@ impl Row {
         self.lost += u64::from(outcome.lost.is_some());
         self.left += u64::from(!outcome.left.is_empty());
         self.violations += u64::from(!outcome.violations.is_empty());
+        self.qemu_hangs += u64::from(outcome.qemu_hangs);
         self.known.extend(outcome.known);
     }
 
@@ -80,6 +82,7 @@ impl Row {
         self.lost += other.lost;
         self.left += other.left;
         self.violations += other.violations;
+        self.qemu_hangs += other.qemu_hangs;
         self.known.extend(&other.known);
     }
 
@@ -180,6 +183,10 @@ impl Table {
             row.print(name);
         }
         println!("{LEGEND}");
+        println!(
+            "\nin {} runs a QEMU neither ended its migration nor itself, and was ended",
+            self.total().qemu_hangs
+        );
     }
 }
 
