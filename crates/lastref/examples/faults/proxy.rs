@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{SendFlags, Shutdown};
 
 /// PING and PONG of `engine`'s agreement: the last one before the machine is given away.
@@ -91,6 +92,9 @@ struct Trigger {
 
 struct Shared {
     to: Address,
+    listener: Arc<OwnedFd>,
+    /// Held while a connection is taken and made to the destination too.
+    accepting: Mutex<()>,
     trigger: Mutex<Option<Arc<Trigger>>>,
     links: Mutex<Vec<Arc<OwnedFd>>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
@@ -144,8 +148,11 @@ impl Proxy {
             Address::Unix(path) => (UnixListener::bind(path)?.into(), Some(path.clone())),
             Address::Tcp(port) => (TcpListener::bind((Ipv4Addr::LOCALHOST, *port))?.into(), None),
         };
+        let listener = Arc::new(listener);
         let shared = Arc::new(Shared {
             to,
+            listener: Arc::clone(&listener),
+            accepting: Mutex::default(),
             trigger: Mutex::default(),
             links: Mutex::default(),
             threads: Mutex::default(),
@@ -155,7 +162,6 @@ impl Proxy {
             forth: AtomicU64::new(0),
             back: AtomicU64::new(0),
         });
-        let listener = Arc::new(listener);
         let (accepting, listening) = (Arc::clone(&shared), Arc::clone(&listener));
         let thread = thread::Builder::new().spawn(move || accept(&accepting, &listening))?;
         Ok(Proxy { shared, listener, path, thread: Some(thread) })
@@ -200,7 +206,13 @@ impl Drop for Proxy {
 }
 
 fn accept(shared: &Arc<Shared>, listener: &OwnedFd) {
-    while let Ok(source) = rustix::net::accept_with(listener, rustix::net::SocketFlags::CLOEXEC) {
+    loop {
+        if poll(&mut [PollFd::new(listener, PollFlags::IN)], None).is_err() {
+            continue;
+        }
+        let _accepting = lock(&shared.accepting);
+        let accepted = rustix::net::accept_with(listener, rustix::net::SocketFlags::CLOEXEC);
+        let Ok(source) = accepted else { return };
         if shared.is_cut.load(Ordering::SeqCst) {
             continue;
         }
@@ -246,6 +258,7 @@ fn copy(shared: &Shared, is_main: bool, forth: bool, from: &OwnedFd, to: &OwnedF
         }
         let mut bytes = &buffer[..read];
         if is_main {
+            wait_for_connections(shared);
             if mark.is_none()
                 && let Some(at) = bytes.windows(READY.len()).position(|four| four == READY)
             {
@@ -275,6 +288,21 @@ fn copy(shared: &Shared, is_main: bool, forth: bool, from: &OwnedFd, to: &OwnedF
         }
     }
     let _ = rustix::net::shutdown(to, Shutdown::Write);
+}
+
+/// Waits until the destination has every connection that the source has made. Without a proxy it
+/// has them before what the source sends later.
+fn wait_for_connections(shared: &Shared) {
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    while !shared.is_cut.load(Ordering::SeqCst) {
+        let not_accepting = lock(&shared.accepting);
+        let mut fds = [PollFd::new(&*shared.listener, PollFlags::IN)];
+        if !matches!(poll(&mut fds, Some(&now)), Ok(1..)) {
+            return;
+        }
+        drop(not_accepting);
+        thread::yield_now();
+    }
 }
 
 /// Waits while the link is held; `false` if it is cut.
