@@ -9,7 +9,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -96,7 +96,9 @@ struct Shared {
     /// Held while a connection is taken and made to the destination too.
     accepting: Mutex<()>,
     trigger: Mutex<Option<Arc<Trigger>>>,
-    links: Mutex<Vec<Arc<OwnedFd>>>,
+    /// Not counted: who copies closes both sockets when it ends. One that was shut down and stays
+    /// open looks to its peer as if somebody may read on, and nobody does.
+    links: Mutex<Vec<Weak<OwnedFd>>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     is_cut: AtomicBool,
     is_held: AtomicBool,
@@ -122,12 +124,12 @@ impl Link {
     pub(crate) fn cut(&self, reset: bool) {
         self.0.is_cut.store(true, Ordering::SeqCst);
         self.0.is_held.store(false, Ordering::SeqCst);
-        for socket in lock(&self.0.links).iter() {
+        for socket in lock(&self.0.links).iter().filter_map(Weak::upgrade) {
             // A unix socket has no reset.
             if reset {
-                let _ = rustix::net::connect_unspec(socket);
+                let _ = rustix::net::connect_unspec(&*socket);
             }
-            let _ = rustix::net::shutdown(&**socket, Shutdown::Both);
+            let _ = rustix::net::shutdown(&*socket, Shutdown::Both);
         }
     }
 
@@ -222,7 +224,7 @@ fn accept(shared: &Arc<Shared>, listener: &OwnedFd) {
             let _ = rustix::net::sockopt::set_tcp_nodelay(&source, true);
         }
         let (source, destination) = (Arc::new(source), Arc::new(destination));
-        lock(&shared.links).extend([Arc::clone(&source), Arc::clone(&destination)]);
+        lock(&shared.links).extend([Arc::downgrade(&source), Arc::downgrade(&destination)]);
         let ways =
             [(true, Arc::clone(&source), Arc::clone(&destination)), (false, destination, source)];
         for (forth, from, to) in ways {
