@@ -163,7 +163,7 @@ impl Channel {
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    stop.wait_until_ready(self.fd.as_fd(), PollFlags::OUT)?;
+                    self.wait_for_room(stop)?;
                 }
                 Err(error) => return Err(error),
             }
@@ -171,8 +171,20 @@ impl Channel {
     }
 
     /// Waits until there is room for what is written.
+    ///
+    /// # Errors
+    ///
+    /// If the peer ends its side of the connection meanwhile: it cannot answer any more, and need not
+    /// read what fills the connection.
     pub(crate) fn wait_for_room(&self, stop: &StopRequest) -> io::Result<()> {
-        stop.wait_until_ready(self.fd.as_fd(), PollFlags::OUT)
+        if !self.two_way {
+            return stop.wait_until_ready(self.fd.as_fd(), PollFlags::OUT);
+        }
+        stop.wait_until_ready(self.fd.as_fd(), PollFlags::OUT | PollFlags::RDHUP)?;
+        if self.polls(PollFlags::RDHUP) {
+            return Err(io::ErrorKind::ConnectionReset.into());
+        }
+        Ok(())
     }
 
     /// Lets reads and writes wait by themselves, for who ends them with [`Channel::shut_down`].
@@ -189,7 +201,11 @@ impl Channel {
 
     /// Whether the peer has closed it both ways, as far as the kernel knows.
     pub(crate) fn has_ended(&self) -> bool {
-        let mut fds = [PollFd::new(&self.fd, PollFlags::HUP)];
+        self.polls(PollFlags::HUP)
+    }
+
+    fn polls(&self, what: PollFlags) -> bool {
+        let mut fds = [PollFd::new(&self.fd, what)];
         let now = Timespec { tv_sec: 0, tv_nsec: 0 };
         matches!(poll(&mut fds, Some(&now)), Ok(1..))
     }

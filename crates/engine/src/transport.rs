@@ -151,11 +151,13 @@ impl Listener {
         }
     }
 
-    /// How long a connection may be on its way that the source has made: none over a unix socket.
+    /// How long a connection may be on its way that the source has made. Over a unix socket none is,
+    /// but what forwards connections may keep one back.
     pub(crate) fn delay(&self) -> Duration {
         match self {
             Listener::Tcp(_) => ON_ITS_WAY,
-            Listener::Unix(..) | Listener::Ready(_) => Duration::ZERO,
+            Listener::Unix(..) => ON_ITS_WAY / 5,
+            Listener::Ready(_) => Duration::ZERO,
         }
     }
 

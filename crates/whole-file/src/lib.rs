@@ -121,12 +121,16 @@ impl WholeFile {
             Unfinished::InPlace(_) => Ok(()),
             Unfinished::Named(file) => Ok(file.persist(path).map(drop)?),
             Unfinished::Nameless(file) => {
-                // There is no call that links a file in another's place. So it gets a name for
-                // the moment, and changes it. Killed in between, a process leaves it whole there.
-                let link = |name: &Path| {
+                let link = |name: &Path| -> io::Result<()> {
                     let file = by_descriptor(&file);
                     Ok(rustix::fs::linkat(CWD, &file, CWD, name, AtFlags::SYMLINK_FOLLOW)?)
                 };
+                match link(&path) {
+                    Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                    linked => return linked,
+                }
+                // There is no call that links a file in another's place. So it gets a name for
+                // the moment, and changes it. Killed in between, a process leaves it whole there.
                 let named = names().make_in(folder(&path), link).map_err(without_path)?;
                 Ok(named.persist(path).map(drop)?)
             }

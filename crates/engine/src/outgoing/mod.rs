@@ -53,11 +53,9 @@ pub fn migrate(
     if mode != MigMode::Normal {
         return Err(MigrationError::Mode { mode: mode.name() });
     }
-    match state.host.vm.run_state(bql) {
-        elsewhere @ (RunState::InMigrate | RunState::PostMigrate) => {
-            return Err(MigrationError::NotHere { run_state: elsewhere.name() });
-        }
-        _ => {}
+    let run_state = state.host.vm.run_state(bql);
+    if matches!(run_state, RunState::InMigrate | RunState::PostMigrate) {
+        return Err(MigrationError::NotHere { run_state: run_state.name() });
     }
     let begun = attempt::begin(&state, bql, Direction::Outgoing)?;
     state.go_on.clear();

@@ -1,8 +1,10 @@
 //! The machine is in one place, whatever fails: it belongs to one object, and what was reached
 //! decides where it goes on.
 
-use std::sync::Arc;
+use std::io::Write;
+use std::net::Shutdown;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bql::{BqlGuard, BqlUnlocked};
 use engine::{
@@ -10,7 +12,7 @@ use engine::{
     MigrationState, MigrationStatus, RunState, SettleError, Uri,
 };
 use tempfile::TempDir;
-use wire::ReturnMessage;
+use wire::{Command, Record, ReturnMessage, VmDescription, Wire};
 
 use crate::peer;
 use crate::rig::{DEADLINE, MANY_PAGES, Machine, Script, Site, attach};
@@ -325,4 +327,110 @@ fn a_machine_without_memory_moves_between_two_ends() {
     let ends = move_over(&mut thread, &source, &destination);
     assert_eq!(ends, (MigrationStatus::Completed, MigrationStatus::Completed));
     assert_arrived(&source, &destination, RunState::Running);
+}
+
+/// A source that is played: it sends a whole stream, asks before the end if `asks`, and is gone
+/// when the destination settles.
+fn played_source(asks: bool) -> (Site, MigrationStatus) {
+    let mut thread = attach();
+    let (endpoint, peer) = peer::pair();
+    let peer = Arc::new(Mutex::new(Some(peer)));
+    let goes = Arc::clone(&peer);
+    let settle = move |machine: &Machine, _: &mut BqlUnlocked| {
+        machine.note("settle");
+        drop(goes.lock().unwrap_or_else(PoisonError::into_inner).take());
+        Ok(())
+    };
+    let destination =
+        Site::destination(1, Script { settle: Some(Box::new(settle)), ..Script::default() });
+    destination.migrate_incoming(&mut thread, endpoint).expect("an idle object");
+    let mut stream = peer::head();
+    Record::Command(Command::OpenReturnPath).encode(&mut stream);
+    stream.extend(peer::memory_start(1, false));
+    let mut rest = peer::memory_end_and_devices(false);
+    assert_eq!(rest.pop(), Some(0), "the end");
+    stream.extend(rest);
+    if asks {
+        Record::Command(Command::Ping(READY_PING)).encode(&mut stream);
+    }
+    Record::Eof.encode(&mut stream);
+    Record::VmDescription(VmDescription::new("{}".into()).expect("JSON")).encode(&mut stream);
+    let sent = peer.lock().unwrap_or_else(PoisonError::into_inner);
+    sent.as_ref().expect("not gone yet").write_all(&stream).expect("a destination that reads");
+    drop(sent);
+    let status = destination.end(&mut thread, Direction::Incoming);
+    (destination, status)
+}
+
+/// The number by which a destination knows a source of ours.
+const READY_PING: u32 = 0x4c52_4459;
+
+#[test]
+fn a_machine_that_was_given_away_arrives_though_its_source_is_gone() {
+    let (destination, status) = played_source(true);
+    assert_eq!(status, MigrationStatus::Completed, "{:?}", destination.error(Direction::Incoming));
+    assert_eq!(destination.machine.trace(), ["restore", "settle", "arrived"]);
+    assert_eq!(destination.error(Direction::Incoming), None);
+}
+
+#[test]
+fn a_machine_whose_source_may_let_it_go_on_arrives_only_if_that_listens() {
+    let (destination, status) = played_source(false);
+    assert_eq!(status, MigrationStatus::Failed);
+    assert_eq!(destination.machine.trace(), ["restore", "settle"]);
+    let error = destination.observer(Direction::Incoming).error().expect("an error");
+    assert!(matches!(*error, MigrationError::SourceGone { .. }), "{error:?}");
+    assert_eq!(destination.machine.run_state(), RunState::InMigrate);
+}
+
+#[test]
+fn what_came_from_a_source_that_is_gone_is_not_made_durable() {
+    let mut thread = attach();
+    let (endpoint, peer) = peer::pair();
+    let peer = Arc::new(Mutex::new(Some(peer)));
+    let goes = Arc::clone(&peer);
+    let restore = move |_: &Machine| {
+        drop(goes.lock().unwrap_or_else(PoisonError::into_inner).take());
+        Ok(())
+    };
+    let settle = |machine: &Machine, _: &mut BqlUnlocked| {
+        machine.note("settle");
+        Ok(())
+    };
+    let mut stream = peer::head();
+    Record::Command(Command::OpenReturnPath).encode(&mut stream);
+    stream.extend(peer::memory_start(1, false));
+    stream.extend(peer::memory_end_and_devices(false));
+    Record::VmDescription(VmDescription::new("{}".into()).expect("JSON")).encode(&mut stream);
+    peer.lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .as_ref()
+        .expect("not gone yet")
+        .write_all(&stream)
+        .expect("room for a small stream");
+    let destination = Site::destination(
+        1,
+        Script {
+            restore: Some(Box::new(restore)),
+            settle: Some(Box::new(settle)),
+            ..Script::default()
+        },
+    );
+    destination.migrate_incoming(&mut thread, endpoint).expect("an idle object");
+    assert_eq!(destination.end(&mut thread, Direction::Incoming), MigrationStatus::Failed);
+    assert_eq!(destination.machine.trace(), ["restore"]);
+}
+
+#[test]
+fn a_destination_that_ends_its_side_is_noticed_while_it_reads_nothing() {
+    let mut thread = attach();
+    let (endpoint, peer) = peer::pair();
+    let source = Site::source(MANY_PAGES, Script::default());
+    source.migrate(&mut thread, endpoint).expect("an idle object");
+    source.wait_until_active(&mut thread);
+    // It is not closed, and what is on its way fills it.
+    peer.shutdown(Shutdown::Write).expect("an open socket");
+    assert_eq!(source.end(&mut thread, Direction::Outgoing), MigrationStatus::Failed);
+    source.assert_runs_on();
+    drop(peer);
 }
