@@ -15,6 +15,9 @@ pub(crate) const DESTINATION: &str = "internal:destination";
 ///
 /// Without a command a running machine moves between two processes, and every page and
 /// every write is checked.
+///
+/// SIZE and RATE are bytes and bytes a second; K, M, G and T are powers of 1024. A SIZE is a
+/// multiple of 4096.
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 90)]
 pub(crate) struct Cli {
@@ -101,7 +104,7 @@ pub(crate) struct DemoArgs {
     /// Bytes of memory that the machine dirties in a second, in pages of 4096.
     #[arg(long, value_name = "RATE", default_value = "64M", value_parser = rate)]
     pub(crate) dirty_rate: u64,
-    /// The longest that the machine may stand still, in milliseconds.
+    /// The longest that the machine may stand still, in milliseconds (at most 2000000).
     #[arg(long, value_name = "MS", default_value = "300", value_parser = downtime_limit)]
     pub(crate) downtime_limit: Duration,
     /// The most bytes to send in a second while the machine runs [default: no limit].
@@ -130,7 +133,8 @@ pub(crate) struct SendArgs {
     /// The RAM of the machine.
     #[arg(long, value_name = "FILE")]
     pub(crate) ram: PathBuf,
-    /// unix:PATH, tcp:HOST:PORT, fd:N, exec:COMMAND or file:PATH[,offset=N].
+    /// unix:PATH, tcp:HOST:PORT, fd:N, exec:COMMAND or file:PATH[,offset=N]. A TCP peer that is silent
+    /// for a minute, or reads nothing for so long, is given up.
     #[arg(value_name = "URI")]
     pub(crate) uri: Uri,
     /// Touch all RAM first.
@@ -175,7 +179,8 @@ pub(crate) struct ReceiveArgs {
     /// RAM of the machine, the same as at the source.
     #[arg(long, value_name = "SIZE", value_parser = memory)]
     pub(crate) memory: usize,
-    /// unix:PATH, tcp:HOST:PORT, fd:N, exec:COMMAND or file:PATH[,offset=N].
+    /// unix:PATH, tcp:HOST:PORT, fd:N, exec:COMMAND or file:PATH[,offset=N]. Without HOST it waits at
+    /// any address. A TCP peer that is silent for a minute is given up.
     #[arg(value_name = "URI")]
     pub(crate) uri: Uri,
     /// Touch all RAM first.
