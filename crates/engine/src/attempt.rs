@@ -80,10 +80,8 @@ pub(crate) fn begin(
     direction: Direction,
 ) -> Result<Begun, MigrationError> {
     state.check_idle()?;
+    state.host.check_nothing_kept()?;
     state.possess(bql)?;
-    if state.host.has_kept() {
-        return Err(MigrationError::KeptStopped);
-    }
     let side = state.side(direction);
     side.stop.reset();
     side.fate.set(Whereabouts::Source);
@@ -114,6 +112,8 @@ pub(crate) fn spawn<End: 'static>(
         };
         state.side(direction).set_thread(Some(thread::current().id()));
         let end = caught(&state, direction, || run(&state, &mut thread));
+        // The end is there: who asks it to stop now asks too late.
+        let _ = state.side(direction).stop.close();
         let mut guard = thread.lock();
         // Each step of cleaning up is caught by itself. So this panics only for a fault of the
         // engine, and what was reached is true all the same.
@@ -174,9 +174,5 @@ pub(crate) fn fail_from_channel(
     error: MigrationError,
 ) {
     let side = state.side(direction);
-    // Before the request, which lets other threads end without an error of their own.
-    if side.stop.is_open() {
-        side.progress.set_error(error);
-    }
-    side.stop.request(StopReason::Fail);
+    side.stop.request_after(StopReason::Fail, || side.progress.set_error(error));
 }

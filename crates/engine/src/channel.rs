@@ -14,12 +14,13 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{FileType, OFlags};
+use rustix::io::Errno;
 use rustix::net::{RecvFlags, Shutdown};
 use rustix::process::{Pid, Signal};
 use whole_file::WholeFile;
 
 use crate::guest_io::{Piece, Room, read_rooms, write_pieces};
-use crate::stop::{StopRequest, stopped};
+use crate::stop::{StopRequest, Woken, stopped};
 
 /// How long a reader that found nothing looks again before it sleeps, in a stream that is brisk. A
 /// reader faster than its peer sleeps at each read otherwise, and waking it costs the sender: 2 GiB
@@ -34,6 +35,22 @@ const BRISK: Duration = Duration::from_micros(100);
 
 /// How long a command may take to end that has closed its pipe before the end of the stream.
 const LAST_BREATH: Duration = Duration::from_secs(1);
+
+/// How long a peer that has given the machine away may take to close the connection.
+const READ_OUT: Duration = Duration::from_secs(5);
+
+/// The last exit status that is a command's own word. Beyond it a shell tells the signal that killed
+/// what it ran, and `ssh` that it failed itself.
+const OWN_CODES: i32 = 128;
+
+/// Why a channel did not end well.
+#[derive(Debug)]
+pub(crate) enum NotTaken {
+    /// Its other end says that it did not take the stream.
+    Refused(io::Error),
+    /// It does not say. What was passed on before may be a machine that runs.
+    Unknown(io::Error),
+}
 
 /// A connected channel. Dropping it breaks it off.
 #[derive(Debug)]
@@ -227,15 +244,39 @@ impl Channel {
         Ok((read != 0).then_some(byte[0]))
     }
 
+    /// Reads until the peer has closed the channel, and forgets what comes. If it were closed here
+    /// before that, the kernel would take back what the peer has not read yet.
+    pub(crate) fn read_out(&self, stop: &StopRequest) {
+        let deadline = Instant::now() + READ_OUT;
+        let mut forgotten = vec![0; 64 << 10];
+        while Instant::now() < deadline {
+            match rustix::io::read(&self.fd, &mut forgotten) {
+                Ok(0) => return,
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(Errno::WOULDBLOCK) => {
+                    match stop.wait_for(self.fd.as_fd(), PollFlags::IN, Some(deadline)) {
+                        Ok(Woken::Ready) => {}
+                        Ok(Woken::Stopped | Woken::TimedOut) | Err(_) => return,
+                    }
+                }
+                Err(_) => return,
+            }
+        }
+    }
+
     /// Closes the channel after everything went well: waits for a shell command to end,
     /// gives a new file its name.
-    pub(crate) fn close(self, stop: &StopRequest) -> io::Result<()> {
+    ///
+    /// # Errors
+    ///
+    /// If what is at the other end did not take the stream, or nobody knows whether it did.
+    pub(crate) fn close(self, stop: &StopRequest) -> Result<(), NotTaken> {
         let Channel { fd, end, .. } = self;
         drop(fd);
         match end {
             End::Nothing => Ok(()),
             End::Command(command) => command.wait(stop),
-            End::File(file) => file.persist(),
+            End::File(file) => file.persist().map_err(NotTaken::Refused),
         }
     }
 }
@@ -307,16 +348,24 @@ impl Command {
         stop.wait_for(pidfd.as_fd(), PollFlags::IN, Some(deadline)).map(drop)
     }
 
-    fn wait(mut self, stop: &StopRequest) -> io::Result<()> {
-        let pid = Pid::from_child(&self.child);
-        let pidfd = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty())?;
-        stop.wait_until_ready(pidfd.as_fd(), PollFlags::IN)?;
-        let status = self.child.wait()?;
+    fn wait(mut self, stop: &StopRequest) -> Result<(), NotTaken> {
+        let status = self.end(stop).map_err(NotTaken::Unknown)?;
         if status.success() {
             Ok(())
         } else {
-            Err(io::Error::other(format!("the command ended with {status}")))
+            let source = io::Error::other(format!("the command ended with {status}"));
+            Err(match status.code() {
+                Some(..=OWN_CODES) => NotTaken::Refused(source),
+                _ => NotTaken::Unknown(source),
+            })
         }
+    }
+
+    fn end(&mut self, stop: &StopRequest) -> io::Result<ExitStatus> {
+        let pid = Pid::from_child(&self.child);
+        let pidfd = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty())?;
+        stop.wait_until_ready(pidfd.as_fd(), PollFlags::IN)?;
+        self.child.wait()
     }
 }
 

@@ -11,7 +11,8 @@ pub struct Course {
     /// Each status that it came to, oldest first.
     pub statuses: Vec<(MigrationStatus, Instant)>,
     /// Each pass over memory at the source, one that was broken off too. The last of a migration that
-    /// came so far is the rest, sent while the machine stood still.
+    /// came so far is the rest, sent while the machine stood still. Of more than 1024 passes they are
+    /// the last.
     pub passes: Vec<Pass>,
     /// When the source had given the last byte of the stream away.
     pub sent: Option<Instant>,
@@ -20,6 +21,8 @@ pub struct Course {
 /// One pass over memory.
 #[derive(Debug, Clone, Copy)]
 pub struct Pass {
+    /// Which one it was, from 1.
+    pub number: u64,
     /// When the first page was looked for.
     pub began: Instant,
     /// When the last page was given away, or when it was broken off.

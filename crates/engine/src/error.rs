@@ -253,7 +253,7 @@ pub struct RestoreError(pub String);
 
 impl MigrationError {
     pub(crate) fn of_panic(panic: Box<dyn Any + Send>) -> Self {
-        MigrationError::Panicked { message: words(&*panic) }
+        MigrationError::Panicked { message: words(panic) }
     }
 
     /// What a failed write means.

@@ -58,9 +58,8 @@ impl RunState {
         match name {
             "running" => Some(RunState::Running),
             "prelaunch" => Some(RunState::Prelaunch),
-            "postmigrate" => Some(RunState::PostMigrate),
             "paused" | "debug" | "inmigrate" | "internal-error" | "io-error" | "finish-migrate"
-            | "restore-vm" | "save-vm" | "shutdown" | "suspended" | "watchdog"
+            | "postmigrate" | "restore-vm" | "save-vm" | "shutdown" | "suspended" | "watchdog"
             | "guest-panicked" | "colo" => Some(RunState::Paused),
             _ => None,
         }
@@ -224,15 +223,29 @@ impl DeviceEntry {
 /// of each.
 ///
 /// Several migration objects may be made of one machine (`Arc<Host>`), and can be asked about it.
-/// It belongs to one of them at most, the first that is published or begins to migrate, until the
-/// last count of that object is gone. The others cannot migrate it meanwhile.
+/// It belongs to one of them at most, the first that is published, begins to migrate or lets it go
+/// on, until the last count of that object is gone. The others cannot migrate it meanwhile.
+///
+/// A right that a migration left behind ([`MigrationState::cont`](crate::MigrationState::cont))
+/// stays with this value. Keep an `Arc` of it where the object may go first.
 pub struct Host {
     pub(crate) machine: String,
     pub(crate) vm: Box<dyn Vm>,
     pub(crate) ram: Vec<RamBlock>,
     pub(crate) devices: Vec<DeviceEntry>,
     owner: Mutex<Option<Owner>>,
-    kept: Mutex<Option<Kept>>,
+    kept: Mutex<Place>,
+}
+
+/// Where the right is that a migration left with its machine.
+#[derive(Debug, Clone, Copy, Default)]
+enum Place {
+    /// No migration left one.
+    #[default]
+    Empty,
+    Holds(Kept),
+    /// A hook has it just now, which lets the machine go on.
+    Lent,
 }
 
 /// The right that a migration left with its machine.
@@ -321,16 +334,51 @@ impl Host {
     }
 
     pub(crate) fn keep(&self, right: Kept) {
-        *lock(&self.kept) = Some(right);
+        *lock(&self.kept) = Place::Holds(right);
     }
 
+    /// Keeps `right` if none is kept.
+    pub(crate) fn keep_first(&self, right: Kept) {
+        let mut place = lock(&self.kept);
+        if matches!(*place, Place::Empty) {
+            *place = Place::Holds(right);
+        }
+    }
+
+    /// Takes the right for good.
     pub(crate) fn take_kept(&self) -> Option<Kept> {
-        lock(&self.kept).take()
+        match std::mem::take(&mut *lock(&self.kept)) {
+            Place::Holds(right) => Some(right),
+            Place::Empty | Place::Lent => None,
+        }
     }
 
-    /// Whether a migration left the machine stopped, with the right to let it go on.
-    pub(crate) fn has_kept(&self) -> bool {
-        lock(&self.kept).is_some()
+    /// Takes the right, and leaves a note that it is out.
+    pub(crate) fn lend_kept(&self) -> Option<Kept> {
+        let mut place = lock(&self.kept);
+        let Place::Holds(right) = *place else { return None };
+        *place = Place::Lent;
+        Some(right)
+    }
+
+    /// # Errors
+    ///
+    /// If a migration left the machine stopped, and nothing has let it go on since.
+    pub(crate) fn check_nothing_kept(&self) -> Result<(), MigrationError> {
+        match *lock(&self.kept) {
+            Place::Empty => Ok(()),
+            Place::Holds(_) | Place::Lent => Err(MigrationError::KeptStopped),
+        }
+    }
+
+    /// # Errors
+    ///
+    /// If there is no right to let the machine go on.
+    pub(crate) fn check_kept(&self) -> Result<(), MigrationError> {
+        match *lock(&self.kept) {
+            Place::Holds(_) => Ok(()),
+            Place::Empty | Place::Lent => Err(MigrationError::NothingKept),
+        }
     }
 
     /// Adds a RAM block.

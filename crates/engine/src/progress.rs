@@ -16,6 +16,9 @@ use crate::status::{Direction, MigrationStatus};
 use crate::transitions::allows;
 use crate::uri::Uri;
 
+/// Passes over memory that are kept: a migration that does not converge makes them for ever.
+const PASSES: usize = 1024;
+
 /// Counters of QAPI's `MigrationStats` and times of `MigrationInfo`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct MigrationInfo {
@@ -148,7 +151,12 @@ impl Progress {
 
     /// A pass over memory is over.
     pub(crate) fn note_pass(&self, pass: Pass) {
-        self.lock().course.passes.push(pass);
+        let passes = &mut self.lock().course.passes;
+        let number = passes.last().map_or(1, |before| before.number + 1);
+        if passes.len() == PASSES {
+            passes.remove(0);
+        }
+        passes.push(Pass { number, ..pass });
     }
 
     /// The last byte of the stream went.

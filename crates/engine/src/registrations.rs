@@ -172,7 +172,7 @@ impl Notifiers {
                 continue;
             };
             let answer = catch_unwind(AssertUnwindSafe(|| notify(guard, event)))
-                .unwrap_or_else(|panic| Err(format!("a notifier panicked: {}", words(&*panic))));
+                .unwrap_or_else(|panic| Err(format!("a notifier panicked: {}", words(panic))));
             if event == MigrationEvent::PrecopySetup {
                 answer?;
             }
@@ -182,10 +182,12 @@ impl Notifiers {
 }
 
 /// What a panic said.
-pub(crate) fn words(panic: &(dyn std::any::Any + Send)) -> String {
-    panic
+pub(crate) fn words(panic: Box<dyn std::any::Any + Send>) -> String {
+    let said = panic
         .downcast_ref::<String>()
         .cloned()
-        .or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()))
-        .unwrap_or_default()
+        .or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+    // What a hook panicked with may panic once more when it is dropped, and nothing catches that.
+    std::mem::forget(panic);
+    said.unwrap_or_default()
 }

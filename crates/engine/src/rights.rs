@@ -3,7 +3,7 @@
 //! The engine makes each of them for one machine and consumes it. A right keeps its machine, so
 //! that it cannot be used for another one; a hook is lent the right and cannot keep it.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 
 use bql::BqlGuard;
@@ -25,9 +25,37 @@ pub struct VmStopped {
 
 impl VmStopped {
     /// Stops the machine. One that is stopped already stays so.
+    ///
+    /// # Panics
+    ///
+    /// If its hook does. The machine may be stopped then, so the right is left with it.
     pub(crate) fn stop(machine: &Arc<Host>, bql: &mut BqlGuard<'_>) -> Self {
-        let was = machine.vm.stop_for_migration(bql);
-        VmStopped { machine: Arc::clone(machine), was }
+        let was = machine.vm.run_state(bql);
+        match catch_unwind(AssertUnwindSafe(|| machine.vm.stop_for_migration(bql))) {
+            Ok(was) => VmStopped { machine: Arc::clone(machine), was },
+            Err(panic) => {
+                machine.keep_first(Kept::Stopped { was });
+                resume_unwind(panic)
+            }
+        }
+    }
+
+    /// Stops the machine again after a panic, which may have left the right to it with it.
+    ///
+    /// # Errors
+    ///
+    /// If its hook panics. The right stays with the machine.
+    pub(crate) fn stop_again(
+        machine: &Arc<Host>,
+        bql: &mut BqlGuard<'_>,
+    ) -> Result<Self, MigrationError> {
+        let stopped = catch_unwind(AssertUnwindSafe(|| VmStopped::stop(machine, bql)))
+            .map_err(MigrationError::of_panic)?;
+        // What it did before the first time is what counts.
+        Ok(match machine.take_kept() {
+            Some(Kept::Stopped { was }) => VmStopped { was, ..stopped },
+            _ => stopped,
+        })
     }
 
     /// Returns what the machine did before.
@@ -131,9 +159,13 @@ impl Host {
     /// If there is no such right, or the machine's hook panics. It then stays as it is.
     pub(crate) fn go_on(self: &Arc<Self>, bql: &mut BqlGuard<'_>) -> Result<(), MigrationError> {
         let machine = Arc::clone(self);
-        match self.take_kept().ok_or(MigrationError::NothingKept)? {
-            Kept::Stopped { was } => VmStopped { machine, was }.resume(bql),
-            Kept::Arrived { at_source } => VmArrived { machine, at_source }.start(bql),
+        // The hook may release the BQL. Until it has returned, or the right is back in its place,
+        // the place says that it is out.
+        match self.lend_kept().ok_or(MigrationError::NothingKept)? {
+            Kept::Stopped { was } => VmStopped { machine, was }.resume(bql)?,
+            Kept::Arrived { at_source } => VmArrived { machine, at_source }.start(bql)?,
         }
+        self.take_kept();
+        Ok(())
     }
 }

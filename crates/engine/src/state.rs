@@ -244,17 +244,18 @@ impl MigrationState {
     ///
     /// # Errors
     ///
-    /// The reason comes back if there is no migration to fail: none runs, or the machine may be at
-    /// the destination.
+    /// The reason comes back if there is no migration to fail: none runs, it stops already, or the
+    /// machine may be at the destination.
     pub fn fail(&self, _bql: &mut BqlGuard<'_>, reason: String) -> Result<(), String> {
-        if !self.outgoing.progress.status().is_running()
-            || self.outgoing.stop.request(StopReason::Fail) == Asked::TooLate
-        {
+        let Side { progress, stop, .. } = &self.outgoing;
+        if !progress.status().is_running() {
             return Err(reason);
         }
-        // The first error is kept. The thread that ends for this request keeps its own with the BQL.
-        self.outgoing.progress.set_error(MigrationError::Device { reason });
-        Ok(())
+        let device = || progress.set_error(MigrationError::Device { reason: reason.clone() });
+        match stop.request_after(StopReason::Fail, device) {
+            Asked::First => Ok(()),
+            Asked::Again | Asked::TooLate => Err(reason),
+        }
     }
 
     /// Lets the machine go on here that a migration left stopped (`qmp_cont`).
@@ -266,8 +267,9 @@ impl MigrationState {
     ///
     /// If a migration runs, or none left the machine stopped, or its hook panics again.
     pub fn cont(&self, bql: &mut BqlGuard<'_>) -> Result<(), MigrationError> {
-        self.possess(bql)?;
         self.check_idle()?;
+        self.host.check_kept()?;
+        self.possess(bql)?;
         self.host.go_on(bql)
     }
 

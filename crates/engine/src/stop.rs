@@ -85,6 +85,8 @@ pub(crate) enum Asked {
 pub(crate) struct StopRequest {
     /// The first [`StopReason`], 0, or [`TOO_LATE`].
     reason: AtomicU8,
+    /// Whoever changes `reason`, and what goes with it.
+    turn: Mutex<()>,
     event: Event,
     /// A cancel came too late.
     late: Event,
@@ -107,6 +109,7 @@ impl StopRequest {
     pub(crate) fn new() -> io::Result<Self> {
         Ok(StopRequest {
             reason: AtomicU8::new(0),
+            turn: Mutex::default(),
             event: Event::new()?,
             late: Event::new()?,
             last_moment: Mutex::default(),
@@ -115,6 +118,15 @@ impl StopRequest {
 
     /// Makes the request, unless it is too late.
     pub(crate) fn request(&self, reason: StopReason) -> Asked {
+        self.request_after(reason, || {})
+    }
+
+    /// The same, and calls `first` before that if it is the first: before any thread can see it.
+    pub(crate) fn request_after(&self, reason: StopReason, first: impl FnOnce()) -> Asked {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.reason.load(Ordering::SeqCst) == 0 {
+            first();
+        }
         let first =
             self.reason.compare_exchange(0, reason as u8, Ordering::SeqCst, Ordering::SeqCst);
         match first {
@@ -138,6 +150,7 @@ impl StopRequest {
     ///
     /// If the request was made before.
     pub(crate) fn close(&self) -> io::Result<()> {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         match self.reason.compare_exchange(0, TOO_LATE, Ordering::SeqCst, Ordering::SeqCst) {
             Ok(_) | Err(TOO_LATE) => Ok(()),
             Err(_) => Err(stopped()),
@@ -150,11 +163,6 @@ impl StopRequest {
         self.event.clear();
         *self.last_moment() = None;
         self.late.clear();
-    }
-
-    /// Whether a request would be the first, and in time.
-    pub(crate) fn is_open(&self) -> bool {
-        self.reason.load(Ordering::SeqCst) == 0
     }
 
     pub(crate) fn is_requested(&self) -> bool {

@@ -82,6 +82,7 @@ pub(crate) struct Hold {
 /// One pass over memory.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Pass {
+    pub(crate) number: u64,
     pub(crate) began: Duration,
     pub(crate) ended: Duration,
     pub(crate) dirty: u64,
@@ -152,8 +153,18 @@ impl Event {
 
 impl Pass {
     fn new(pass: &migration::Pass, at: impl Fn(Instant) -> Duration) -> Self {
-        let migration::Pass { began, ended, dirty, normal, duplicate, bytes, stopped } = *pass;
-        Pass { began: at(began), ended: at(ended), dirty, normal, duplicate, bytes, stopped }
+        let migration::Pass { number, began, ended, dirty, normal, duplicate, bytes, stopped } =
+            *pass;
+        Pass {
+            number,
+            began: at(began),
+            ended: at(ended),
+            dirty,
+            normal,
+            duplicate,
+            bytes,
+            stopped,
+        }
     }
 }
 

@@ -85,6 +85,12 @@ pub enum MachineError {
     /// Two of its parts have one name.
     #[error(transparent)]
     Host(#[from] HostError),
+    /// Its memory belongs to a machine already.
+    #[error("this memory belongs to another machine")]
+    MemoryTaken,
+    /// Its dirty log would find none of its writes.
+    #[error("the dirty log is one of other memory")]
+    OtherMemory,
     /// Its vCPU has no thread.
     #[error(transparent)]
     Vcpu(#[from] VcpuError),
@@ -95,13 +101,18 @@ pub enum MachineError {
 ///
 /// # Errors
 ///
-/// If the memory is not a whole number of pages, or there can be no thread for the vCPU.
+/// If the memory is not a whole number of pages or another machine's, if `tracking` is a log of
+/// other memory, or if there can be no thread for the vCPU.
 pub fn running_machine(
     ram: Arc<Ram>,
     tracking: DirtyTracking,
     cpu: VcpuState,
     state: RunState,
 ) -> Result<(Host, VcpuThread), MachineError> {
+    if !tracking.is_of(&ram) {
+        return Err(MachineError::OtherMemory);
+    }
+    ram.put_into_machine()?;
     let vcpu = Vcpu::new(Arc::clone(&ram), tracking.marker(), cpu, state);
     let block = RamBlock::new(IdStr::new(RAM_BLOCK)?, ram, Box::new(tracking))?;
     let host = Host::new(MACHINE_TYPE, Hooks(vcpu.clone())).ram_block(block)?.device(
@@ -116,8 +127,9 @@ pub fn running_machine(
 ///
 /// # Errors
 ///
-/// If the memory is not a whole number of pages.
+/// If the memory is not a whole number of pages, or is another machine's.
 pub fn machine_none(vm: NoVm, ram: Arc<Ram>) -> Result<Host, MachineError> {
+    ram.put_into_machine()?;
     let block = RamBlock::new(IdStr::new(RAM_BLOCK)?, ram, Box::new(NeverDirty))?;
     let timers = IdStr::new(CpuTimers::NAME)?;
     Ok(Host::new("none", vm).ram_block(block)?.device(timers, 0, Timers::default())?)

@@ -25,7 +25,8 @@ impl NoVm {
     }
 
     /// Makes a machine that waits for a migration. `settle` makes durable what has come; only if it
-    /// succeeds is the source told that the machine is here.
+    /// succeeds is the source told that the machine is here. It is called once: a machine that was not
+    /// confirmed after that is in `internal-error`, and waits for no other migration.
     pub fn that_settles(settle: impl FnOnce() -> io::Result<()> + Send + 'static) -> Self {
         NoVm { settle: Mutex::new(Some(Box::new(settle))), ..NoVm::new(RunState::InMigrate) }
     }
@@ -52,9 +53,12 @@ impl Vm for NoVm {
         *self.state.borrow_mut(bql) = RunState::PostMigrate;
     }
 
-    fn settle(&self, _thread: &mut BqlUnlocked, _waiting: &VmWaiting) -> Result<(), SettleError> {
+    fn settle(&self, thread: &mut BqlUnlocked, _waiting: &VmWaiting) -> Result<(), SettleError> {
         let settle = self.settle.lock().unwrap_or_else(PoisonError::into_inner).take();
-        settle.map_or(Ok(()), |settle| settle()).map_err(SettleError::new)
+        let Some(settle) = settle else { return Ok(()) };
+        // Until it has arrived. What has its name must not be written to once more.
+        *self.state.borrow_mut(&mut thread.lock()) = RunState::InternalError;
+        settle().map_err(SettleError::new)
     }
 
     fn has_arrived(&self, bql: &mut BqlGuard<'_>, arrived: &VmArrived) {

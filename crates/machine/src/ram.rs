@@ -5,7 +5,7 @@ use std::hint::black_box;
 use std::io;
 use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use memmap2::{MmapMut, MmapOptions, MmapRaw};
 use migration::{GuestMemory, PAGE_WORDS};
@@ -14,6 +14,7 @@ use rustix::io::Errno;
 use rustix::mm::{Advice, madvise};
 use wire::TARGET_PAGE_SIZE;
 
+use crate::MachineError;
 use crate::pagemap::Pagemap;
 use crate::untouched::{Holes, each_empty, each_of_the_file};
 
@@ -27,6 +28,8 @@ use crate::untouched::{Holes, each_empty, each_of_the_file};
 pub struct Ram {
     map: MmapRaw,
     backing: Backing,
+    /// Whether a machine has it.
+    in_machine: AtomicBool,
 }
 
 /// What is behind memory, and where it has no content of its own, if that is known.
@@ -49,7 +52,7 @@ impl Ram {
     ///
     /// If there is not so much.
     pub fn anonymous(bytes: usize) -> io::Result<Self> {
-        Ok(Ram { map: MmapRaw::from(MmapMut::map_anon(bytes)?), backing: Backing::Anonymous })
+        Ok(Ram::of(MmapRaw::from(MmapMut::map_anon(bytes)?), Backing::Anonymous))
     }
 
     /// The whole of `file`, shared with whoever else has it.
@@ -60,7 +63,7 @@ impl Ram {
     pub fn shared(file: &File) -> io::Result<Self> {
         let map = MmapOptions::new().map_raw(file)?;
         let backing = Backing::Shared { file: to_write_at(file), holes: Holes::of(file) };
-        Ok(Ram { map, backing })
+        Ok(Ram::of(map, backing))
     }
 
     /// What `file` holds; stores stay in this process. No memory is set aside for them, since a
@@ -72,7 +75,23 @@ impl Ram {
     pub fn private(file: &File) -> io::Result<Self> {
         // SAFETY: a file that others change gives other words, which atomics may read.
         let map = unsafe { MmapOptions::new().no_reserve_swap().map_copy(file)? };
-        Ok(Ram { map: MmapRaw::from(map), backing: Backing::Private(Holes::of(file)) })
+        Ok(Ram::of(MmapRaw::from(map), Backing::Private(Holes::of(file))))
+    }
+
+    fn of(map: MmapRaw, backing: Backing) -> Self {
+        Ram { map, backing, in_machine: AtomicBool::new(false) }
+    }
+
+    /// Notes that a machine has it, once and for all: a vCPU may outlive its machine's other parts.
+    ///
+    /// # Errors
+    ///
+    /// If one has it already.
+    pub(crate) fn put_into_machine(&self) -> Result<(), MachineError> {
+        match self.in_machine.swap(true, Ordering::Relaxed) {
+            false => Ok(()),
+            true => Err(MachineError::MemoryTaken),
+        }
     }
 
     pub(crate) fn is_anonymous(&self) -> bool {

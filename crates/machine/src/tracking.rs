@@ -11,12 +11,15 @@ use crate::ram::Ram;
 use crate::write_protect::WriteProtectLog;
 
 /// How the writes of a machine are found. It is the one reader of its log: a page that is taken is
-/// not found again. So it cannot be copied, and a machine takes it.
+/// not found again. So it cannot be copied, and the machine of that memory takes it.
 ///
 /// It is chosen before the machine runs, for the vCPU has to know: with the software log it
 /// marks each page that it writes to, with the kernel's it does nothing but store.
 #[derive(Debug)]
-pub struct DirtyTracking(Log);
+pub struct DirtyTracking {
+    log: Log,
+    ram: Arc<Ram>,
+}
 
 #[derive(Debug)]
 enum Log {
@@ -42,18 +45,25 @@ impl DirtyTracking {
     /// If the kernel cannot track this memory (Linux 6.7 or later can), or lets this process not do
     /// it, or another log tracks it already.
     pub fn write_protect(ram: &Arc<Ram>) -> io::Result<Self> {
-        WriteProtectLog::new(Arc::clone(ram)).map(Log::WriteProtect).map(DirtyTracking)
+        let log = Log::WriteProtect(WriteProtectLog::new(Arc::clone(ram))?);
+        Ok(DirtyTracking { log, ram: Arc::clone(ram) })
     }
 
     /// Makes the software log, which works everywhere.
-    pub fn software(ram: &Ram) -> Self {
+    pub fn software(ram: &Arc<Ram>) -> Self {
         let pages = ram.words().len().div_ceil(PAGE_WORDS);
-        DirtyTracking(Log::Software(SoftwareDirtyLog::new(pages)))
+        let log = Log::Software(SoftwareDirtyLog::new(pages));
+        DirtyTracking { log, ram: Arc::clone(ram) }
+    }
+
+    /// Whether it finds the writes to `ram`.
+    pub(crate) fn is_of(&self, ram: &Arc<Ram>) -> bool {
+        Arc::ptr_eq(&self.ram, ram)
     }
 
     /// Returns what it is called.
     pub fn name(&self) -> &'static str {
-        match self.0 {
+        match self.log {
             Log::WriteProtect(_) => "write-protect",
             Log::Software(_) => "software",
         }
@@ -61,7 +71,7 @@ impl DirtyTracking {
 
     /// Returns what writers store by.
     pub fn marker(&self) -> Marker {
-        match &self.0 {
+        match &self.log {
             Log::WriteProtect(_) => Marker::idle(),
             Log::Software(log) => log.marker(),
         }
@@ -74,7 +84,7 @@ impl DirtyTracking {
     ///
     /// If the log cannot be read.
     pub fn take_written(&mut self, report: &mut dyn FnMut(Range<usize>)) -> io::Result<()> {
-        match &mut self.0 {
+        match &mut self.log {
             Log::WriteProtect(log) => log.take(report),
             Log::Software(log) => {
                 log.take(report);
@@ -84,7 +94,7 @@ impl DirtyTracking {
     }
 
     fn log(&mut self) -> &mut dyn DirtyLog {
-        match &mut self.0 {
+        match &mut self.log {
             Log::WriteProtect(log) => log,
             Log::Software(log) => log,
         }

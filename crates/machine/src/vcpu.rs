@@ -445,3 +445,37 @@ impl Device for Hooks {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::DirtyTracking;
+
+    #[test]
+    fn a_vcpu_that_panics_is_stopped_and_keeps_nobody_waiting() {
+        // Its log has a page, and it writes to sixty-four and more.
+        let pages = 256;
+        let ram = Arc::new(Ram::anonymous(pages << 12).expect("memory"));
+        let small = Arc::new(Ram::anonymous(1 << 12).expect("memory"));
+        let marker = DirtyTracking::software(&small).marker();
+        let cpu = VcpuState { pages: pages as u64, rate: 1_000_000, ..VcpuState::default() };
+        let vcpu = Vcpu::new(ram, marker, cpu, RunState::Running);
+        let running = vcpu.clone().start().expect("a thread");
+        let mut thread = BqlUnlocked::attach().expect("the token of a test's thread");
+        loop {
+            let bql = thread.lock();
+            if vcpu.run_state(&bql) == RunState::InternalError {
+                break;
+            }
+            drop(bql);
+            thread::yield_now();
+        }
+        let mut bql = thread.lock();
+        vcpu.stop(&mut bql);
+        assert!(!vcpu.cont(&mut bql), "it does not run again");
+        assert_eq!(vcpu.run_state(&bql), RunState::InternalError);
+        drop(bql);
+        let joined = catch_unwind(AssertUnwindSafe(|| running.join(&mut thread)));
+        joined.expect_err("what it said is not lost");
+    }
+}

@@ -106,38 +106,6 @@ fn a_cont_beside_a_stop_does_not_keep_the_stop_waiting() {
 }
 
 #[test]
-fn a_vcpu_that_panics_is_stopped_and_keeps_nobody_waiting() {
-    must_end("a broken vCPU", || {
-        // Its log has a page, and it writes to sixty-four and more.
-        let pages = 256;
-        let ram = Arc::new(Ram::anonymous(pages << 12).expect("memory"));
-        let small = Ram::anonymous(1 << 12).expect("memory");
-        let cpu = VcpuState { pages: pages as u64, rate: 1_000_000, ..VcpuState::default() };
-        let tracking = DirtyTracking::software(&small);
-        let (_host, running) =
-            running_machine(ram, tracking, cpu, RunState::Running).expect("a machine");
-        let (vcpu, mut thread) = (running.vcpu().clone(), attach());
-        loop {
-            let bql = thread.lock();
-            if vcpu.run_state(&bql) == RunState::InternalError {
-                break;
-            }
-            drop(bql);
-            thread::yield_now();
-        }
-        let mut bql = thread.lock();
-        vcpu.stop(&mut bql);
-        assert!(!vcpu.cont(&mut bql), "it does not run again");
-        assert_eq!(vcpu.run_state(&bql), RunState::InternalError);
-        drop(bql);
-        let joined = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            running.join(&mut thread);
-        }));
-        joined.expect_err("what it said is not lost");
-    });
-}
-
-#[test]
 fn a_position_that_no_vcpu_can_count_on_from_is_refused() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = Uri::File { path: folder.path().join("stream"), offset: 0 };

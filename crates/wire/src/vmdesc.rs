@@ -43,6 +43,13 @@ impl VmDescription {
     }
 }
 
+/// The empty description, `{}`.
+impl Default for VmDescription {
+    fn default() -> Self {
+        VmDescription(b"{}".to_vec())
+    }
+}
+
 impl Wire for VmDescription {
     fn encode(&self, out: &mut Vec<u8>) {
         out.put_be32(self.0.len() as u32);

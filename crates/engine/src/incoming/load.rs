@@ -13,7 +13,6 @@ use crate::agreement::READY_PING;
 use crate::attempt::Begun;
 use crate::channel::ChannelReader;
 use crate::error::MigrationError;
-use crate::fate::Whereabouts;
 use crate::host::{Restore, RunState};
 use crate::rights::VmWaiting;
 use crate::state::MigrationState;
@@ -35,6 +34,16 @@ pub(super) struct Loading<'a> {
     at_source: RunState,
 }
 
+/// What is known of the machine when all of its stream is here.
+#[derive(Debug)]
+pub(super) struct Brought {
+    /// What it did at its source.
+    pub(super) at_source: RunState,
+    /// Whether the source has given it away, and takes it back only if it is told to. The
+    /// description is still to come then: nobody waits for it.
+    pub(super) given_away: bool,
+}
+
 impl<'a> Loading<'a> {
     pub(super) fn new(
         state: &MigrationState,
@@ -52,15 +61,14 @@ impl<'a> Loading<'a> {
         }
     }
 
-    /// Reads a stream to its end, and puts what it brought in place. Returns what the machine did
-    /// at its source.
+    /// Reads a stream to its end, and puts what it brought in place.
     pub(super) fn load(
         mut self,
         state: &MigrationState,
         thread: &mut BqlUnlocked,
         input: &mut Input<'_>,
         answers: &mut Answers<'_>,
-    ) -> Result<RunState, MigrationError> {
+    ) -> Result<Brought, MigrationError> {
         FileHeader::decode(input)?;
         match Record::decode(input)? {
             Record::Configuration(configuration) => {
@@ -80,6 +88,7 @@ impl<'a> Loading<'a> {
                 Record::End { section_id } => self.go_on(state, input, section_id, true)?,
                 Record::Command(Command::Ping(READY_PING)) if answers.open => {
                     self.ram.check_whole(state, input)?;
+                    self.ram.finish(state)?;
                     self.restore(state, thread)?;
                     answers.pong(state, input, READY_PING)?;
                     asked = true;
@@ -92,21 +101,13 @@ impl<'a> Loading<'a> {
             }
             self.ram.count(state, input.offset());
         }
-        if asked {
-            let gone = |source| MigrationError::SourceGone { source };
-            state.incoming.stop.close().map_err(gone)?;
-            let at_source = Some(self.at_source);
-            state.incoming.fate.set(Whereabouts::Destination { at_source });
-            // Nothing that comes now can change that.
-            let _ = description(state, input);
-            let _ = self.ram.finish(state);
-        } else {
+        if !asked {
             self.ram.check_whole(state, input)?;
             self.ram.finish(state)?;
             description(state, input)?;
             self.restore(state, thread)?;
         }
-        Ok(self.at_source)
+        Ok(Brought { at_source: self.at_source, given_away: asked })
     }
 
     /// Puts every device state in place.

@@ -21,14 +21,13 @@ use crate::attempt::{self, Begun, Cleaned, keep_error};
 use crate::channel::{Channel, ChannelReader};
 use crate::error::MigrationError;
 use crate::fate::Whereabouts;
-use crate::host::RunState;
 use crate::rights::{VmArrived, VmWaiting};
 use crate::state::MigrationState;
 use crate::status::{Direction, MigrationStatus};
 use crate::transport::Endpoint;
 
 use arrivals::Arrivals;
-use load::Loading;
+use load::{Brought, Loading};
 use multifd::Connections;
 
 /// Bytes of the main channel that are read at once. They stay in the cache until they are stored to
@@ -157,9 +156,9 @@ impl Connected {
         let mut input = Decoder::with_capacity(reader, BUFFER);
         let loading = Loading::new(state, &begun, &waiting, multifd);
         match loading.load(state, thread, &mut input, &mut answers) {
-            Ok(at_source) => {
+            Ok(brought) => {
                 let return_path = answers.open;
-                Ok(Loaded { begun, waiting, channel, return_path, at_source })
+                Ok(Loaded { begun, waiting, channel, return_path, brought })
             }
             Err(error) => {
                 answers.say_failed(state);
@@ -232,7 +231,7 @@ pub struct Loaded {
     waiting: VmWaiting,
     channel: Channel,
     return_path: bool,
-    at_source: RunState,
+    brought: Brought,
 }
 
 impl Loaded {
@@ -243,22 +242,19 @@ impl Loaded {
     /// If it cannot be kept here. If the source cannot be told, and had not given the machine away
     /// for certain: then it stays there.
     pub fn confirm(self, thread: &mut BqlUnlocked) -> Result<Arrived, MigrationError> {
-        let Loaded { begun, waiting, channel, return_path, at_source } = self;
+        let Loaded { begun, waiting, channel, return_path, brought } = self;
+        let Brought { at_source, given_away } = brought;
         let state = begun.state();
         let answers = Answers { channel: &channel, open: return_path };
-        let here = Whereabouts::Destination { at_source: Some(at_source) };
-        let given_away = state.incoming.fate.get() == here;
         if !given_away {
             answers.check_heard(state)?;
         }
-        if let Err(error) = settle(state, thread, &waiting) {
-            state.incoming.fate.set(Whereabouts::Source);
+        // What is durable cannot be taken back, so a cancel comes before that or too late.
+        let closed = state.incoming.stop.close();
+        let closed = closed.map_err(|source| MigrationError::SourceGone { source });
+        if let Err(error) = closed.and_then(|()| settle(state, thread, &waiting)) {
             answers.say_failed(state);
             return Err(error);
-        }
-        if !given_away && let Err(source) = state.incoming.stop.close() {
-            answers.say_failed(state);
-            return Err(MigrationError::SourceGone { source });
         }
         match answers.say(state, ReturnMessage::Shut(0)) {
             // A source of ours waits for its user, who is told that the machine may be here.
@@ -266,10 +262,10 @@ impl Loaded {
             Err(source) => return Err(MigrationError::SourceGone { source }),
             Ok(()) => {}
         }
-        state.incoming.fate.set(here);
-        // A command that brought the stream has done what it was for.
-        drop(channel);
-        Ok(Arrived { begun, arrived: waiting.arrived(at_source) })
+        state.incoming.fate.set(Whereabouts::Destination { at_source: Some(at_source) });
+        // A command that brought the stream has done what it was for, and is ended here.
+        let channel = given_away.then_some(channel);
+        Ok(Arrived { begun, arrived: waiting.arrived(at_source), channel })
     }
 }
 
@@ -289,6 +285,8 @@ fn settle(
 pub struct Arrived {
     begun: Begun,
     arrived: VmArrived,
+    /// On which the source may still send the description.
+    channel: Option<Channel>,
 }
 
 impl Arrived {
@@ -296,6 +294,9 @@ impl Arrived {
     pub fn clean_up(self, bql: &mut BqlGuard<'_>) -> Cleaned {
         let state = self.begun.state();
         start(state, bql, self.arrived);
+        if let Some(channel) = self.channel {
+            bql.unlocked(|_| channel.read_out(&state.incoming.stop));
+        }
         Cleaned::as_reached(state, Direction::Incoming)
     }
 }

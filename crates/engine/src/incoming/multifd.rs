@@ -24,7 +24,6 @@ use crate::channel::{Channel, ChannelReader};
 use crate::error::MigrationError;
 use crate::guest_io::Room;
 use crate::ram::{PageSet, store_zero};
-use crate::registrations::words;
 use crate::state::MigrationState;
 use crate::status::Direction;
 use crate::stop::Event;
@@ -305,7 +304,7 @@ fn run(state: &MigrationState, shared: &Shared, channel: &Channel, id: u8) {
         Ok(Ok(())) => return shared.change(|gate| gate.closed = Some(id)),
         Ok(Err(ChannelError::Stream(source))) => MigrationError::LoadChannel { id, source },
         Ok(Err(ChannelError::Memory(error))) => error,
-        Err(panic) => MigrationError::Panicked { message: words(&*panic) },
+        Err(panic) => MigrationError::of_panic(panic),
     };
     if shared.lock().ended {
         return shared.change(|gate| gate.late = Some(error));

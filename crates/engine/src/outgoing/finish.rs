@@ -138,7 +138,13 @@ impl From<Uncertain> for NotCompleted {
 /// Cleans up after a panic, which took the phase with it. The machine is stopped, if it was not,
 /// so that there is a right to end with.
 pub(super) fn clean_up_after_panic(state: &Arc<MigrationState>, bql: &mut BqlGuard<'_>) -> Cleaned {
-    let stopped = caught(state, Direction::Outgoing, || VmStopped::stop(&state.host, bql));
+    let stopped = match VmStopped::stop_again(&state.host, bql) {
+        Ok(stopped) => Some(stopped),
+        Err(panic) => {
+            keep_error(state, Direction::Outgoing, panic);
+            None
+        }
+    };
     let event = match state.outgoing.fate.get() {
         Whereabouts::Source => {
             if let Some(stopped) = stopped {
@@ -153,8 +159,10 @@ pub(super) fn clean_up_after_panic(state: &Arc<MigrationState>, bql: &mut BqlGua
             MigrationEvent::PrecopyFailed
         }
         Whereabouts::Destination { .. } => {
-            if let Some(stopped) = stopped {
-                keep_panic(state, stopped.has_moved(bql));
+            match stopped {
+                Some(stopped) => keep_panic(state, stopped.has_moved(bql)),
+                // It must not go on here, whatever it says of itself.
+                None => drop(state.host.take_kept()),
             }
             MigrationEvent::PrecopyDone
         }

@@ -21,7 +21,6 @@ use crate::error::MigrationError;
 use crate::guest_io::Piece;
 use crate::parameters::ZeroPageDetection;
 use crate::ram::is_zero;
-use crate::registrations::words;
 use crate::state::MigrationState;
 use crate::status::Direction;
 use crate::transport::Endpoint;
@@ -288,7 +287,7 @@ fn run(state: &MigrationState, shared: &Shared, channel: &Channel) {
     let error = match sent {
         Ok(Ok(())) => return,
         Ok(Err(error)) => error,
-        Err(panic) => MigrationError::Panicked { message: words(&*panic) },
+        Err(panic) => MigrationError::of_panic(panic),
     };
     // An end that was asked for breaks the channels off.
     if !shared.lock().ended {

@@ -141,6 +141,7 @@ impl RamSave {
         }
         let now = progress.info();
         progress.note_pass(Pass {
+            number: 0,
             began,
             ended: Instant::now(),
             dirty,

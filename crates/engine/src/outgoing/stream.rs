@@ -4,7 +4,7 @@ use std::io;
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
-use crate::channel::Channel;
+use crate::channel::{Channel, NotTaken};
 use crate::error::MigrationError;
 use crate::fate::Whereabouts;
 use crate::guest_io::Piece;
@@ -156,10 +156,8 @@ impl Stream {
                 fate.set(Whereabouts::Destination { at_source: None });
                 Ok(())
             }
-            Err(source) if source.kind() == io::ErrorKind::TimedOut => {
-                Err(MigrationError::NotConfirmed(source))
-            }
-            Err(source) => {
+            Err(NotTaken::Unknown(source)) => Err(MigrationError::NotConfirmed(source)),
+            Err(NotTaken::Refused(source)) => {
                 fate.set(Whereabouts::Source);
                 Err(MigrationError::Send { sent, source })
             }

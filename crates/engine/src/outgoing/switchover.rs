@@ -190,9 +190,8 @@ fn save_devices(state: &MigrationState, bql: &BqlGuard<'_>, stopped: &VmStopped)
 
     let mut end = Vec::new();
     Record::Eof.encode(&mut end);
-    // A description beyond its bound is left out; no loader needs it.
-    if let Ok(description) = description.finish() {
-        Record::VmDescription(description).encode(&mut end);
-    }
+    // No loader needs it, and QEMU's waits for one: beyond its bound it is an empty one.
+    let description = description.finish().unwrap_or_default();
+    Record::VmDescription(description).encode(&mut end);
     Tail { devices: out, end }
 }

@@ -37,12 +37,12 @@ fn bandwidth(pass: &Pass) -> f64 {
 }
 
 /// Where the machine stood still, that is more than a number.
-fn name(number: usize, pass: &Pass) -> String {
-    if pass.stopped { "the rest".into() } else { format!("pass {number}") }
+fn name(pass: &Pass) -> String {
+    if pass.stopped { "the rest".into() } else { format!("pass {}", pass.number) }
 }
 
 pub(super) fn bars(run: &Run<'_>) -> String {
-    let passes: Vec<(usize, &Pass)> = (1..).zip(&run.source.passes).collect();
+    let passes = &run.source.passes;
     let mut picture = Picture::default();
     picture.y = 16.0;
     let width = (WIDTH - LEFT) / COLUMNS.len() as f64;
@@ -53,18 +53,18 @@ pub(super) fn bars(run: &Run<'_>) -> String {
     picture.y += 10.0;
     let top = picture.y;
     let left_out = passes.len().saturating_sub(2 * FIRST);
-    for (number, pass) in &passes {
-        if left_out != 0 && *number > FIRST && *number <= FIRST + left_out {
-            if *number == FIRST + 1 {
+    for (at, pass) in passes.iter().enumerate() {
+        if left_out != 0 && (FIRST..FIRST + left_out).contains(&at) {
+            if at == FIRST {
                 let text = format!("{left_out} more passes are in the table");
                 picture.text("number", [LEFT, picture.y + 16.0], Anchor::Start, &text);
                 picture.y += ROW;
             }
             continue;
         }
-        picture.text("name", [LEFT - 10.0, picture.y + 16.0], Anchor::End, &name(*number, pass));
+        picture.text("name", [LEFT - 10.0, picture.y + 16.0], Anchor::End, &name(pass));
         for (at, (_, value, text)) in COLUMNS.iter().enumerate() {
-            let most = passes.iter().map(|(_, pass)| value(pass)).fold(0.0, f64::max);
+            let most = passes.iter().map(value).fold(0.0, f64::max);
             let long = if most > 0.0 { value(pass) / most * (width - NUMBER) } else { 0.0 };
             let class = if pass.stopped { "pass rest" } else { "pass odd" };
             let (x, y) = (column(at), picture.y + (ROW - BAR) / 2.0);
@@ -81,7 +81,7 @@ pub(super) fn bars(run: &Run<'_>) -> String {
 
 pub(super) fn table(run: &Run<'_>) -> String {
     let mut rows = String::new();
-    for (number, pass) in (1..).zip(&run.source.passes) {
+    for pass in &run.source.passes {
         let cells = [
             count(pass.dirty),
             count(pass.normal),
@@ -91,7 +91,7 @@ pub(super) fn table(run: &Run<'_>) -> String {
             rate(bandwidth(pass)),
         ];
         let whole = pass.normal + pass.duplicate == pass.dirty;
-        let name = name(number, pass) + if whole { "" } else { ", broken off" };
+        let name = name(pass) + if whole { "" } else { ", broken off" };
         let _ = write!(rows, "<tr><th scope=\"row\">{name}</th>");
         for cell in cells {
             let _ = write!(rows, "<td>{cell}</td>");

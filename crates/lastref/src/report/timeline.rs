@@ -113,7 +113,8 @@ impl<'a> Figure<'a> {
 /// A band for each pass.
 fn passes(picture: &mut Picture, axis: &Axis, run: &Run<'_>) {
     picture.text("name", [LEFT - 8.0, picture.y + 14.0], Anchor::End, "passes");
-    for (number, pass) in (1..).zip(&run.source.passes) {
+    for pass in &run.source.passes {
+        let number = pass.number;
         let (from, to) = (run.ms(pass.began), run.ms(pass.ended));
         let Some((left, right)) = axis.clip(from, to) else { continue };
         let seconds = ((to - from) / 1e3).max(1e-9);

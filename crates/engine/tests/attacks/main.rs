@@ -1,0 +1,21 @@
+//! Attacks on the engine by safe, public calls, and by a peer that the test plays.
+#![allow(dead_code)]
+
+#[path = "../migrations/peer.rs"]
+mod peer;
+#[path = "../migrations/rig.rs"]
+mod rig;
+
+mod bombs;
+mod clean_up;
+mod cont_releases;
+mod description;
+mod exec_relay;
+mod fuzz;
+mod growth;
+mod held;
+mod late_cancel;
+mod multifd_after_ready;
+mod possession;
+mod settled;
+mod stop_panics;

@@ -1,0 +1,368 @@
+//! Attacks on the machine and the face by safe, public calls.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::unix::net::UnixStream;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use machine::{
+    DirtyTracking, MachineError, NoVm, Ram, Timers, Vcpu, VcpuState, Workload, machine_none,
+    running_machine,
+};
+use migration::bql::BqlUnlocked;
+use migration::{
+    Device, Direction, Endpoint, GuestMemory, Host, MigrationStatus, Observer, PAGE_WORDS,
+    RunState, Uri,
+};
+use wire::ram::{BlockEntry, BlockList, PageOffset, RAM_VERSION, RamFlags, RamRecord};
+use wire::vmstate::{self, CpuTimers, GlobalState, VmState};
+use wire::{Configuration, FileHeader, Footer, IdStr, Record, SectionHeader, Wire};
+
+const DEADLINE: Duration = Duration::from_secs(20);
+static TURN: Mutex<()> = Mutex::new(());
+
+fn attach() -> BqlUnlocked {
+    BqlUnlocked::attach().expect("the token of a test's thread")
+}
+
+fn encoded(piece: &impl Wire) -> Vec<u8> {
+    let mut out = Vec::new();
+    piece.encode(&mut out);
+    out
+}
+
+fn pair() -> (Endpoint, UnixStream) {
+    let (ours, theirs) = UnixStream::pair().expect("a pair");
+    (Endpoint::with_fd(Uri::Fd(0), theirs.into()), ours)
+}
+
+fn name(text: &str) -> IdStr {
+    IdStr::new(text).expect("a short name")
+}
+
+/// A whole stream of a source that asks nothing.
+fn stream(
+    machine: &str,
+    pages: usize,
+    device: (&str, &[u8], u32),
+    state: &str,
+    fill: u8,
+) -> Vec<u8> {
+    let configuration = Configuration { machine: machine.into(), ..Configuration::default() };
+    let mut out = [encoded(&FileHeader), encoded(&Record::Configuration(configuration))].concat();
+    let header = |section_id, idstr: &str, version_id| SectionHeader {
+        section_id,
+        idstr: name(idstr),
+        instance_id: 0,
+        version_id,
+    };
+    let used_length = (pages * 4096) as u64;
+    let list = BlockList::new([BlockEntry { idstr: name("ram"), used_length }]).expect("a block");
+    let footer = |section_id| encoded(&Footer { section_id });
+    out.extend(encoded(&Record::Start(header(2, "ram", RAM_VERSION))));
+    out.extend(encoded(&RamRecord::BlockList(list)));
+    out.extend(encoded(&RamRecord::EndOfSection));
+    out.extend(footer(2));
+    out.extend(encoded(&Record::End { section_id: 2 }));
+    let ram = name("ram");
+    for page in (0..pages).filter(|_| fill != 0) {
+        let offset = PageOffset::containing((page * 4096) as u64);
+        wire::ram::encode_page_header(
+            &mut out,
+            offset,
+            RamFlags::PAGE,
+            (page == 0).then_some(&ram),
+        );
+        out.extend([fill; 4096]);
+    }
+    out.extend(encoded(&RamRecord::EndOfSection));
+    out.extend(footer(2));
+    out.extend(encoded(&Record::Full(header(3, device.0, device.2))));
+    out.extend(device.1);
+    out.extend(footer(3));
+    out.extend(encoded(&Record::Full(header(4, GlobalState::NAME, GlobalState::VERSION))));
+    vmstate::save(&GlobalState::new(state).expect("a state"), &mut out);
+    out.extend(footer(4));
+    out.extend(encoded(&Record::Eof));
+    out
+}
+
+fn timers() -> Vec<u8> {
+    let mut out = Vec::new();
+    vmstate::save(&CpuTimers::default(), &mut out);
+    let _ = std::any::type_name::<<Timers as Device>::State>();
+    out
+}
+
+fn of_none(fill: u8) -> Vec<u8> {
+    stream("none", 4, (CpuTimers::NAME, &timers(), CpuTimers::VERSION), "paused", fill)
+}
+
+fn end(thread: &mut BqlUnlocked, observer: &Observer) -> (MigrationStatus, Option<String>) {
+    let status = observer.wait(thread, DEADLINE, |status, _| status.is_terminal());
+    (status, observer.error().map(|error| migration::error_chain(&*error)))
+}
+
+/// Lets `bytes` come in.
+fn receive(thread: &mut BqlUnlocked, bytes: &[u8]) -> (MigrationStatus, Option<String>) {
+    let (endpoint, mut peer) = pair();
+    let mut bql = thread.lock();
+    let observer = migration::observer(&bql, Direction::Incoming).expect("an object");
+    migration::migrate_incoming(&mut bql, endpoint).expect("a machine that waits");
+    drop(bql);
+    peer.write_all(bytes).expect("room");
+    peer.shutdown(std::net::Shutdown::Write).expect("an open socket");
+    end(thread, &observer)
+}
+
+/// Whether a migration may come in.
+fn waits(thread: &mut BqlUnlocked) -> Result<(), String> {
+    let (endpoint, _peer) = pair();
+    let begun = migration::migrate_incoming(&mut thread.lock(), endpoint);
+    begun.map_err(|error| error.to_string())
+}
+
+/// What could not be made durable the first time is confirmed the second time.
+#[test]
+fn a_machine_that_could_not_be_made_durable_is_not_confirmed_the_next_time() {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut thread = attach();
+    let ram = Arc::new(Ram::anonymous(4 << 12).expect("memory"));
+    let vm = NoVm::that_settles(|| Err(io::Error::other("the disk is full")));
+    let host = machine_none(vm, ram).expect("a machine");
+    let object = migration::object_init(&mut thread.lock(), host).expect("no object");
+    let first = receive(&mut thread, &of_none(0));
+    let second = waits(&mut thread);
+    let retired = migration::shutdown(object, &mut thread.lock());
+    retired.give_back(&mut thread);
+    assert_eq!(first.0, MigrationStatus::Failed, "{first:?}");
+    assert!(second.is_err(), "nothing can be made durable any more; the first time: {first:?}");
+}
+
+/// A machine that arrives in `postmigrate`, as QEMU sends one that it has saved before.
+#[test]
+fn a_machine_that_comes_in_any_state_can_be_let_run_or_moved_on() {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut thread = attach();
+    let ram = Arc::new(Ram::anonymous(4 << 12).expect("memory"));
+    let tracking = DirtyTracking::software(&ram);
+    let cpu = VcpuState { seed: 7, pages: 4, rate: 0, ..VcpuState::default() };
+    let (host, running) =
+        running_machine(ram, tracking, cpu, RunState::InMigrate).expect("a machine");
+    let vcpu = running.vcpu().clone();
+    let object = migration::object_init(&mut thread.lock(), host).expect("no object");
+    let mut state = Vec::new();
+    vmstate::save(&cpu, &mut state);
+    let device = (VcpuState::NAME, state.as_slice(), VcpuState::VERSION);
+    let ended = receive(&mut thread, &stream("lastref", 4, device, "postmigrate", 0));
+    let (is, runs, goes_on, moves) = {
+        let mut bql = thread.lock();
+        let is = vcpu.run_state(&bql);
+        let runs = vcpu.cont(&mut bql);
+        let goes_on = migration::cont(&mut bql).map_err(|error| error.to_string());
+        let (endpoint, _peer) = pair();
+        let moves = migration::migrate(&mut bql, endpoint).map_err(|error| error.to_string());
+        (is, runs, goes_on, moves)
+    };
+    let retired = migration::shutdown(object, &mut thread.lock());
+    retired.give_back(&mut thread);
+    running.join(&mut thread);
+    assert_eq!(ended.0, MigrationStatus::Completed, "{ended:?}");
+    assert!(
+        runs || goes_on.is_ok() || moves.is_ok(),
+        "it is {is:?} here and nowhere else; cont of the vCPU: {runs}, of the migration: \
+         {goes_on:?}, migrate: {moves:?}"
+    );
+}
+
+/// Two machines of one memory, one of which would receive over the other.
+#[test]
+fn memory_of_a_machine_that_runs_is_not_replaced() {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut thread = attach();
+    let ram = Arc::new(Ram::anonymous(4 << 12).expect("memory"));
+    let tracking = DirtyTracking::software(&ram);
+    let cpu = VcpuState { seed: 7, pages: 4, rate: 1000, ..VcpuState::default() };
+    Vcpu::fill_memory(&ram, Workload::new(7, 4), || true);
+    let (host, running) =
+        running_machine(Arc::clone(&ram), tracking, cpu, RunState::Running).expect("a machine");
+    // Its vCPU may outlive it.
+    drop(host);
+    let refused = machine_none(NoVm::new(RunState::InMigrate), ram).expect_err("it is taken");
+    assert!(matches!(refused, MachineError::MemoryTaken), "{refused}");
+    running.join(&mut thread);
+}
+
+fn sent_memory(
+    tracking: DirtyTracking,
+    ram: &Arc<Ram>,
+) -> Option<(MigrationStatus, Vec<u64>, Vec<u64>)> {
+    let mut thread = attach();
+    let pages = ram.words().len() / PAGE_WORDS;
+    Vcpu::fill_memory(ram, Workload::new(7, pages), || true);
+    let cpu = VcpuState { seed: 7, pages: pages as u64, rate: 200_000, ..VcpuState::default() };
+    let (host, running) =
+        running_machine(Arc::clone(ram), tracking, cpu, RunState::Running).expect("a machine");
+    let object = migration::object_init(&mut thread.lock(), host).expect("no object");
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("stream");
+    let observer = {
+        let mut bql = thread.lock();
+        let observer = migration::observer(&bql, Direction::Outgoing).expect("an object");
+        let uri = Uri::File { path: path.clone(), offset: 0 };
+        migration::migrate(&mut bql, uri.into()).expect("an idle object");
+        observer
+    };
+    let ended = end(&mut thread, &observer);
+    let retired = migration::shutdown(object, &mut thread.lock());
+    retired.give_back(&mut thread);
+    let source: Vec<u64> = ram.words().iter().map(|word| word.load(Ordering::Relaxed)).collect();
+    running.join(&mut thread);
+    // And in again.
+    let copy = Arc::new(Ram::anonymous(pages << 12).expect("memory"));
+    let tracking = DirtyTracking::software(&copy);
+    let (host, waits) =
+        running_machine(Arc::clone(&copy), tracking, cpu, RunState::InMigrate).expect("a machine");
+    let vcpu = waits.vcpu().clone();
+    let object = migration::object_init(&mut thread.lock(), host).expect("no object");
+    let observer = {
+        let mut bql = thread.lock();
+        let observer = migration::observer(&bql, Direction::Incoming).expect("an object");
+        let uri = Uri::File { path, offset: 0 };
+        migration::migrate_incoming(&mut bql, uri.into()).expect("a machine that waits");
+        observer
+    };
+    let received = end(&mut thread, &observer);
+    let verified = {
+        let mut bql = thread.lock();
+        vcpu.stop(&mut bql);
+        let state = vcpu.state(&bql);
+        (state.faults, vcpu.verify_memory(state))
+    };
+    println!("sent {ended:?}, received {received:?}: {verified:?}");
+    let retired = migration::shutdown(object, &mut thread.lock());
+    retired.give_back(&mut thread);
+    waits.join(&mut thread);
+    let there: Vec<u64> = copy.words().iter().map(|word| word.load(Ordering::Relaxed)).collect();
+    verified.1.err().map(|_| (received.0, source, there))
+}
+
+/// A log that was made for other memory would find nothing.
+#[test]
+fn a_dirty_log_of_other_memory_is_refused() {
+    let [ram, other] = [4, 4].map(|pages| Ram::anonymous(pages << 12).expect("memory"));
+    let (ram, other) = (Arc::new(ram), Arc::new(other));
+    let tracking = DirtyTracking::software(&other);
+    let refused = running_machine(ram, tracking, VcpuState::default(), RunState::Paused);
+    assert!(matches!(refused, Err(MachineError::OtherMemory)));
+}
+
+#[test]
+fn a_dirty_log_of_this_memory_is_taken() {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let ram = Arc::new(Ram::anonymous(4096 << 12).expect("memory"));
+    let (tracking, _) = DirtyTracking::choose(&ram);
+    assert!(sent_memory(tracking, &ram).is_none());
+}
+
+/// The file has its name from a first attempt that failed after it; a second one writes into it.
+#[test]
+fn what_has_its_name_is_not_written_to_by_the_next_attempt() {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut thread = attach();
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("ram");
+    let part = folder.path().join("part");
+    let file = File::options().read(true).write(true).create_new(true).open(&part).expect("a file");
+    file.set_len(4 << 12).expect("room");
+    let ram = Arc::new(Ram::shared(&file).expect("memory"));
+    let to = path.clone();
+    let vm = NoVm::that_settles(move || {
+        std::fs::rename(&part, &to)?;
+        // A cancel comes just now, from another thread.
+        std::thread::spawn(|| migration::cancel(&mut attach().lock(), Direction::Incoming))
+            .join()
+            .expect("a cancel");
+        Ok(())
+    });
+    let host: Host = machine_none(vm, ram).expect("a machine");
+    let object = migration::object_init(&mut thread.lock(), host).expect("no object");
+    let first = receive(&mut thread, &of_none(0x11));
+    let second = waits(&mut thread);
+    let there = std::fs::read(&path).expect("it has its name");
+    let retired = migration::shutdown(object, &mut thread.lock());
+    retired.give_back(&mut thread);
+    assert_eq!(first.0, MigrationStatus::Completed, "the cancel came too late: {first:?}");
+    assert!(second.is_err(), "nothing else is written into what has its name");
+    assert!(there == [0x11; 4 << 12], "all of it is there");
+}
+
+/// The right to a machine that a migration left stopped stays with it when its migration object goes.
+#[test]
+fn a_machine_that_was_left_stopped_can_go_on_after_shutdown() {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut thread = attach();
+    let ram = Arc::new(Ram::anonymous(4 << 12).expect("memory"));
+    let tracking = DirtyTracking::software(&ram);
+    let cpu = VcpuState { seed: 7, pages: 4, rate: 1000, ..VcpuState::default() };
+    let (host, running) =
+        running_machine(ram, tracking, cpu, RunState::Running).expect("a machine");
+    let (host, vcpu) = (Arc::new(host), running.vcpu().clone());
+    let object = migration::object_init(&mut thread.lock(), Arc::clone(&host)).expect("no object");
+    let (endpoint, peer) = pair();
+    let (observer, life) = {
+        let mut bql = thread.lock();
+        migration::migrate(&mut bql, endpoint).expect("an idle object");
+        let observer = migration::observer(&bql, Direction::Outgoing).expect("an object");
+        (observer, migration::life(&bql).expect("an object"))
+    };
+    // Answers every PING, and never gives the last word.
+    let answers = std::thread::spawn(move || {
+        let mut input = wire::Decoder::new(&peer);
+        FileHeader::decode(&mut input)?;
+        loop {
+            let record = Record::decode(&mut input)?;
+            match &record {
+                Record::Start(_) | Record::Part { .. } | Record::End { .. } => {
+                    loop {
+                        match RamRecord::decode(&mut input)? {
+                            RamRecord::EndOfSection => break,
+                            RamRecord::Page { .. } => input.skip(4096, "page")?,
+                            _ => {}
+                        }
+                    }
+                    Footer::decode(&mut input)?;
+                }
+                Record::Full(header) => {
+                    if header.idstr.as_str() == VcpuState::NAME {
+                        vmstate::load::<VcpuState, _>(&mut input, header.version_id)?;
+                    } else {
+                        vmstate::load::<GlobalState, _>(&mut input, header.version_id)?;
+                    }
+                    Footer::decode(&mut input)?;
+                }
+                Record::Command(wire::Command::Ping(number)) => {
+                    let _ = (&peer).write_all(&encoded(&wire::ReturnMessage::Pong(*number)));
+                }
+                Record::Eof => return Ok::<(), wire::DecodeError>(()),
+                _ => {}
+            }
+        }
+    });
+    let ended = end(&mut thread, &observer);
+    answers.join().expect("a peer").expect("a stream");
+    let retired = migration::shutdown(object, &mut thread.lock());
+    retired.give_back(&mut thread);
+    assert!(life.wait_until_dropped(&mut thread, DEADLINE));
+    let object = migration::object_init(&mut thread.lock(), host).expect("no object");
+    let went_on = migration::cont(&mut thread.lock());
+    let is = vcpu.run_state(&thread.lock());
+    let retired = migration::shutdown(object, &mut thread.lock());
+    retired.give_back(&mut thread);
+    running.join(&mut thread);
+    assert_eq!(ended.0, MigrationStatus::Failed, "nobody knows where it is: {ended:?}");
+    went_on.expect("a right that was kept");
+    assert_eq!(is, RunState::Running);
+}
