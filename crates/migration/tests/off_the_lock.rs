@@ -2,7 +2,6 @@
 //! object, while it migrates, and after it is gone. Two ways are open to them: keep an
 //! observer, or lock first.
 
-#[allow(dead_code, reason = "each test program uses a part of it")]
 mod common;
 
 use std::os::unix::net::UnixStream;

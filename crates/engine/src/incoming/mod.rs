@@ -21,6 +21,7 @@ use crate::attempt::{self, Begun, Cleaned, keep_error};
 use crate::channel::{Channel, ChannelReader};
 use crate::error::MigrationError;
 use crate::fate::Whereabouts;
+use crate::host::RunState;
 use crate::rights::{VmArrived, VmWaiting};
 use crate::state::MigrationState;
 use crate::status::{Direction, MigrationStatus};
@@ -156,9 +157,9 @@ impl Connected {
         let mut input = Decoder::with_capacity(reader, BUFFER);
         let loading = Loading::new(state, &begun, &waiting, multifd);
         match loading.load(state, thread, &mut input, &mut answers) {
-            Ok(brought) => {
+            Ok(Brought { at_source, given_away }) => {
                 let return_path = answers.open;
-                Ok(Loaded { begun, waiting, channel, return_path, brought })
+                Ok(Loaded { begun, waiting, channel, return_path, at_source, given_away })
             }
             Err(error) => {
                 answers.say_failed(state);
@@ -231,7 +232,8 @@ pub struct Loaded {
     waiting: VmWaiting,
     channel: Channel,
     return_path: bool,
-    brought: Brought,
+    at_source: RunState,
+    given_away: bool,
 }
 
 impl Loaded {
@@ -242,8 +244,7 @@ impl Loaded {
     /// If it cannot be kept here. If the source cannot be told, and had not given the machine away
     /// for certain: then it stays there.
     pub fn confirm(self, thread: &mut BqlUnlocked) -> Result<Arrived, MigrationError> {
-        let Loaded { begun, waiting, channel, return_path, brought } = self;
-        let Brought { at_source, given_away } = brought;
+        let Loaded { begun, waiting, channel, return_path, at_source, given_away } = self;
         let state = begun.state();
         let answers = Answers { channel: &channel, open: return_path };
         if !given_away {
