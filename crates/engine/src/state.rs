@@ -244,8 +244,8 @@ impl MigrationState {
     ///
     /// # Errors
     ///
-    /// The reason comes back if there is no migration to fail: none runs, it stops already, or the
-    /// machine may be at the destination.
+    /// The reason comes back if there is no migration to fail: none runs, it was cancelled or has
+    /// come to its end, or the machine may be at the destination.
     pub fn fail(&self, _bql: &mut BqlGuard<'_>, reason: String) -> Result<(), String> {
         let Side { progress, stop, .. } = &self.outgoing;
         if !progress.status().is_running() {
@@ -254,6 +254,8 @@ impl MigrationState {
         let device = || progress.set_error(MigrationError::Device { reason: reason.clone() });
         match stop.request_after(StopReason::Fail, device) {
             Asked::First => Ok(()),
+            // Another device was first, and what it said is kept.
+            Asked::Again if !stop.is_cancelled() => Ok(()),
             Asked::Again | Asked::TooLate => Err(reason),
         }
     }

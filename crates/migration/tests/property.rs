@@ -173,26 +173,32 @@ impl Attempt {
         }
     }
 
-    /// How it can end from now on, if nobody does anything more.
-    fn ends(&self) -> Vec<MigrationStatus> {
+    /// How it ends if nobody stops it.
+    fn by_itself(&self) -> Option<MigrationStatus> {
         let outgoing = self.direction == Direction::Outgoing;
-        let stopped = match self.stop {
-            Some(Stop::Cancel) => Some(Cancelled),
-            Some(Stop::Fail) => Some(Failed),
-            None => None,
-        };
-        let by_itself = match self.peer {
+        match self.peer {
             _ if outgoing && self.refused => Some(Failed),
             Peer::Nowhere => Some(Failed),
             Peer::Quick if !outgoing => Some(Failed),
             Peer::Quick if self.pauses && !self.continued => None,
             Peer::Quick => Some(Completed),
             Peer::Silent | Peer::Late => None,
+        }
+    }
+
+    /// How it can end from now on, if nobody does anything more.
+    fn ends(&self) -> Vec<MigrationStatus> {
+        let stopped = match self.stop {
+            Some(Stop::Cancel) => Some(Cancelled),
+            Some(Stop::Fail) => Some(Failed),
+            None => None,
         };
-        match (stopped, by_itself) {
+        match (stopped, self.by_itself()) {
             // A cancel comes too late, if it was not there from the beginning. A word that comes
             // too late is not taken.
             (Some(Cancelled), Some(Completed)) if !self.stillborn => vec![Cancelled, Completed],
+            // Its thread needs no BQL to fail, only to show that.
+            (Some(Cancelled), Some(Failed)) => vec![Cancelled, Failed],
             (Some(stopped), _) => vec![stopped],
             (None, by_itself) => by_itself.into_iter().collect(),
         }
@@ -266,7 +272,8 @@ impl Attempt {
             Peer::Quick if !outgoing => Some("the migration stream cannot be loaded"),
             _ => None,
         };
-        let own = own.filter(|_| !(outgoing && self.stillborn && self.stop == Some(Stop::Cancel)));
+        let stillborn = outgoing && self.stillborn && self.status == Cancelled;
+        let own = own.filter(|_| !stillborn);
         let cancelled = (self.stop == Some(Stop::Cancel)).then_some("cancelled");
         let of_thread = own.into_iter().chain(cancelled).map(str::to_owned);
         of_thread.chain(word).map(Some).collect()
@@ -699,8 +706,9 @@ impl Model {
         } else if let Some(object) = self.current() {
             let attempt = &mut object.attempts[OUT];
             if answer.is_err() {
-                // The machine has been given away, to a file.
-                assert!(attempt.ends().contains(&Completed), "{attempt:?}");
+                // It was cancelled, or has come to its end: the machine has been given away, say.
+                let cancelled = attempt.stop == Some(Stop::Cancel);
+                assert!(cancelled || attempt.by_itself().is_some(), "{attempt:?}");
                 return assert_eq!(answer, Err(word));
             }
             attempt.word_was_first |= attempt.fresh;

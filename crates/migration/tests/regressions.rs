@@ -419,10 +419,8 @@ fn qemu_6dd4f44c4f_errors_from_outside_never_meet_the_channel() {
                             assert!(running);
                             taken.fetch_add(1, Ordering::SeqCst);
                         }
-                        Err(back) => {
-                            assert!(!running);
-                            assert_eq!(back, word, "it comes back whole");
-                        }
+                        // None runs, or it has come to its end already.
+                        Err(back) => assert_eq!(back, word, "it comes back whole"),
                     }
                     drop(bql);
                     thread::yield_now();
@@ -880,9 +878,11 @@ fn shutdown_while_a_notifier_has_released_the_bql() {
         assert_eq!(bql.unlocked(|thread| gone(&life, thread)), "mig/src/main");
         println!("while a notifier at {held:?} waits: gone in {:?}", asked.elapsed());
         assert_eq!(machine.recv_timeout(DEADLINE).as_deref(), Ok("mig/src/main"));
-        assert_eq!(observer.status(), MigrationStatus::Cancelled);
-        let last = lock(&noted).last().copied();
+        // What has failed by itself and is cleaned up cannot be cancelled any more.
         let before = held == MigrationEvent::PrecopyFailed;
+        let ends = if before { MigrationStatus::Failed } else { MigrationStatus::Cancelled };
+        assert_eq!(observer.status(), ends);
+        let last = lock(&noted).last().copied();
         assert_eq!(last, Some((MigrationEvent::PrecopyFailed, before, false)));
         drop(notifier);
     }
@@ -957,11 +957,13 @@ fn a_cancel_as_cleanup_ends_comes_before_the_end_or_after() {
             migration::cancel(&mut thread.lock(), direction);
             shut_down(object, &mut thread, &life);
             let history = observer.history();
-            let ends = match history.contains(&MigrationStatus::Cancelling) {
-                true => MigrationStatus::Cancelled,
-                false => MigrationStatus::Failed,
+            // Seen as `cancelling` it may have come too late all the same.
+            let ends: &[MigrationStatus] = match history.contains(&MigrationStatus::Cancelling) {
+                true => &[MigrationStatus::Cancelled, MigrationStatus::Failed],
+                false => &[MigrationStatus::Failed],
             };
-            assert_eq!(history.last(), Some(&ends), "{direction:?} {round}: {history:?}");
+            let last = history.last().expect("it has begun");
+            assert!(ends.contains(last), "{direction:?} {round}: {history:?}");
         }
     }
     drop(notifier);

