@@ -1,5 +1,4 @@
-//! What a hook panics with may panic when it is dropped. The engine drops it outside of what
-//! catches.
+//! What a hook panics with may panic once more when it is dropped.
 
 use std::panic::panic_any;
 use std::sync::atomic::{AtomicBool, Ordering};

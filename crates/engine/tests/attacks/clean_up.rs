@@ -1,4 +1,4 @@
-//! What was reached is decided before anything is cleaned up (R5). Is it?
+//! What was reached is decided before anything is cleaned up, and nothing changes it then.
 
 use engine::{Direction, MigrationError, MigrationEvent, MigrationStatus};
 

@@ -1,5 +1,5 @@
-//! `cont` takes the right out of the machine and lends it to a hook that may release the BQL.
-//! Nothing says meanwhile that the right is out, so a migration begins beside it.
+//! `cont` lends the right that is left with a machine to a hook, which may release the BQL. No
+//! migration begins meanwhile.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
@@ -39,16 +39,15 @@ fn a_machine_that_is_let_go_on_just_now_is_not_migrated() {
     let object = Arc::clone(&source.object);
     let conts = thread::spawn(move || object.cont(&mut attach().lock()));
     meet.wait();
-    // The right is out. Is a migration refused?
+    // The right is out.
     let destination = Site::destination(4, Script::default());
     let (here, peer) = peer::pair();
     let there = Endpoint::with_fd(Uri::Fd(0), peer.into());
     destination.migrate_incoming(&mut thread, there).expect("an idle object");
     let begun = source.migrate(&mut thread, here);
     if begun.is_ok() {
-        let sent = source.end(&mut thread, Direction::Outgoing);
-        let received = destination.end(&mut thread, Direction::Incoming);
-        println!("sent: {sent}, received: {received}");
+        source.end(&mut thread, Direction::Outgoing);
+        destination.end(&mut thread, Direction::Incoming);
     }
     meet.wait();
     let continued = conts.join().expect("a thread");

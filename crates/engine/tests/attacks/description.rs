@@ -1,4 +1,4 @@
-//! The description after EOF: a source may leave it out, and the destination waits for it.
+//! The description after EOF: nobody waits for it once the machine is given away.
 
 use std::io::Write;
 use std::time::Duration;

@@ -1,5 +1,4 @@
-//! A command that passes the whole stream on and then ends badly: the source takes that for the
-//! word of the destination.
+//! A command that passes the whole stream on and is killed then has given no word of the destination.
 
 use engine::{Direction, Endpoint, RunState, Uri};
 use tempfile::TempDir;

@@ -1,10 +1,9 @@
-//! What grows without a bound.
+//! What a long migration or a hostile source could let grow without a bound.
 
 use std::io::Write;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use engine::{Direction, DirtyBitmap, Endpoint, MigrationParameters, Uri};
-use wire::vmstate::{self, GlobalState, VmState};
 use wire::{Footer, IdStr, Record, SectionHeader};
 
 use crate::peer::{self, encoded};
@@ -29,16 +28,18 @@ fn a_migration_that_does_not_converge_keeps_no_record_without_a_bound() {
     let there = Endpoint::with_fd(Uri::Fd(0), peer.into());
     destination.migrate_incoming(&mut thread, there).expect("an idle object");
     source.migrate(&mut thread, here).expect("an idle object");
-    let began = Instant::now();
-    std::thread::sleep(Duration::from_secs(4));
-    let passes = source.observer(Direction::Outgoing).course().passes.len();
-    let took = began.elapsed();
+    let observer = source.observer(Direction::Outgoing);
+    let passes = loop {
+        let passes = observer.course().passes;
+        if passes.last().is_some_and(|pass| pass.number > 1100) {
+            break passes;
+        }
+        assert!(observer.is_running(), "{:?}", source.error(Direction::Outgoing));
+        std::thread::yield_now();
+    };
     source.cancel(&mut thread, Direction::Outgoing);
     source.end(&mut thread, Direction::Outgoing);
-    let size = size_of::<engine::Pass>();
-    let hour = passes as f64 * size as f64 / took.as_secs_f64() * 3600.0 / f64::from(1 << 20);
-    println!("{passes} passes of {size} bytes in {took:?}: {hour:.0} MiB an hour");
-    assert!(passes < 10_000, "{passes} passes of {size} bytes in {took:?}: {hour:.0} MiB an hour");
+    assert_eq!(passes.len(), 1024, "the last ones are kept");
 }
 
 fn resident() -> usize {
@@ -74,9 +75,7 @@ fn a_source_that_repeats_a_section_does_not_fill_memory() {
         sent += out.len();
     }
     let grown = resident().saturating_sub(before);
-    let _ = (GlobalState::NAME, vmstate::save::<GlobalState>);
     site.cancel(&mut thread, Direction::Incoming);
     site.end(&mut thread, Direction::Incoming);
-    println!("{}: {sent} bytes sent, {grown} bytes kept, refused: {refused}", id - 100);
     assert!(refused, "{} sections of one device: {sent} bytes sent, {grown} bytes kept", id - 100);
 }

@@ -1,4 +1,4 @@
-//! What held.
+//! Streams in the wrong order, commands from other threads, objects that race for one machine.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -195,10 +195,13 @@ fn a_late_cancel_of_a_command_leaves_the_machine_stopped() {
     let source = Site::source(4, Script::default());
     let uri: Uri = "exec:cat > /dev/null; sleep 60".parse().expect("a uri");
     source.migrate(&mut thread, uri).expect("idle");
-    std::thread::sleep(std::time::Duration::from_millis(500));
+    let observer = source.observer(Direction::Outgoing);
+    while observer.course().sent.is_none() {
+        assert!(observer.is_running(), "{:?}", source.error(Direction::Outgoing));
+        std::thread::yield_now();
+    }
     source.cancel(&mut thread, Direction::Outgoing);
     assert_eq!(source.end(&mut thread, Direction::Outgoing), MigrationStatus::Failed);
-    println!("{:?}", source.error(Direction::Outgoing));
     source.assert_kept(&mut thread);
 }
 

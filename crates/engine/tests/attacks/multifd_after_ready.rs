@@ -2,7 +2,6 @@
 
 use std::io::Write;
 use std::os::unix::net::UnixStream;
-use std::time::Duration;
 
 use engine::{Direction, MigrationCapabilities, MigrationParameters, Uri};
 use tempfile::TempDir;
@@ -23,7 +22,7 @@ fn one_page(page: usize) -> Vec<u8> {
     out
 }
 
-fn run(after: &[u8], wait: bool) -> (Site, String, Option<String>, bool) {
+fn run(after: &[u8]) -> (Site, String, Option<String>, bool) {
     let mut thread = attach();
     let folder = TempDir::new().expect("a folder");
     let path = folder.path().join("socket");
@@ -62,9 +61,6 @@ fn run(after: &[u8], wait: bool) -> (Site, String, Option<String>, bool) {
     let before = site.machine.contents();
     // The destination has ended the channel, so nothing need go.
     let _ = channels[0].write_all(after);
-    if wait {
-        std::thread::sleep(Duration::from_millis(100));
-    }
     (&main).write_all(&[eof]).expect("room");
     main.shutdown(std::net::Shutdown::Write).expect("open");
     let status = site.end(&mut thread, Direction::Incoming);
@@ -76,7 +72,7 @@ fn run(after: &[u8], wait: bool) -> (Site, String, Option<String>, bool) {
 #[test]
 fn half_a_page_after_the_word_is_an_error_or_is_not_in_memory() {
     let packet = one_page(3);
-    let (_, status, error, same) = run(&packet[..packet.len() - 2048], true);
+    let (_, status, error, same) = run(&packet[..packet.len() - 2048]);
     assert!(
         status != "completed" || same,
         "{status}, error {error:?}: memory is not what it was when the destination said `ready`"
@@ -87,7 +83,7 @@ fn half_a_page_after_the_word_is_an_error_or_is_not_in_memory() {
 #[test]
 fn a_completed_migration_has_no_error_of_a_channel() {
     for _ in 0..300 {
-        let (_, status, error, _) = run(&[0; 2048], false);
+        let (_, status, error, _) = run(&[0; 2048]);
         assert!(status != "completed" || error.is_none(), "{status}: {error:?}");
     }
 }

@@ -1,4 +1,5 @@
-//! The first object that is published or begins to migrate has the machine. What else takes it?
+//! The first object that is published or begins to migrate has the machine. A command that is
+//! refused takes nothing.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What is made durable before the migration can still be cancelled is there, and not confirmed.
+//! What was made durable can no longer be cancelled.
 
 use bql::BqlUnlocked;
 use engine::{Direction, MigrationStatus};

@@ -1,5 +1,5 @@
-//! A hook that panics each time it is to stop the machine leaves it stopped, and nobody with a
-//! right to let it go on.
+//! A hook that panics each time it is to stop the machine may have stopped it: the right to let it
+//! go on stays with the machine.
 
 use engine::{Direction, MigrationStatus, RunState};
 
