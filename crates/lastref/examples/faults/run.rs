@@ -303,10 +303,12 @@ pub(crate) fn run(
         if source_ended.is_some() && destination_ended.is_none() {
             fault.is_over.store(true, Ordering::Relaxed);
             let alone_since = *alone_since.get_or_insert_with(Instant::now);
-            // It waits for somebody who does not come, as long as its user likes. A QEMU does so
-            // too if not all of its channels have come.
-            let is_alone =
-                !proxy.was_used() || plan.destination.is_qemu() && alone_since.elapsed() > GIVEN_UP;
+            // It waits for somebody who does not come, as long as its user likes: one of ours until a
+            // connection says something. A QEMU does so too if not all of its channels have come.
+            let is_alone = match plan.destination.is_qemu() {
+                true => !proxy.was_used() || alone_since.elapsed() > GIVEN_UP,
+                false => proxy.bytes().0 == 0,
+            };
             if is_alone && !never_met {
                 never_met = true;
                 if plan.destination.is_qemu() {
