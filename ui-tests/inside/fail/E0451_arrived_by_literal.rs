@@ -5,8 +5,7 @@ use engine::incoming::Arrived;
 use engine::{Begun, Cleaned, VmArrived};
 
 fn end(real: Arrived, begun: Begun, arrived: VmArrived, bql: &mut BqlGuard<'_>) -> Cleaned {
-    let _ = real;
-    Arrived { begun, arrived }.clean_up(bql) //~ E0451 begun
+    Arrived { begun, arrived, ..real }.clean_up(bql) //~ E0451 begun
 }
 
 fn main() {}
