@@ -181,12 +181,11 @@ fn named(folder: &Path, mode: u32) -> io::Result<NamedTempFile> {
     names().permissions(Permissions::from_mode(mode)).tempfile_in(folder).map_err(without_path)
 }
 
-/// The system's own error: what it says of a name that nobody has chosen helps nobody.
+/// The system's own words: what it says of a name that nobody has chosen helps nobody.
 fn without_path(error: io::Error) -> io::Error {
-    let cause = error.get_ref().and_then(|inner| inner.source());
-    let cause = cause.and_then(|cause| cause.downcast_ref::<io::Error>());
-    match cause.and_then(io::Error::raw_os_error).or(error.raw_os_error()) {
-        Some(number) => io::Error::from_raw_os_error(number),
+    let cause = error.get_ref().and_then(|inner| inner.source()).map(ToString::to_string);
+    match cause {
+        Some(words) => io::Error::new(error.kind(), words),
         None => error,
     }
 }
