@@ -278,6 +278,10 @@ void lastref_migrate_cancel(void);
 // stopped. Needs the lock.
 int lastref_cont(struct LastrefError **errp);
 
+// Gives up the right to let the machine go on here: it runs at the destination of the migration
+// that left it stopped, and has been seen there. Else as `lastref_cont`. Needs the lock.
+int lastref_confirm_moved(struct LastrefError **errp);
+
 // The status of one direction (an enum LastrefDirection) now; NONE without a migration
 // object. Needs the lock.
 enum LastrefMigrationStatus lastref_status(unsigned int direction);

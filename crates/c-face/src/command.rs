@@ -66,3 +66,13 @@ pub unsafe extern "C" fn lastref_cont(errp: *mut *mut Error) -> c_int {
     // SAFETY: as the header says.
     unsafe { tell(FUNCTION, result, errp) }
 }
+
+/// Gives up the right to let the machine go on here: it runs at the destination of the migration
+/// that left it stopped, and has been seen there. Else as `lastref_cont`. Needs the lock.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lastref_confirm_moved(errp: *mut *mut Error) -> c_int {
+    const FUNCTION: &str = "lastref_confirm_moved";
+    let result = with_bql(FUNCTION, |bql| migration::confirm_moved(bql).map_err(Failure::from));
+    // SAFETY: as the header says.
+    unsafe { tell(FUNCTION, result, errp) }
+}

@@ -30,7 +30,7 @@ pub enum MigrationError {
     /// An earlier migration left the machine stopped, since it may run elsewhere.
     #[error(
         "an earlier migration left the machine stopped: let it go on (`cont`) if it does not run \
-         elsewhere"
+         elsewhere, or say that it does (`confirm_moved`)"
     )]
     KeptStopped,
     /// No migration left the machine stopped.

@@ -168,4 +168,24 @@ impl Host {
         self.take_kept();
         Ok(())
     }
+
+    /// Gives up the right that a migration left behind: the machine runs at its destination.
+    ///
+    /// # Errors
+    ///
+    /// If there is no right to a machine that was sent, or the machine's hook panics. The right is
+    /// gone all the same then.
+    pub(crate) fn give_up(self: &Arc<Self>, bql: &mut BqlGuard<'_>) -> Result<(), MigrationError> {
+        match self.lend_kept().ok_or(MigrationError::NothingKept)? {
+            Kept::Stopped { was } => {
+                let moved = VmStopped { machine: Arc::clone(self), was }.has_moved(bql);
+                self.take_kept();
+                moved
+            }
+            arrived @ Kept::Arrived { .. } => {
+                self.keep(arrived);
+                Err(MigrationError::NothingKept)
+            }
+        }
+    }
 }

@@ -275,6 +275,21 @@ impl MigrationState {
         self.host.go_on(bql)
     }
 
+    /// Gives up the right to let the machine go on here, since it runs at the destination of the
+    /// migration that left it stopped. It is then in `postmigrate`, as after a migration that
+    /// completed; the migration's own status stays.
+    ///
+    /// # Errors
+    ///
+    /// If a migration runs, or none from here left the machine stopped, or its hook panics. The
+    /// right is gone all the same after a panic.
+    pub fn confirm_moved(&self, bql: &mut BqlGuard<'_>) -> Result<(), MigrationError> {
+        self.check_idle()?;
+        self.host.check_kept()?;
+        self.possess(bql)?;
+        self.host.give_up(bql)
+    }
+
     /// Lets a migration go on that waits in `pre-switchover` (`qmp_migrate_continue`).
     ///
     /// # Errors

@@ -266,6 +266,18 @@ pub fn cont(bql: &mut BqlGuard<'_>) -> Result<(), CommandError> {
     Ok(state.cont(bql)?)
 }
 
+/// Gives up the right to let the machine go on here ([`cont`]): it runs at the destination of the
+/// migration that left it stopped, and has been seen there.
+///
+/// # Errors
+///
+/// If there is no migration object, if a migration runs or none from here left the machine stopped,
+/// or if the machine's hook panics.
+pub fn confirm_moved(bql: &mut BqlGuard<'_>) -> Result<(), CommandError> {
+    let state = counted(bql).ok_or(CommandError::NoObject)?;
+    Ok(state.confirm_moved(bql)?)
+}
+
 /// The current capabilities; none without a migration object.
 pub fn capabilities(bql: &BqlGuard<'_>) -> MigrationCapabilities {
     CURRENT.object.get(bql).map(MigrationState::capabilities).unwrap_or_default()

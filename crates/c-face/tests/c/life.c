@@ -200,6 +200,7 @@ void life(const char *folder)
     // It has moved, and does not move again. Its image is here still, for another machine.
     CHECK(lastref_migrate("exec:cat > /dev/null", NULL) == -EPERM);
     CHECK(lastref_cont(NULL) == -EPERM);
+    CHECK(lastref_confirm_moved(NULL) == -EPERM);
     migration_shutdown();
     lastref_observer_free(observer);
     CHECK(migration_object_init(machine(source), NULL) == 0);

@@ -117,6 +117,7 @@ static void elsewhere(void *(*run)(void *))
       lastref_migrate_incoming("file:/nowhere", NULL))                                        \
     X("no-lock", lastref_migrate_cancel, NEEDS_THE_LOCK, lastref_migrate_cancel())            \
     X("no-lock", lastref_cont, NEEDS_THE_LOCK, lastref_cont(NULL))                            \
+    X("no-lock", lastref_confirm_moved, NEEDS_THE_LOCK, lastref_confirm_moved(NULL))          \
     X("no-lock", lastref_status, NEEDS_THE_LOCK, lastref_status(0))                           \
     X("no-lock", lastref_observer_new, NEEDS_THE_LOCK, lastref_observer_new(0))               \
     /* The lock was given back. */                                                            \

@@ -225,6 +225,39 @@ fn a_source_that_cannot_be_let_go_on_keeps_the_right_to_it() {
 }
 
 #[test]
+fn a_machine_that_has_been_seen_at_its_destination_goes_on_nowhere_else() {
+    let mut thread = attach();
+    let broken = || {
+        let hook = once();
+        Script { moved: Some(Box::new(move |_, _| hook())), ..Script::default() }
+    };
+    for (what, script) in [("a hook that works", Script::default()), ("one that panics", broken())]
+    {
+        let source = Site::source(4, script);
+        source.object.confirm_moved(&mut thread.lock()).expect_err("nothing has moved");
+        let (endpoint, peer) = peer::pair();
+        source.migrate(&mut thread, endpoint).expect("an idle object");
+        peer::read_stream(&peer).expect("a whole stream");
+        source.object.confirm_moved(&mut thread.lock()).expect_err("it moves just now");
+        drop(peer);
+        assert_eq!(source.end(&mut thread, Direction::Outgoing), MigrationStatus::Failed);
+        assert_eq!(source.machine.count("moved"), 0, "nobody knows yet");
+
+        let told = source.object.confirm_moved(&mut thread.lock());
+        assert_eq!(told.is_err(), what == "one that panics", "{told:?}");
+        assert_eq!(
+            (source.machine.count("moved"), source.machine.count("resume")),
+            (1, 0),
+            "{what}"
+        );
+        source.object.cont(&mut thread.lock()).expect_err("no right is left");
+        source.object.confirm_moved(&mut thread.lock()).expect_err("no right is left");
+        assert_ne!(source.machine.run_state(), RunState::Running, "{what}");
+        assert_eq!(source.object.status(Direction::Outgoing), MigrationStatus::Failed);
+    }
+}
+
+#[test]
 fn a_hook_of_the_destination_that_panics_leaves_the_machine_in_one_place() {
     let mut thread = attach();
     for what in ["restore", "settle", "arrived"] {
@@ -255,6 +288,8 @@ fn a_hook_of_the_destination_that_panics_leaves_the_machine_in_one_place() {
         if what == "arrived" {
             // It has moved, and is let go on where it is.
             assert_eq!(ends, (MigrationStatus::Completed, MigrationStatus::Completed));
+            let moved = destination.object.confirm_moved(&mut thread.lock());
+            assert!(matches!(moved, Err(MigrationError::NothingKept)), "it came: {moved:?}");
             destination.object.cont(&mut thread.lock()).expect("a machine that was kept");
             assert_arrived(&source, &destination, RunState::Running);
         } else {
