@@ -34,7 +34,8 @@ typedef enum LastrefMigEvent {
   LASTREF_MIG_EVENT_PRECOPY_SETUP,
   // The machine has moved.
   LASTREF_MIG_EVENT_PRECOPY_DONE,
-  // It did not work, or was cancelled; the machine is where it was.
+  // It did not work, or was cancelled; the machine is where it was, or stopped here because it
+  // may run at the destination.
   LASTREF_MIG_EVENT_PRECOPY_FAILED,
 } LastrefMigEvent;
 
@@ -56,7 +57,8 @@ typedef enum LastrefMigrationStatus {
   LASTREF_MIGRATION_STATUS_DEVICE,
   // Done.
   LASTREF_MIGRATION_STATUS_COMPLETED,
-  // It did not work; the machine stays where it was.
+  // It did not work; the machine stays where it was. If it may run at the destination all the
+  // same, it stays stopped here (lastref_cont).
   LASTREF_MIGRATION_STATUS_FAILED,
 } LastrefMigrationStatus;
 

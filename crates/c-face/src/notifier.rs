@@ -37,7 +37,8 @@ pub enum MigEvent {
     PrecopySetup,
     /// The machine has moved.
     PrecopyDone,
-    /// It did not work, or was cancelled; the machine is where it was.
+    /// It did not work, or was cancelled; the machine is where it was, or stopped here because it
+    /// may run at the destination.
     PrecopyFailed,
 }
 

@@ -43,7 +43,8 @@ pub enum MigrationStatus {
     Device,
     /// Done.
     Completed,
-    /// It did not work; the machine stays where it was.
+    /// It did not work; the machine stays where it was. If it may run at the destination all the
+    /// same, it stays stopped here (lastref_cont).
     Failed,
 }
 

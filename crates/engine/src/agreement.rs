@@ -13,9 +13,10 @@
 //! ```
 //!
 //! EOF is the one message that gives the machine away: the destination starts nothing before it,
-//! and the source lets nothing go on after it, unless the destination says that it does not have
-//! the machine. A cancel is heard until then and refused after. If the connection breaks between
-//! EOF and the last word, the source cannot know; it leaves the machine stopped.
+//! and the source lets nothing go on after it, unless whoever took the stream says that he does not
+//! have the machine: a destination by SHUT, a command by its exit status. A cancel is heard until
+//! then and refused after. If the connection breaks between EOF and the last word, the source
+//! cannot know; it leaves the machine stopped.
 //!
 //! A destination of QEMU answers each PING once it has loaded what came before, and takes EOF as
 //! the word to start. So the source needs not know whom it talks to. A destination of ours knows

@@ -237,8 +237,8 @@ pub enum MigrationError {
     /// It was cancelled.
     #[error("cancelled")]
     Cancelled,
-    /// Code of the migration or of one of its hooks panicked. Of a migration that completed it is
-    /// kept too: the machine is where the status says.
+    /// Code of the migration or of one of its hooks panicked. A migration that
+    /// completed may have this error too: the status decides.
     #[error("the migration thread panicked: {message}")]
     Panicked {
         /// The panic's words.

@@ -19,7 +19,8 @@ pub enum MigrationEvent {
     PrecopySetup,
     /// The machine has moved.
     PrecopyDone,
-    /// It did not work, or was cancelled; the machine is where it was.
+    /// It did not work, or was cancelled; the machine is where it was, or stopped here because it
+    /// may run at the destination.
     PrecopyFailed,
 }
 

@@ -241,8 +241,8 @@ impl Loaded {
     ///
     /// # Errors
     ///
-    /// If it cannot be kept here. If the source cannot be told, and had not given the machine away
-    /// for certain: then it stays there.
+    /// If it cannot be kept here, or if the source cannot be told and may still have it. Then it
+    /// stays at the source.
     pub fn confirm(self, thread: &mut BqlUnlocked) -> Result<Arrived, MigrationError> {
         let Loaded { begun, waiting, channel, return_path, at_source, given_away } = self;
         let state = begun.state();

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
 use std::thread;
 
-use bql::BqlGuard;
+use bql::{BqlGuard, BqlUnlocked};
 use engine::{Direction, Endpoint, MigrationStatus, RunState, Uri};
 
 use crate::peer;
@@ -24,25 +24,34 @@ fn parked() -> (Arc<Barrier>, impl Fn(&Machine, &mut BqlGuard<'_>) + Send + Sync
     (meet, hook)
 }
 
+/// Leaves the right with the machine: nobody answers EOF.
+fn leave_stopped(source: &Site, thread: &mut BqlUnlocked) {
+    let (endpoint, peer) = peer::pair();
+    source.migrate(thread, endpoint).expect("an idle object");
+    peer::read_stream(&peer).expect("a whole stream");
+    drop(peer);
+    assert_eq!(source.end(thread, Direction::Outgoing), MigrationStatus::Failed);
+}
+
+/// The two ends of a connection.
+fn connection() -> (Endpoint, Endpoint) {
+    let (here, peer) = peer::pair();
+    (here, Endpoint::with_fd(Uri::Fd(0), peer.into()))
+}
+
 #[test]
 fn a_machine_that_is_let_go_on_just_now_is_not_migrated() {
     let mut thread = attach();
     let (meet, hook) = parked();
     let source = Site::source(4, Script { resume: Some(Box::new(hook)), ..Script::default() });
-    // The right is left with the machine: nobody answers EOF.
-    let (endpoint, peer) = peer::pair();
-    source.migrate(&mut thread, endpoint).expect("an idle object");
-    peer::read_stream(&peer).expect("a whole stream");
-    drop(peer);
-    assert_eq!(source.end(&mut thread, Direction::Outgoing), MigrationStatus::Failed);
+    leave_stopped(&source, &mut thread);
 
     let object = Arc::clone(&source.object);
     let conts = thread::spawn(move || object.cont(&mut attach().lock()));
     meet.wait();
     // The right is out.
     let destination = Site::destination(4, Script::default());
-    let (here, peer) = peer::pair();
-    let there = Endpoint::with_fd(Uri::Fd(0), peer.into());
+    let (here, there) = connection();
     destination.migrate_incoming(&mut thread, there).expect("an idle object");
     let begun = source.migrate(&mut thread, here);
     if begun.is_ok() {
@@ -71,18 +80,13 @@ fn a_hook_that_panics_late_does_not_bring_back_what_has_moved() {
         }
     };
     let source = Site::source(4, Script { resume: Some(Box::new(hook)), ..Script::default() });
-    let (endpoint, peer) = peer::pair();
-    source.migrate(&mut thread, endpoint).expect("an idle object");
-    peer::read_stream(&peer).expect("a whole stream");
-    drop(peer);
-    assert_eq!(source.end(&mut thread, Direction::Outgoing), MigrationStatus::Failed);
+    leave_stopped(&source, &mut thread);
 
     let object = Arc::clone(&source.object);
     let conts = thread::spawn(move || object.cont(&mut attach().lock()).is_err());
     meet.wait();
     let destination = Site::destination(4, Script::default());
-    let (here, peer) = peer::pair();
-    let there = Endpoint::with_fd(Uri::Fd(0), peer.into());
+    let (here, there) = connection();
     destination.migrate_incoming(&mut thread, there).expect("an idle object");
     if source.migrate(&mut thread, here).is_ok() {
         source.end(&mut thread, Direction::Outgoing);
@@ -110,8 +114,7 @@ fn a_machine_that_has_arrived_and_is_started_just_now_is_not_overwritten() {
     let source = Site::source(4, Script::default());
     let destination =
         Site::destination(4, Script { arrived: Some(Box::new(hook)), ..Script::default() });
-    let (here, peer) = peer::pair();
-    let there = Endpoint::with_fd(Uri::Fd(0), peer.into());
+    let (here, there) = connection();
     destination.migrate_incoming(&mut thread, there).expect("an idle object");
     source.migrate(&mut thread, here).expect("an idle object");
     assert_eq!(source.end(&mut thread, Direction::Outgoing), MigrationStatus::Completed);
@@ -124,8 +127,7 @@ fn a_machine_that_has_arrived_and_is_started_just_now_is_not_overwritten() {
     // Somebody else's machine comes in over the one that is here and nowhere else.
     let other = Site::source(4, Script::default());
     (0..4).for_each(|page| other.machine.write(page, 0xbad));
-    let (here, peer) = peer::pair();
-    let there = Endpoint::with_fd(Uri::Fd(0), peer.into());
+    let (here, there) = connection();
     let begun = destination.migrate_incoming(&mut thread, there);
     if begun.is_ok() {
         other.migrate(&mut thread, here).expect("an idle object");
