@@ -2,9 +2,9 @@
 //!
 //! Nothing here connects: a stray connection would be taken for the migration.
 
-use std::collections::HashSet;
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
@@ -136,18 +136,26 @@ fn field(line: &str, number: usize) -> Option<&str> {
     line.split_whitespace().nth(number)
 }
 
+/// Ports that the kernel gives to nobody by itself (`ip_local_port_range`): between the look
+/// whether one is free and the listening no connection takes it.
+const PORTS: Range<u16> = 20_000..32_000;
+
 /// A port nobody listens at, given to one test of this process only.
 fn free_port() -> u16 {
-    static GIVEN: Mutex<Option<HashSet<u16>>> = Mutex::new(None);
-    let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
-    let given = given.get_or_insert_default();
-    loop {
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-            .and_then(|listener| listener.local_addr())
-            .expect("a free port")
-            .port();
-        if given.insert(port) {
+    static LAST: Mutex<Option<u16>> = Mutex::new(None);
+    let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
+    let ports = u32::from(PORTS.end - PORTS.start);
+    for _ in 0..ports {
+        let next = match *last {
+            // Another test binary may run beside this one.
+            None => std::process::id().wrapping_mul(97),
+            Some(last) => u32::from(last - PORTS.start) + 1,
+        };
+        let port = PORTS.start + (next % ports) as u16;
+        *last = Some(port);
+        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
             return port;
         }
     }
+    panic!("none of the ports {PORTS:?} is free");
 }
