@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bql::{BqlGuard, BqlUnlocked};
 use wire::vmstate::{self, VmState};
-use wire::{DecodeError, Decoder, IdStr, SectionHeader, vmdesc};
+use wire::{DecodeError, Decoder, IdStr, SectionHeader, Uuid, vmdesc};
 
 use crate::channel::ChannelReader;
 use crate::error::{MigrationError, RestoreError};
@@ -230,6 +230,7 @@ impl DeviceEntry {
 /// stays with this value. Keep an `Arc` of it where the object may go first.
 pub struct Host {
     pub(crate) machine: String,
+    pub(crate) uuid: Option<Uuid>,
     pub(crate) vm: Box<dyn Vm>,
     pub(crate) ram: Vec<RamBlock>,
     pub(crate) devices: Vec<DeviceEntry>,
@@ -311,6 +312,7 @@ impl Host {
     pub fn new(machine: impl Into<String>, vm: impl Vm + 'static) -> Self {
         Host {
             machine: machine.into(),
+            uuid: None,
             vm: Box::new(vm),
             ram: Vec::new(),
             devices: Vec::new(),
@@ -379,6 +381,13 @@ impl Host {
             Place::Holds(_) => Ok(()),
             Place::Empty | Place::Lent => Err(MigrationError::NothingKept),
         }
+    }
+
+    /// Gives the machine a UUID (`-uuid`), which each multifd channel says. QEMU takes no channel
+    /// that says another one than its own machine has; a machine of ours without one takes any.
+    pub fn uuid(mut self, uuid: impl Into<Option<Uuid>>) -> Self {
+        self.uuid = uuid.into();
+        self
     }
 
     /// Adds a RAM block.

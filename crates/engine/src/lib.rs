@@ -101,3 +101,4 @@ pub use state::MigrationState;
 pub use status::{Direction, MigrationStatus};
 pub use transport::Endpoint;
 pub use uri::{Uri, UriError};
+pub use wire::Uuid;

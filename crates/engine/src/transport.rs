@@ -4,6 +4,7 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Seek, SeekFrom};
 use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::os::unix::net::UnixListener;
 use std::os::unix::process::CommandExt;
@@ -19,7 +20,7 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
 use crate::channel::Channel;
 use crate::stop::{Event, StopRequest, stopped};
-use crate::uri::Uri;
+use crate::uri::{Uri, abstract_path, is_abstract};
 
 /// How long to wait for a place in the queue of a listener.
 const QUEUE_FULL: Duration = Duration::from_millis(20);
@@ -98,17 +99,7 @@ impl Endpoint {
     /// Opens what can be waited at for the source.
     pub(crate) fn listen(self, stop: &StopRequest) -> io::Result<Listener> {
         Ok(match self.uri {
-            Uri::Unix(path) => {
-                // A socket left behind by a process that is gone, as QEMU takes it.
-                if fs::symlink_metadata(&path).is_ok_and(|data| data.file_type().is_socket())
-                    && nobody_listens(&path)?
-                {
-                    fs::remove_file(&path)?;
-                }
-                let listener = UnixListener::bind(&path)?;
-                listener.set_nonblocking(true)?;
-                Listener::Unix(listener, RemovedOnDrop::new(path)?)
-            }
+            Uri::Unix(path) => listen_unix(path)?,
             Uri::Tcp(address) => Listener::Tcp(listen_tcp(&address, stop)?),
             Uri::Fd(number) => Listener::Ready(Some(inherited(number, self.fd)?)),
             Uri::Exec(command) => {
@@ -131,7 +122,11 @@ impl Endpoint {
 /// Where the source is waited for.
 #[derive(Debug)]
 pub(crate) enum Listener {
-    Unix(UnixListener, RemovedOnDrop),
+    Unix {
+        listener: UnixListener,
+        path: PathBuf,
+        _file: Option<RemovedOnDrop>,
+    },
     /// One for each address of the name.
     Tcp(Vec<TcpListener>),
     /// A channel that is open already, until it is taken.
@@ -146,7 +141,7 @@ impl Listener {
                 let address = listeners.first().and_then(|listener| listener.local_addr().ok())?;
                 Some(Uri::Tcp(address.to_string()))
             }
-            Listener::Unix(_, path) => Some(Uri::Unix(path.path.clone())),
+            Listener::Unix { path, .. } => Some(Uri::Unix(path.clone())),
             Listener::Ready(_) => None,
         }
     }
@@ -156,7 +151,7 @@ impl Listener {
     pub(crate) fn delay(&self) -> Duration {
         match self {
             Listener::Tcp(_) => ON_ITS_WAY,
-            Listener::Unix(..) => ON_ITS_WAY / 5,
+            Listener::Unix { .. } => ON_ITS_WAY / 5,
             Listener::Ready(_) => Duration::ZERO,
         }
     }
@@ -164,7 +159,7 @@ impl Listener {
     /// What becomes readable when somebody connects.
     pub(crate) fn fds(&self) -> Vec<BorrowedFd<'_>> {
         match self {
-            Listener::Unix(listener, _path) => vec![listener.as_fd()],
+            Listener::Unix { listener, .. } => vec![listener.as_fd()],
             Listener::Tcp(listeners) => listeners.iter().map(TcpListener::as_fd).collect(),
             Listener::Ready(_) => Vec::new(),
         }
@@ -190,7 +185,7 @@ impl Listener {
         loop {
             let taken = match self {
                 Listener::Ready(channel) => return Ok(channel.take()),
-                Listener::Unix(listener, _path) => listener.accept().map(|(stream, _)| {
+                Listener::Unix { listener, .. } => listener.accept().map(|(stream, _)| {
                     let socket = OwnedFd::from(stream);
                     Channel::new(socket, true)
                 }),
@@ -238,6 +233,44 @@ impl Drop for RemovedOnDrop {
             let _ = fs::remove_file(&self.path);
         }
     }
+}
+
+/// Connections that may wait until they are taken.
+const QUEUE: i32 = 128;
+
+fn listen_unix(path: PathBuf) -> io::Result<Listener> {
+    if !is_abstract(&path) {
+        // A socket left behind by a process that is gone, as QEMU takes it.
+        if fs::symlink_metadata(&path).is_ok_and(|data| data.file_type().is_socket())
+            && nobody_listens(&path)?
+        {
+            fs::remove_file(&path)?;
+        }
+        let listener = UnixListener::bind(&path)?;
+        listener.set_nonblocking(true)?;
+        let file = Some(RemovedOnDrop::new(path.clone())?);
+        return Ok(Listener::Unix { listener, path, _file: file });
+    }
+    let socket = unix_socket()?;
+    rustix::net::bind(&socket, &unix_address(&path)?)?;
+    rustix::net::listen(&socket, QUEUE)?;
+    let address = SocketAddrUnix::try_from(rustix::net::getsockname(&socket)?)?;
+    let name = address.abstract_name().unwrap_or_default();
+    Ok(Listener::Unix { path: abstract_path(name), listener: socket.into(), _file: None })
+}
+
+fn unix_socket() -> io::Result<OwnedFd> {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    Ok(rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?)
+}
+
+/// The address of [`Uri::Unix`]. An abstract name that is empty is any that is free.
+fn unix_address(path: &Path) -> io::Result<SocketAddrUnix> {
+    Ok(match path.as_os_str().as_bytes() {
+        [0] => SocketAddrUnix::new_unnamed(),
+        [0, name @ ..] => SocketAddrUnix::new_abstract_name(name)?,
+        _ => SocketAddrUnix::new(path)?,
+    })
 }
 
 /// Whether the socket at `path` was left behind. A listener of streams is not disturbed: it never
@@ -343,9 +376,7 @@ fn without_waiting() -> OpenOptions {
 }
 
 fn connect_unix(path: &Path, stop: &StopRequest) -> io::Result<Channel> {
-    let address = SocketAddrUnix::new(path)?;
-    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    let (address, socket) = (unix_address(path)?, unix_socket()?);
     loop {
         match rustix::net::connect(&socket, &address) {
             // The listener's queue is full, and there is nothing to poll for a place in it.

@@ -1,15 +1,18 @@
 //! Where a migration goes to or comes from, in QEMU's words: `unix:PATH`, `tcp:HOST:PORT`,
 //! `fd:N`, `exec:COMMAND`, `file:PATH[,offset=N]`.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::os::fd::RawFd;
-use std::path::PathBuf;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 /// A migration URI (`migration/channel.c`, `migrate_uri_parse`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Uri {
-    /// A unix stream socket.
+    /// A unix stream socket. A path that begins with a zero byte is a name of the abstract
+    /// namespace, which no folder holds ([`Uri::unix_abstract`]).
     Unix(PathBuf),
     /// A TCP address, as `host:port`. Without a host it is any address of this machine to wait at, and
     /// this machine to connect to.
@@ -33,6 +36,26 @@ pub enum Uri {
 pub struct UriError {
     uri: String,
     reason: &'static str,
+}
+
+impl Uri {
+    /// A unix stream socket with a name of the abstract namespace (`unix(7)`). It has no file, goes
+    /// with its listener, and is open to every process of the network namespace. To wait at, an empty
+    /// name is any that is free.
+    ///
+    /// QEMU has these sockets (`abstract` of `UnixSocketAddress`), and no URI for them; this prints as
+    /// `unix:@NAME`.
+    pub fn unix_abstract(name: &str) -> Self {
+        Uri::Unix(abstract_path(name.as_bytes()))
+    }
+}
+
+pub(crate) fn abstract_path(name: &[u8]) -> PathBuf {
+    OsString::from_vec([b"\0", name].concat()).into()
+}
+
+pub(crate) fn is_abstract(path: &Path) -> bool {
+    path.as_os_str().as_bytes().first() == Some(&0)
 }
 
 const FORMS: &str = "expected unix:PATH, tcp:HOST:PORT, fd:N, exec:COMMAND or file:PATH[,offset=N]";
@@ -100,6 +123,9 @@ fn size(text: &str) -> Option<u64> {
 impl fmt::Display for Uri {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Uri::Unix(path) if is_abstract(path) => {
+                write!(f, "unix:@{}", path.as_os_str().as_bytes()[1..].escape_ascii())
+            }
             Uri::Unix(path) => write!(f, "unix:{}", path.display()),
             Uri::Tcp(address) => write!(f, "tcp:{address}"),
             Uri::Fd(fd) => write!(f, "fd:{fd}"),
@@ -128,6 +154,14 @@ mod tests {
         ] {
             assert_eq!(text.parse::<Uri>().expect(text).to_string(), text);
         }
+    }
+
+    #[test]
+    fn an_abstract_name_is_told_from_a_path() {
+        assert_eq!(Uri::unix_abstract("name").to_string(), "unix:@name");
+        let path: Uri = "unix:@name".parse().expect("a path, as QEMU takes it");
+        assert_eq!(path, Uri::Unix("@name".into()));
+        assert_ne!(path, Uri::unix_abstract("name"));
     }
 
     #[test]

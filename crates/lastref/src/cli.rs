@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use migration::{MigrationParameters, Uri, ZeroPageDetection};
+use migration::{MigrationParameters, Uri, Uuid, ZeroPageDetection};
 
 use crate::size::{memory, rate};
 
@@ -143,6 +143,9 @@ pub(crate) struct SendArgs {
     /// Send pages over this many channels beside the main one, as QEMU's multifd does.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=16))]
     pub(crate) channels: Option<u8>,
+    /// The machine's UUID, which each channel says. A QEMU with -uuid takes no other than its own.
+    #[arg(long, value_name = "UUID")]
+    pub(crate) uuid: Option<Uuid>,
     /// With --channels, who looks for pages of zeros: the channels, or the main thread for a
     /// destination before QEMU 9.0.
     #[arg(long, value_enum, default_value = "multifd", requires = "channels")]
@@ -190,6 +193,10 @@ pub(crate) struct ReceiveArgs {
     /// multifd.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=16))]
     pub(crate) channels: Option<u8>,
+    /// Take the machine with this UUID only, where its source says one: QEMU does with -uuid and
+    /// --channels.
+    #[arg(long, value_name = "UUID")]
+    pub(crate) uuid: Option<Uuid>,
     /// Print the result as one JSON object on standard output.
     #[arg(long)]
     pub(crate) json: bool,
@@ -206,8 +213,8 @@ pub(crate) struct DemoDestinationArgs {
     /// Record the run for the report.
     #[arg(long)]
     pub(crate) record: bool,
-    #[arg(value_name = "URI")]
-    pub(crate) uri: Uri,
+    #[arg(value_enum)]
+    pub(crate) transport: Transport,
 }
 
 fn downtime_limit(text: &str) -> Result<Duration, String> {

@@ -14,7 +14,7 @@ use migration::{Direction, MigrationParameters, PAGE_WORDS, RunState, Uri};
 use rustix::event::{PollFd, PollFlags};
 use whole_file::WholeFile;
 
-use crate::cli::{DemoArgs, DirtyLog, Transport};
+use crate::cli::{DemoArgs, DirtyLog};
 use crate::destination::{Arrived, Message};
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
@@ -41,10 +41,9 @@ const PAGE: usize = PAGE_WORDS * size_of::<u64>();
 pub(crate) fn run(args: &DemoArgs) -> Result<(), Failure> {
     let interrupt = Interrupt::catch()?;
     let page = args.report.as_deref().map(PageFile::create).transpose()?;
-    let folder = tempfile::tempdir().map_err(Failure::set_up("a folder for the socket"))?;
     let ram = Arc::new(Ram::anonymous(args.memory).map_err(Failure::set_up("the memory"))?);
     let (tracking, why_not) = args.dirty_log.of(&ram)?;
-    let mut destination = Destination::start(args, folder.path(), interrupt.clone())?;
+    let mut destination = Destination::start(args, interrupt.clone())?;
     let uri = destination.waits()?;
 
     match why_not {
@@ -69,7 +68,7 @@ pub(crate) fn run(args: &DemoArgs) -> Result<(), Failure> {
     let vcpu = vcpu_thread.vcpu().clone();
 
     say!(
-        "the machine writes {}/s and moves from process {} to process {}",
+        "the machine is to write {}/s and moves from process {} to process {}",
         crate::size::Size(args.dirty_rate),
         std::process::id(),
         destination.child.id()
@@ -237,11 +236,7 @@ struct Destination {
 }
 
 impl Destination {
-    fn start(args: &DemoArgs, folder: &Path, interrupt: Interrupt) -> Result<Self, Failure> {
-        let uri = match args.transport {
-            Transport::Unix => Uri::Unix(folder.join("migrate.sock")),
-            Transport::Tcp => Uri::Tcp("127.0.0.1:0".into()),
-        };
+    fn start(args: &DemoArgs, interrupt: Interrupt) -> Result<Self, Failure> {
         let start = || {
             let mut child = Command::new(std::env::current_exe()?)
                 .arg(crate::cli::DESTINATION)
@@ -251,7 +246,7 @@ impl Destination {
                 .arg("--dirty-log")
                 .arg(args.dirty_log.name())
                 .args(args.report.as_ref().map(|_| "--record"))
-                .arg(uri.to_string())
+                .arg(args.transport.name())
                 .stdin(Stdio::null())
                 .stdout(Stdio::piped())
                 // Ctrl-C is for the source to handle.
@@ -302,9 +297,9 @@ impl Destination {
     fn waits(&mut self) -> Result<Uri, Failure> {
         let what = "cannot be reached";
         match self.hear()? {
-            Message::Waits(uri) => match uri.parse() {
-                Ok(uri) => Ok(uri),
-                Err(_) => Err(Failure::Destination { what, source: None }),
+            Message::Waits(uri) => match uri.strip_prefix("unix:@") {
+                Some(name) => Ok(Uri::unix_abstract(name)),
+                None => uri.parse().map_err(|_| Failure::Destination { what, source: None }),
             },
             Message::Failed { error, .. } => {
                 Err(Failure::Destination { what, source: Some(io::Error::other(error)) })

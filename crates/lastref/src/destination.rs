@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use machine::{Ram, VcpuState};
 use migration::bql::BqlUnlocked;
-use migration::{Direction, MigrationInfo, MigrationParameters, MigrationStatus, RunState};
+use migration::{Direction, MigrationInfo, MigrationParameters, MigrationStatus, RunState, Uri};
 use serde::{Deserialize, Serialize};
 
-use crate::cli::DemoDestinationArgs;
+use crate::cli::{DemoDestinationArgs, Transport};
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::record::{Record, Recording};
@@ -77,7 +77,13 @@ pub(crate) fn run(args: &DemoDestinationArgs) -> Result<(), Failure> {
     let recording = args.record.then(Recording::start);
     let mut session =
         Session::new(BqlUnlocked::attach()?, host, Direction::Incoming, Interrupt::catch()?)?;
-    session.begin(args.uri.clone().into(), args.channels, MigrationParameters::default())?;
+    // Without a file there is none to be left behind by a process that is killed, and no path that
+    // is too long for a socket.
+    let any = match args.transport {
+        Transport::Unix => Uri::unix_abstract(""),
+        Transport::Tcp => Uri::Tcp("127.0.0.1:0".into()),
+    };
+    session.begin(any.into(), args.channels, MigrationParameters::default())?;
 
     let wait = |session: &mut Session, waits: bool| loop {
         let done = |status: MigrationStatus, info: &MigrationInfo| {

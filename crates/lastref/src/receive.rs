@@ -32,11 +32,11 @@ pub(crate) fn run(args: &ReceiveArgs) -> Result<(), Failure> {
     }
     // The source hears that the machine is here when its file has its name.
     let vm = NoVm::that_settles(move || file.persist());
-    let host = machine::machine_none(vm, Arc::new(ram))?;
+    let host = machine::machine_none(vm, Arc::new(ram))?.uuid(args.uuid);
     let mut session = Session::new(BqlUnlocked::attach()?, host, Direction::Incoming, interrupt)?;
     session.begin(endpoint, args.channels, MigrationParameters::default())?;
     watch(&mut session, |_| ());
-    let report = Report::new(&session.observer);
+    let report = Report::new(&session.observer).with_tip(&session.observer, args.channels);
     let (_thread, _life) = session.end();
     report.finish(args.json)
 }

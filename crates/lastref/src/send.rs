@@ -29,7 +29,8 @@ pub(crate) fn run(args: &SendArgs) -> Result<(), Failure> {
         done.map_err(Failure::ram_file(&args.ram))?;
         interrupt.check()?;
     }
-    let host = machine::machine_none(NoVm::new(RunState::Prelaunch), Arc::new(ram))?;
+    let host =
+        machine::machine_none(NoVm::new(RunState::Prelaunch), Arc::new(ram))?.uuid(args.uuid);
     let mut session = Session::new(BqlUnlocked::attach()?, host, Direction::Outgoing, interrupt)?;
     let parameters = MigrationParameters {
         max_bandwidth: 0,
@@ -39,7 +40,7 @@ pub(crate) fn run(args: &SendArgs) -> Result<(), Failure> {
     };
     session.begin(endpoint, args.channels, parameters)?;
     watch(&mut session, |_| ());
-    let report = Report::new(&session.observer);
+    let report = Report::new(&session.observer).with_tip(&session.observer, args.channels);
     let (_thread, _life) = session.end();
     report.finish(args.json)
 }

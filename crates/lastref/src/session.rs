@@ -26,6 +26,7 @@ pub(crate) struct Session {
     pub(crate) observer: Observer,
     /// How often a wait looks at signals, and a display is brought up to date.
     pub(crate) refresh: Duration,
+    pub(crate) downtime_limit: Duration,
     life: Life,
     interrupt: Interrupt,
 }
@@ -45,7 +46,16 @@ impl Session {
             return Err(CommandError::NoObject.into());
         };
         drop(bql);
-        Ok(Session { thread, object, direction, observer, refresh: REFRESH, life, interrupt })
+        Ok(Session {
+            thread,
+            object,
+            direction,
+            observer,
+            refresh: REFRESH,
+            downtime_limit: Duration::MAX,
+            life,
+            interrupt,
+        })
     }
 
     /// Begins to migrate, over `channels` of multifd if there are to be any.
@@ -62,6 +72,7 @@ impl Session {
                 MigrationCapabilities { multifd: true, ..migration::capabilities(&bql) };
             migration::set_capabilities(&bql, capabilities)?;
         }
+        self.downtime_limit = parameters.downtime_limit;
         migration::set_parameters(&bql, parameters)?;
         match self.direction {
             Direction::Outgoing => migration::migrate(&mut bql, endpoint)?,

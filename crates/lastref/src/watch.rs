@@ -14,6 +14,7 @@ const LINE: Duration = Duration::from_secs(1);
 /// Shows the migration until it is over, each time to `seen` too; Ctrl-C cancels it.
 pub(crate) fn watch(session: &mut Session, mut seen: impl FnMut(&MigrationInfo)) {
     let mut display = Display::new();
+    let mut convergence = Convergence::new(session.downtime_limit);
     loop {
         let status = session.wait(|status, _| status.is_terminal());
         if status.is_terminal() {
@@ -23,6 +24,52 @@ pub(crate) fn watch(session: &mut Session, mut seen: impl FnMut(&MigrationInfo))
         let info = session.observer.info();
         seen(&info);
         display.show(session.direction, status, &info);
+        if status == MigrationStatus::Active
+            && let Some(warning) = convergence.look(&info)
+        {
+            display.note(&warning);
+        }
+    }
+}
+
+/// Whether the passes get anywhere.
+struct Convergence {
+    limit: Duration,
+    /// The last pass that was looked at, and what was left at its beginning.
+    pass: u64,
+    remaining: u64,
+    /// How many passes in a row left about as much as the one before.
+    stuck: u32,
+}
+
+impl Convergence {
+    /// Passes in a row after which somebody is told.
+    const STUCK: u32 = 2;
+
+    fn new(limit: Duration) -> Self {
+        Convergence { limit, pass: 0, remaining: u64::MAX, stuck: 0 }
+    }
+
+    /// What to tell, once: that the machine writes as fast as its memory is sent.
+    fn look(&mut self, info: &MigrationInfo) -> Option<String> {
+        if info.dirty_sync_count <= self.pass {
+            return None;
+        }
+        let shrinks = info.remaining < self.remaining / 10 * 9;
+        let stuck = !shrinks && info.expected_downtime > self.limit;
+        (self.pass, self.remaining) = (info.dirty_sync_count, info.remaining);
+        self.stuck = if stuck { self.stuck + 1 } else { 0 };
+        (self.stuck == Self::STUCK).then(|| {
+            format!(
+                "the machine writes as fast as its memory is sent: what is left would take {} ms at \
+                 {}/s, and --downtime-limit is {} ms\n{:>12}  --downtime-limit or --max-bandwidth \
+                 up, --dirty-rate down, or --channels",
+                info.expected_downtime.as_millis(),
+                BinaryBytes(info.bandwidth),
+                self.limit.as_millis(),
+                "what helps",
+            )
+        })
     }
 }
 
@@ -59,6 +106,14 @@ impl Display {
                     *last = Some((status, Instant::now()));
                 }
             }
+        }
+    }
+
+    fn note(&mut self, text: &str) {
+        let note = format!("{:>12}  {text}", "note");
+        match self {
+            Display::Bar(bar) => bar.println(note),
+            Display::Lines { .. } => say!("{note}"),
         }
     }
 

@@ -176,3 +176,18 @@ fn a_signal_while_the_demo_fills_memory_leaves_no_folder() {
     signal(&demo.program, Signal::INT);
     demo.finish().assert_exit(1);
 }
+
+#[test]
+fn a_demo_that_is_killed_leaves_nothing_and_a_long_name_of_the_temporary_folder_is_no_obstacle() {
+    let demo = Demo::start_and_wait(&[]);
+    let destination = demo.destination();
+    signal(&demo.program, Signal::KILL);
+    demo.finish();
+    wait::until(
+        &mut (),
+        |()| (!runs(destination)).then_some(()),
+        |()| format!("the end of process {destination}"),
+    );
+
+    assert_verified(&Demo::start_in(&"x".repeat(200), &["--json"]).finish());
+}

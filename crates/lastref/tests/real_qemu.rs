@@ -126,6 +126,20 @@ fn a_new_qemu_takes_and_gives_every_byte_over_one_channel() {
 }
 
 #[test]
+fn a_machine_with_another_uuid_than_the_channels_say_is_told_so() {
+    for qemu in [qemu::find(), qemu::find_new()].into_iter().flatten() {
+        another_uuid_is_told_by_a_channel(&qemu);
+    }
+}
+
+#[test]
+fn a_stream_that_may_hold_dirty_bitmaps_is_received() {
+    for qemu in [qemu::find(), qemu::find_new()].into_iter().flatten() {
+        a_stream_with(&qemu, "dirty-bitmaps", 40);
+    }
+}
+
+#[test]
 fn a_qemu_source_with_other_channels_than_expected_is_told_so() {
     let Some(qemu) = qemu::find() else { return };
     // Of too many, either the number is told or the first that has no place.
@@ -355,7 +369,8 @@ fn lastref_to_qemu_multifd(qemu: &Path, transport: Transport, channels: u8, seed
     destination.use_multifd(channels);
     destination.migrate_incoming(&address.uri());
     let mut command = send_command(&site, &address.uri(), None);
-    command.arg(format!("--channels={channels}")).args(qemu::dialect_of(qemu));
+    command.args([format!("--channels={channels}"), format!("--uuid={}", qemu::UUID)]);
+    command.args(qemu::dialect_of(qemu));
     let sent = Program::start("lastref-send", command, site.scratch()).finish();
 
     assert_completed(&sent, SMALL);
@@ -373,7 +388,11 @@ fn qemu_to_lastref_multifd(
     let site = site_with(&image);
     let address = Address::new(transport, &site);
 
-    let mut destination = receive_over(&site, SMALL, &address.uri(), channels);
+    // Its UUID is told in every other run, and taken from the channels in the others.
+    let mut command = receive_command(&site, SMALL, &address.uri(), None);
+    command.arg(format!("--channels={channels}"));
+    command.args((seed % 2 == 0).then(|| format!("--uuid={}", qemu::UUID)));
+    let mut destination = Program::start("lastref-receive", command, site.scratch());
     address.wait_for_listener(&mut destination);
     let mut source = Qemu::source(qemu, &site, SMALL, return_path);
     source.use_multifd(channels);
@@ -381,6 +400,54 @@ fn qemu_to_lastref_multifd(
     let received = destination.finish();
 
     assert_completed(&received, SMALL);
+    assert_left(&site, &image, &mut source);
+}
+
+fn another_uuid_is_told_by_a_channel(qemu: &Path) {
+    let image = Image::mixed(39, SMALL);
+    let site = site_with(&image);
+    let other = "--uuid=00000000-0000-0000-0000-00000000beef";
+
+    let address = Address::new(Transport::Unix, &site);
+    let mut destination = Qemu::destination(qemu, &site, SMALL, "defer", None);
+    destination.use_multifd(2);
+    destination.migrate_incoming(&address.uri());
+    let mut command = send_command(&site, &address.uri(), None);
+    command.args(["--channels=2", other]).args(qemu::dialect_of(qemu));
+    let sent = Program::start("lastref-send", command, site.scratch()).finish();
+    sent.assert_exit(1);
+    assert_mentions(&sent, &["closed the connection", "--uuid"]);
+    drop(destination);
+
+    let site = site_with(&image);
+    let address = Address::new(Transport::Unix, &site);
+    let mut command = receive_command(&site, SMALL, &address.uri(), None);
+    command.args(["--channels=2", other]);
+    let mut destination = Program::start("lastref-receive", command, site.scratch());
+    address.wait_for_listener(&mut destination);
+    let mut source = Qemu::source(qemu, &site, SMALL, ReturnPath::Off);
+    source.use_multifd(2);
+    source.migrate(&address.uri());
+    let received = destination.finish();
+    received.assert_exit(1);
+    let told =
+        format!("expected UUID 00000000-0000-0000-0000-00000000beef, found UUID {}", qemu::UUID);
+    assert!(received.stderr.contains(&told), "{told:?} expected from {received}");
+    assert_nothing_left(&site, &received);
+}
+
+/// A QEMU saves with `capability`, which changes the stream of a machine without disks little.
+fn a_stream_with(qemu: &Path, capability: &str, seed: u64) {
+    let image = Image::mixed(seed, SMALL);
+    let site = site_with(&image);
+    let saved = site.scratch().join("stream");
+    let mut source = Qemu::source(qemu, &site, image.size(), ReturnPath::Off);
+    source.set_capability(capability);
+    source.migrate(&format!("exec:cat > {}", saved.display()));
+    source.wait_for_status("completed");
+    let uri = format!("file:{}", saved.display());
+    let received = receive(&site, image.size(), &uri, None).finish();
+    assert_completed(&received, image.size());
     assert_left(&site, &image, &mut source);
 }
 

@@ -281,10 +281,8 @@ fn a_signal_ends_the_wait_for_a_source_and_leaves_nothing() {
         let ram = site.destination_ram();
         let ram = ram.to_str().expect("a path in UTF-8");
         let arguments = ["receive", "--json", "--ram", ram, "--memory", "8M", &address.uri()];
-        // These tests may run under nohup, whose children ignore SIGHUP.
-        let mut command = Command::new("env");
-        command.arg("--default-signal").arg(env!("CARGO_BIN_EXE_lastref")).args(arguments);
-        let mut receiver = Program::start("lastref-receive", command, site.scratch());
+        let mut receiver =
+            Program::start("lastref-receive", lastref(arguments, None), site.scratch());
         address.wait_for_listener(&mut receiver);
         send_signal(&receiver, signal);
 

@@ -55,7 +55,7 @@ pub use engine::{
     Endpoint, GuestMemory, Host, HostError, Life, LifeEvent, LifeEventKind, MigMode, MigModes,
     MigrationCapabilities, MigrationError, MigrationEvent, MigrationInfo, MigrationParameters,
     MigrationStatus, Notifier, Observer, PAGE_WORDS, ParameterError, Pass, RamBlock, RamSizeError,
-    RestoreError, RunState, SettleError, Uri, UriError, Vm, VmArrived, VmStopped, VmWaiting,
+    RestoreError, RunState, SettleError, Uri, UriError, Uuid, Vm, VmArrived, VmStopped, VmWaiting,
     ZeroPageDetection, error_chain,
 };
 

@@ -5,7 +5,7 @@
 
 use std::io::Read;
 
-use crate::{DecodeError, Decoder, IdStr, Put, Wire};
+use crate::{DecodeError, Decoder, IdStr, Put, Uuid, Wire};
 
 /// Longest machine name a decoder takes, in bytes. QEMU's longest today has about 30.
 pub const MAX_MACHINE_NAME: usize = 255;
@@ -37,7 +37,7 @@ pub struct Configuration {
     /// than [`MAX_CAPABILITIES`].
     pub capabilities: Option<Vec<IdStr>>,
     /// The machine's UUID; sent only with capability validate-uuid.
-    pub uuid: Option<[u8; 16]>,
+    pub uuid: Option<Uuid>,
 }
 
 fn put_subsection(out: &mut Vec<u8>, name: &str) {
@@ -64,7 +64,7 @@ impl Wire for Configuration {
         }
         if let Some(uuid) = &self.uuid {
             put_subsection(out, UUID);
-            out.extend_from_slice(uuid);
+            out.extend_from_slice(uuid.as_bytes());
         }
     }
 
@@ -121,9 +121,7 @@ impl Configuration {
                 self.capabilities = Some(names);
             }
             _ => {
-                let mut uuid = [0; 16];
-                uuid.copy_from_slice(input.take(16, UUID)?);
-                self.uuid = Some(uuid);
+                self.uuid = Some(input.uuid(UUID)?);
             }
         }
         Ok(later.as_slice())
@@ -140,7 +138,7 @@ mod tests {
             machine: "none".into(),
             target_page_bits: Some(14),
             capabilities: Some(vec![IdStr::new("mapped-ram").unwrap()]),
-            uuid: Some([0xab; 16]),
+            uuid: Some(Uuid::from_bytes([0xab; 16])),
         }
     }
 

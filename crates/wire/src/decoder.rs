@@ -9,7 +9,7 @@
 
 use std::io::{self, Read};
 
-use crate::DecodeError;
+use crate::{DecodeError, Uuid};
 
 /// Bytes a [`Decoder`] buffers unless it is told otherwise, and so the most that
 /// [`Decoder::take`] can lend at once.
@@ -117,6 +117,14 @@ impl<R: Read> Decoder<R> {
     /// As [`Decoder::u8`].
     pub fn be64(&mut self, expected: &'static str) -> Result<u64, DecodeError> {
         self.array(expected).map(u64::from_be_bytes)
+    }
+
+    /// Consumes a UUID.
+    ///
+    /// # Errors
+    /// As [`Decoder::u8`].
+    pub fn uuid(&mut self, expected: &'static str) -> Result<Uuid, DecodeError> {
+        self.array(expected).map(Uuid::from_bytes)
     }
 
     fn array<const N: usize>(&mut self, expected: &'static str) -> Result<[u8; N], DecodeError> {

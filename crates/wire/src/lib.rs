@@ -69,6 +69,7 @@ pub use error::{DecodeError, ValueError};
 pub use idstr::{IdStr, IdStrError};
 pub use record::{FILE_MAGIC, FILE_VERSION, FileHeader, Footer, Record, SectionHeader};
 pub use return_path::{MAX_RETURN_MESSAGE, ReturnMessage};
+pub use uuid::Uuid;
 pub use vmdesc::{MAX_VM_DESCRIPTION, VmDescription};
 
 /// Bytes of one page in the `ram` section (x86; QEMU's `TARGET_PAGE_SIZE`).

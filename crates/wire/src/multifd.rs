@@ -8,7 +8,7 @@ use std::fmt;
 use std::io::Read;
 
 use crate::ram::PageOffset;
-use crate::{DecodeError, Decoder, IdStr, Put, TARGET_PAGE_SIZE, Wire};
+use crate::{DecodeError, Decoder, IdStr, Put, TARGET_PAGE_SIZE, Uuid, Wire};
 
 /// First bytes of each packet, and so of a channel that is not the main one.
 pub const MULTIFD_MAGIC: u32 = 0x1122_3344;
@@ -30,8 +30,8 @@ const OFFSETS_AT: usize = 320;
 /// Says which channel this is (`MultiFDInit_t`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MultifdInit {
-    /// The machine's UUID; zero if it has none.
-    pub uuid: [u8; 16],
+    /// The machine's UUID; nil if it has none.
+    pub uuid: Uuid,
     /// The channel's number, from 0 on. Whether there can be so many is the caller's to check.
     pub id: u8,
 }
@@ -41,7 +41,7 @@ impl Wire for MultifdInit {
         let end = out.len() + MULTIFD_INIT_LEN;
         out.put_be32(MULTIFD_MAGIC);
         out.put_be32(VERSION);
-        out.extend_from_slice(&self.uuid);
+        out.extend_from_slice(self.uuid.as_bytes());
         out.push(self.id);
         out.resize(end, 0);
     }
@@ -50,8 +50,7 @@ impl Wire for MultifdInit {
     fn decode<R: Read>(input: &mut Decoder<R>) -> Result<Self, DecodeError> {
         input.peek(MULTIFD_INIT_LEN)?;
         head(input)?;
-        let mut uuid = [0; 16];
-        uuid.copy_from_slice(input.take(16, "uuid")?);
+        let uuid = input.uuid("uuid")?;
         let id = input.u8("channel id")?;
         input.skip(39, "unused bytes of the initial packet")?;
         Ok(MultifdInit { uuid, id })
@@ -264,7 +263,7 @@ mod tests {
         bytes.extend_from_slice(&[7; 16]);
         bytes.push(3);
         bytes.resize(MULTIFD_INIT_LEN, 0);
-        golden(&MultifdInit { uuid: [7; 16], id: 3 }, &bytes);
+        golden(&MultifdInit { uuid: Uuid::from_bytes([7; 16]), id: 3 }, &bytes);
         refused::<MultifdInit>(
             &with(bytes.clone(), 0, b"QEVM"),
             "at byte 0: expected magic 0x11223344 of a multifd packet, found 0x5145564d",

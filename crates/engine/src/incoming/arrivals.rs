@@ -14,7 +14,8 @@ use crate::state::MigrationState;
 use crate::stop::{Woken, stopped};
 use crate::transport::Listener;
 
-/// Silent connections that are kept. The oldest makes room for the next.
+/// Silent connections that are kept beside those of a source, which may all be silent when they
+/// have just been made. The oldest makes room for the next.
 const MOST_SILENT: usize = 64;
 
 /// A listener, and the connections that have said nothing yet.
@@ -45,20 +46,19 @@ impl Arrivals {
         if let Listener::Ready(_) = self.listener {
             return self.listener.accept(stop).map(Some);
         }
+        let channels =
+            if state.capabilities().multifd { state.parameters().multifd_channels } else { 0 };
+        let most = MOST_SILENT + 1 + usize::from(channels);
         loop {
-            while let Some(channel) = self.listener.try_accept()? {
-                if self.silent.len() == MOST_SILENT {
-                    self.silent.remove(0);
+            let mut more = true;
+            while more {
+                // Those that wait are looked at before one of them makes room.
+                more = self.take(most)?;
+                if let Some(channel) = self.speaks() {
+                    return Ok(Some(channel));
                 }
-                self.silent.push(channel);
-            }
-            let mut index = 0;
-            while let Some(channel) = self.silent.get(index) {
-                match channel.peek() {
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => index += 1,
-                    Ok(Some(_)) => return Ok(Some(self.silent.remove(index))),
-                    // It was closed, or broke.
-                    Ok(None) | Err(_) => drop(self.silent.remove(index)),
+                if more && self.silent.len() == most {
+                    self.silent.remove(0);
                 }
             }
             let connections = self.silent.iter().map(AsFd::as_fd);
@@ -69,6 +69,30 @@ impl Arrivals {
                 Woken::TimedOut => return Ok(None),
             }
         }
+    }
+
+    /// Takes connections while there are fewer than `most`, and returns whether there may be more.
+    fn take(&mut self, most: usize) -> io::Result<bool> {
+        while self.silent.len() < most {
+            match self.listener.try_accept()? {
+                Some(channel) => self.silent.push(channel),
+                None => return Ok(false),
+            }
+        }
+        Ok(true)
+    }
+
+    /// The first that has said something. Those that were closed, or broke, are dropped.
+    fn speaks(&mut self) -> Option<Channel> {
+        let mut index = 0;
+        while let Some(channel) = self.silent.get(index) {
+            match channel.peek() {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => index += 1,
+                Ok(Some(_)) => return Some(self.silent.remove(index)),
+                Ok(None) | Err(_) => drop(self.silent.remove(index)),
+            }
+        }
+        None
     }
 
     /// Waits for the first connection of a source.

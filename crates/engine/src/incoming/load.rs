@@ -154,6 +154,7 @@ impl<'a> Loading<'a> {
                 }
                 self.ram.load(state, input)?;
             }
+            (DIRTY_BITMAP, 0, true) => no_bitmaps(state, input)?,
             (GlobalState::NAME, 0, false) => {
                 let global: GlobalState = vmstate::load(input, header.version_id)?;
                 let runstate = global
@@ -184,23 +185,41 @@ impl<'a> Loading<'a> {
         section_id: u32,
         last: bool,
     ) -> Result<(), MigrationError> {
-        // Only `ram` is sent in pieces, and nothing else is let through its START.
-        match self.numbers.get(&section_id) {
-            Some(header) if header.idstr.as_str() == "ram" => {
-                input.set_section(Some(&header.label()));
+        let begun = self.numbers.get(&section_id);
+        if let Some(header) = begun {
+            input.set_section(Some(&header.label()));
+        }
+        match begun.map(|header| header.idstr.as_str()) {
+            Some("ram") => {
+                self.ram.load(state, input)?;
+                if last {
+                    self.ram.end(state, input)?;
+                }
             }
+            Some(DIRTY_BITMAP) => no_bitmaps(state, input)?,
             _ => {
                 let found = format!("section number {section_id}");
                 let expected = "the number of a section that was begun";
                 return Err(input.error(expected, found).into());
             }
         }
-        self.ram.load(state, input)?;
         Footer::expect(input, section_id)?;
-        if last {
-            self.ram.end(state, input)?;
-        }
         Ok(())
+    }
+}
+
+/// The section of a source that may send dirty bitmaps (`migration/block-dirty-bitmap.c`).
+const DIRTY_BITMAP: &str = "dirty-bitmap";
+
+/// One piece of the section [`DIRTY_BITMAP`]: the flag of its end and nothing else, as there are no
+/// disks here.
+fn no_bitmaps(_state: &MigrationState, input: &mut Input<'_>) -> Result<(), DecodeError> {
+    const END: u8 = 0x01;
+    match input.u8("flags of a dirty bitmap")? {
+        END => Ok(()),
+        flags => {
+            Err(input.error("no dirty bitmap, as there are no disks", format!("{flags:#04x}")))
+        }
     }
 }
 
@@ -220,11 +239,16 @@ fn check_configuration(
     input: &Input<'_>,
     configuration: &Configuration,
 ) -> Result<(), DecodeError> {
-    let Configuration { machine, target_page_bits, capabilities, uuid: _ } = configuration;
+    let Configuration { machine, target_page_bits, capabilities, uuid } = configuration;
     let ours = &state.host.machine;
     if machine != ours {
         let expected = format!("machine type {ours:?}");
         return Err(input.error(expected, format!("machine type {machine:?}")));
+    }
+    if let (Some(ours), Some(theirs)) = (state.host.uuid, *uuid)
+        && ours != theirs
+    {
+        return Err(input.error(format!("UUID {ours}"), format!("UUID {theirs}")));
     }
     let bits = wire::TARGET_PAGE_SIZE.ilog2();
     if let Some(theirs) = target_page_bits.filter(|theirs| *theirs != bits) {
@@ -247,7 +271,9 @@ fn obey(
         // A file has no way back, and nobody waits at its other end.
         Command::OpenReturnPath => answers.open = answers.channel.is_two_way(),
         Command::Ping(value) => answers.pong(state, input, value)?,
-        Command::SwitchoverStart => {}
+        // Without page sizes memory does not come by postcopy: a source says so that may send dirty
+        // bitmaps (`qemu_savevm_send_postcopy_advise`).
+        Command::SwitchoverStart | Command::PostcopyAdvise(None) => {}
         other => {
             let found = format!("command {}", other.name());
             return Err(input.error("a command of a precopy stream", found));

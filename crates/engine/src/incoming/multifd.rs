@@ -17,7 +17,7 @@ use wire::multifd::{
     MULTIFD_INIT_LEN, MULTIFD_MAGIC, MULTIFD_PACKET_LEN, MULTIFD_PAGES, MultifdInit, MultifdPacket,
 };
 use wire::ram::PageOffset;
-use wire::{DecodeError, Decoder, TARGET_PAGE_SIZE, Wire};
+use wire::{DecodeError, Decoder, TARGET_PAGE_SIZE, Uuid, Wire};
 
 use crate::attempt::{Begun, fail_from_channel};
 use crate::channel::{Channel, ChannelReader};
@@ -78,6 +78,8 @@ impl Connections {
         let deadline = Instant::now() + arrivals.delay();
         let mut early = early.into_iter();
         let mut places: Vec<Option<Channel>> = (0..expected).map(|_| None).collect();
+        // A machine that was given none may be any, and all of its channels say the same.
+        let mut uuid = state.host.uuid;
         loop {
             let found = places.iter().flatten().count();
             let next = match early.next() {
@@ -91,7 +93,7 @@ impl Connections {
                 }
             };
             let Some(channel) = next else { break };
-            let id = number(state, &channel, &places)?;
+            let id = number(state, &channel, &places, &mut uuid)?;
             places[id] = Some(channel);
         }
         let channels: Vec<Channel> = places.into_iter().flatten().collect();
@@ -114,13 +116,14 @@ fn number(
     state: &MigrationState,
     channel: &Channel,
     places: &[Option<Channel>],
+    uuid: &mut Option<Uuid>,
 ) -> Result<usize, MigrationError> {
     let reader = ChannelReader::new(channel, &state.incoming.stop);
     let mut input = Decoder::with_capacity(reader, MULTIFD_INIT_LEN);
     let init = MultifdInit::decode(&mut input).map_err(MigrationError::Channel)?;
-    if init.uuid != [0; 16] {
-        let found = format!("UUID {:032x}", u128::from_be_bytes(init.uuid));
-        let error = input.error_at(8, "no UUID, as this machine has none", found);
+    let uuid = uuid.get_or_insert(init.uuid);
+    if init.uuid != *uuid {
+        let error = input.error_at(8, format!("UUID {uuid}"), format!("UUID {}", init.uuid));
         return Err(MigrationError::Channel(error));
     }
     match places.get(usize::from(init.id)) {

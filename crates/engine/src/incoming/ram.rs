@@ -269,17 +269,20 @@ impl<'a> RamLoad<'a> {
     }
 
     /// Nothing follows but the end of the stream; memory must have ended. A machine without memory
-    /// may come without the section.
+    /// may come without the section. A background snapshot has no END: it sends each page once
+    /// (`bg_migration_completion`).
     pub(super) fn check_whole(
         &self,
         state: &MigrationState,
         input: &Decoder<ChannelReader<'_>>,
     ) -> Result<(), DecodeError> {
         let nothing_came = !self.announced && !self.ended;
-        if self.announced && self.ended || nothing_came && state.host.ram.is_empty() {
+        let pages: usize = state.host.ram.iter().map(RamBlock::pages).sum();
+        let each_came = self.normal + self.duplicate >= pages as u64;
+        if self.announced && (self.ended || each_came) || nothing_came && pages == 0 {
             return Ok(());
         }
-        Err(input.error("END of section \"ram\"", "the end of the stream"))
+        Err(input.error("END of section \"ram\", or each of its pages", "the end of the stream"))
     }
 
     /// The stream has ended.

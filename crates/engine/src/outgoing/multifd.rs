@@ -190,7 +190,7 @@ impl Senders {
                 return Err(MigrationError::OneChannel { uri: uri.clone() });
             }
             let mut init = Vec::new();
-            MultifdInit { uuid: [0; 16], id }.encode(&mut init);
+            MultifdInit { uuid: state.host.uuid.unwrap_or_default(), id }.encode(&mut init);
             let connect = || {
                 let channel = endpoint.connect(stop)?;
                 channel.write_all(stop, &init)?;

@@ -42,7 +42,7 @@ fn run(after: &[u8]) -> (Site, String, Option<String>, bool) {
     let mut channels = [connect(), connect()];
     let sync = encoded(&MultifdPacket::sync(0));
     for (channel, id) in channels.iter_mut().zip(0..) {
-        channel.write_all(&encoded(&MultifdInit { uuid: [0; 16], id })).expect("room");
+        channel.write_all(&encoded(&MultifdInit { uuid: wire::Uuid::nil(), id })).expect("room");
         channel.write_all(&sync).expect("room");
         channel.write_all(&sync).expect("room");
     }

@@ -13,7 +13,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 use tempfile::TempDir;
 use wire::multifd::{MultifdInit, MultifdPacket};
 use wire::ram::PageOffset;
-use wire::{IdStr, TARGET_PAGE_SIZE};
+use wire::{IdStr, TARGET_PAGE_SIZE, Uuid};
 
 use crate::peer::{self, encoded};
 use crate::rig::{DEADLINE, MANY_PAGES, Machine, Script, Site, attach};
@@ -89,7 +89,7 @@ struct Source {
 }
 
 fn init(id: u8) -> Vec<u8> {
-    encoded(&MultifdInit { uuid: [0; 16], id })
+    encoded(&MultifdInit { uuid: Uuid::nil(), id })
 }
 
 fn sync() -> Vec<u8> {
@@ -177,6 +177,34 @@ fn a_source_with_its_channels_in_any_order_is_taken() {
 }
 
 #[test]
+fn a_main_channel_that_speaks_after_many_others_have_come_is_the_sources() {
+    // QEMU connects all channels at once, and its main channel says nothing before they are there.
+    const CHANNELS: u8 = 200;
+    let (folder, mut thread) = (TempDir::new().expect("a folder"), attach());
+    let site = Site::destination(PAGES, Script::default());
+    use_multifd(&site, &mut thread, channels(CHANNELS));
+    let uri = Uri::Unix(folder.path().join("socket"));
+    site.migrate_incoming(&mut thread, uri).expect("an idle object");
+    let observer = site.observer(Direction::Incoming);
+    observer.wait(&mut thread, DEADLINE, |_, info| info.socket_address.is_some());
+
+    let path = folder.path().join("socket");
+    let connect = || UnixStream::connect(&path).expect("a destination that waits");
+    let main = connect();
+    let mut source = Source { main, channels: (0..CHANNELS).map(|_| connect()).collect() };
+    for (channel, id) in source.channels.iter_mut().zip(0..) {
+        channel.write_all(&init(id)).expect("a destination that reads");
+    }
+    source.say_on_channels(&[sync(), sync()].concat());
+    source.say(&peer::head());
+    source.start();
+    source.say(&peer::memory_end_and_devices(true));
+    drop(source);
+    let status = site.end(&mut thread, Direction::Incoming);
+    assert_eq!(status, MigrationStatus::Completed, "{:?}", site.error(Direction::Incoming));
+}
+
+#[test]
 fn a_packet_without_pages_after_the_last_sync_is_no_error() {
     // As QEMU 7.2 sends it.
     let (folder, mut thread) = (TempDir::new().expect("a folder"), attach());
@@ -225,9 +253,9 @@ fn faults() -> Vec<Fault> {
         ),
         (
             "a channel is of another machine",
-            vec![init(0), encoded(&MultifdInit { uuid: [1; 16], id: 1 })],
+            vec![init(0), encoded(&MultifdInit { uuid: Uuid::from_bytes([1; 16]), id: 1 })],
             sync(),
-            "at byte 8: expected no UUID, as this machine has none, found UUID 0101010101010101",
+            "at byte 8: expected UUID 00000000-0000-0000-0000-000000000000, found UUID 01010101-",
         ),
         (
             "there are two main channels",

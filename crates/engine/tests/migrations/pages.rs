@@ -4,7 +4,7 @@ use std::io::Write;
 
 use engine::{Direction, MigrationStatus, PAGE_WORDS};
 use wire::ram::{BlockRef, PageOffset, RamRecord};
-use wire::{Record, TARGET_PAGE_SIZE};
+use wire::{Command, Footer, Record, TARGET_PAGE_SIZE};
 
 use crate::peer::{self, encoded};
 use crate::rig::{Script, Site, attach};
@@ -153,4 +153,56 @@ fn a_flush_in_a_stream_without_multifd_is_no_error() {
     let status = site.end(&mut thread, Direction::Incoming);
     let error = site.error(Direction::Incoming);
     assert_eq!(status, MigrationStatus::Completed, "{error:?}");
+}
+
+/// How a migration to here ends that is sent `bytes`, and its error.
+fn end_of(bytes: &[u8]) -> (MigrationStatus, String) {
+    let mut thread = attach();
+    let site = Site::destination(4, Script::default());
+    let (endpoint, mut peer) = peer::pair();
+    site.migrate_incoming(&mut thread, endpoint).expect("an idle object");
+    peer.write_all(bytes).expect("room in the socket");
+    drop(peer);
+    let status = site.end(&mut thread, Direction::Incoming);
+    (status, site.error(Direction::Incoming).unwrap_or_default())
+}
+
+#[test]
+fn memory_without_an_end_is_whole_if_each_page_came_as_in_a_background_snapshot() {
+    let snapshot = |pages: usize| {
+        let mut out = [peer::head(), peer::memory_start(4, false)].concat();
+        out.extend(encoded(&Record::Part { section_id: peer::RAM_SECTION }));
+        for page in 0..pages {
+            let offset = PageOffset::containing((page * TARGET_PAGE_SIZE) as u64);
+            let block = BlockRef::Named(peer::block());
+            out.extend(encoded(&RamRecord::Zero { offset, block }));
+        }
+        out.extend(peer::end_of_section(false));
+        [out, peer::devices()].concat()
+    };
+    assert_eq!(end_of(&snapshot(4)), (MigrationStatus::Completed, String::new()));
+    let (status, error) = end_of(&snapshot(3));
+    assert_eq!(status, MigrationStatus::Failed);
+    assert!(error.contains("expected END of section \"ram\", or each of its pages"), "{error}");
+}
+
+#[test]
+fn a_source_that_may_send_dirty_bitmaps_is_taken_and_one_that_does_is_refused() {
+    let stream = |flags: u8| {
+        let section = |record: Record| {
+            [encoded(&record), vec![flags], encoded(&Footer { section_id: 9 })].concat()
+        };
+        let advise = encoded(&Record::Command(Command::PostcopyAdvise(None)));
+        let begin = section(Record::Start(peer::header(9, "dirty-bitmap", 1)));
+        let end = section(Record::End { section_id: 9 });
+        let memory = peer::memory_start(4, false);
+        [peer::head(), advise, memory, begin, end, peer::memory_end_and_devices(false)].concat()
+    };
+    assert_eq!(end_of(&stream(0x01)), (MigrationStatus::Completed, String::new()));
+    let (status, error) = end_of(&stream(0x02));
+    assert_eq!(status, MigrationStatus::Failed);
+    assert!(
+        error.contains("expected no dirty bitmap, as there are no disks, found 0x02"),
+        "{error}"
+    );
 }

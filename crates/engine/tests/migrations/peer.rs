@@ -98,7 +98,7 @@ pub(crate) fn block() -> IdStr {
     IdStr::new("memory").expect("a short name")
 }
 
-fn header(section_id: u32, name: &str, version_id: u32) -> SectionHeader {
+pub(crate) fn header(section_id: u32, name: &str, version_id: u32) -> SectionHeader {
     let idstr = IdStr::new(name).expect("a short name");
     SectionHeader { section_id, idstr, instance_id: 0, version_id }
 }
@@ -120,8 +120,13 @@ pub(crate) fn memory_start(pages: usize, flush: bool) -> Vec<u8> {
 
 /// END of memory, the devices of a machine of ours, and the end.
 pub(crate) fn memory_end_and_devices(flush: bool) -> Vec<u8> {
-    let mut out = encoded(&Record::End { section_id: RAM_SECTION });
-    out.extend(end_of_section(flush));
+    let end = encoded(&Record::End { section_id: RAM_SECTION });
+    [end, end_of_section(flush), devices()].concat()
+}
+
+/// The devices of a machine of ours, and the end.
+pub(crate) fn devices() -> Vec<u8> {
+    let mut out = Vec::new();
     for (section_id, name) in [(3, Counter::NAME), (4, GlobalState::NAME)] {
         out.extend(encoded(&Record::Full(header(section_id, name, 1))));
         if name == Counter::NAME {

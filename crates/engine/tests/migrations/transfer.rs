@@ -49,7 +49,11 @@ pub(crate) fn assert_arrived(source: &Site, destination: &Site, state: RunState)
 #[test]
 fn a_machine_moves_between_two_objects_of_one_process_over_every_socket() {
     let folder = TempDir::new().expect("a folder");
-    for uri in [Uri::Unix(folder.path().join("socket")), Uri::Tcp("127.0.0.1:0".into())] {
+    for uri in [
+        Uri::Unix(folder.path().join("socket")),
+        Uri::unix_abstract(""),
+        Uri::Tcp("127.0.0.1:0".into()),
+    ] {
         let source = Site::source(PAGES, Script::default());
         let destination = Site::destination(PAGES, Script::default());
         transfer(&source, &destination, uri);

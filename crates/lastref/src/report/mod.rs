@@ -16,7 +16,9 @@ mod timeline;
 use std::io::Write;
 use std::time::Duration;
 
-use migration::{LifeEvent, LifeEventKind, MigrationInfo, MigrationStatus, Observer, error_chain};
+use migration::{
+    LifeEvent, LifeEventKind, MigrationError, MigrationInfo, MigrationStatus, Observer, error_chain,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
@@ -35,6 +37,9 @@ pub(crate) struct Report {
     ram: RamStats,
     #[serde(skip_serializing_if = "Option::is_none")]
     error_desc: Option<String>,
+    /// What may be behind the error.
+    #[serde(skip)]
+    tip: Option<&'static str>,
     /// For `demo`: who found the pages that were written.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) dirty_log: Option<&'static str>,
@@ -119,6 +124,7 @@ impl Report {
                 mbps: if seconds > 0.0 { info.transferred as f64 * 8e-6 / seconds } else { 0.0 },
             },
             error_desc: observer.error().map(|error| error_chain(&*error)),
+            tip: None,
             dirty_log: None,
             verified: None,
             object: None,
@@ -132,6 +138,12 @@ impl Report {
     /// It was not cancelled, and did not work.
     pub(crate) fn failed(&self) -> bool {
         self.status == MigrationStatus::Failed.name()
+    }
+
+    /// Says what may be behind the error, for a migration over `channels` beside the main one.
+    pub(crate) fn with_tip(mut self, observer: &Observer, channels: Option<u8>) -> Self {
+        self.tip = observer.error().and_then(|error| tip(&error, channels));
+        self
     }
 
     /// The downtime as it was seen at both ends, where that is known.
@@ -182,6 +194,9 @@ impl Report {
         if let Some(error) = self.error_desc.as_ref().filter(|error| *error != cancelled) {
             row("error", error.clone());
         }
+        if let Some(tip) = self.tip {
+            row("tip", tip.to_owned());
+        }
         if self.completed() {
             if ram.dirty_sync_count != 0 {
                 row("passes", ram.dirty_sync_count.to_string());
@@ -219,6 +234,23 @@ impl Report {
             None => {}
         }
         rows
+    }
+}
+
+/// What a person may not think of.
+fn tip(error: &MigrationError, channels: Option<u8>) -> Option<&'static str> {
+    match (error, channels) {
+        (MigrationError::PeerClosed { .. }, Some(_)) => {
+            Some("a QEMU with -uuid closes channels that do not say the same UUID: --uuid")
+        }
+        (MigrationError::Load(error), None) if error.is_end_of_stream() => Some(
+            "the source closed the connection; one that sends over channels (QEMU's multifd) is \
+             received with --channels",
+        ),
+        (MigrationError::Load(error), Some(_)) if error.is_end_of_stream() => {
+            Some("the source closed the connection: it may have failed, and then says why")
+        }
+        _ => None,
     }
 }
 

@@ -19,8 +19,13 @@ pub(crate) struct Demo {
 
 impl Demo {
     pub(crate) fn start(arguments: &[&str]) -> Demo {
+        Demo::start_in("temporary", arguments)
+    }
+
+    /// The same with a name for the folder.
+    pub(crate) fn start_in(name: &str, arguments: &[&str]) -> Demo {
         let site = Site::new(0);
-        let folder = site.scratch().join("temporary");
+        let folder = site.scratch().join(name);
         fs::create_dir(&folder).expect("a folder");
         let memory: &[&str] =
             if arguments.contains(&"--memory") { &[] } else { &["--memory", "64M"] };

@@ -9,7 +9,7 @@ use std::process::Command;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use super::program::{Finished, INHERITED_FD, Program, command};
+use super::program::{Finished, INHERITED_FD, Program, command, with_default_signals};
 use super::wait;
 
 /// The program with these arguments; `inherited` is there for [`inherited_uri`].
@@ -26,9 +26,9 @@ pub(crate) fn lastref_within(
     arguments: impl IntoIterator<Item = impl AsRef<OsStr>>,
     inherited: OwnedFd,
 ) -> Command {
-    let mut shell = Command::new("sh");
+    let mut shell = with_default_signals();
     let script = format!(r#"ulimit -v {kib} && exec "$0" "$@" {INHERITED_FD}<&0 0</dev/null"#);
-    shell.args(["-c", &script]).arg(binary()).stdin(inherited);
+    shell.args(["sh", "-c", &script]).arg(binary()).stdin(inherited);
     with_backtraces(shell, arguments)
 }
 

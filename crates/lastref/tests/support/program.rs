@@ -19,16 +19,24 @@ pub(crate) const INHERITED_FD: i32 = 3;
 /// it and then becomes the program: the process id is the program's.
 pub(crate) fn command(binary: &Path, inherited: Option<OwnedFd>) -> Command {
     let Some(inherited) = inherited else {
-        let mut command = Command::new(binary);
-        command.stdin(Stdio::null());
+        let mut command = with_default_signals();
+        command.arg(binary).stdin(Stdio::null());
         return command;
     };
-    let mut command = Command::new("sh");
+    let mut command = with_default_signals();
     command
-        .arg("-c")
+        .args(["sh", "-c"])
         .arg(format!(r#"exec "$0" "$@" {INHERITED_FD}<&0 0</dev/null"#))
         .arg(binary)
         .stdin(inherited);
+    command
+}
+
+/// A command for the program whose name and arguments are added. The tests themselves may have been
+/// started with signals ignored, by `nohup` or in the background of a shell.
+pub(crate) fn with_default_signals() -> Command {
+    let mut command = Command::new("env");
+    command.arg("--default-signal");
     command
 }
 

@@ -17,6 +17,9 @@ use super::wait;
 
 const BINARY: &str = "qemu-system-x86_64";
 
+/// Each machine has one, as those of libvirt have.
+pub(crate) const UUID: &str = "6c617374-7265-6600-8000-000000000001";
+
 /// More than any machine here moves in a second: no limit.
 const NO_LIMIT: u64 = 1 << 40;
 
@@ -100,10 +103,7 @@ impl Qemu {
             Qemu::start(binary, site, "qemu-source", &site.source_ram(), size, None, None);
         qemu.limit_bandwidth(NO_LIMIT);
         if let ReturnPath::On = return_path {
-            qemu.execute(
-                "migrate-set-capabilities",
-                json!({ "capabilities": [{ "capability": "return-path", "state": true }] }),
-            );
+            qemu.set_capability("return-path");
         }
         qemu
     }
@@ -151,6 +151,7 @@ impl Qemu {
                 "memory-backend-file,id=ram,size={size},share=on,mem-path={}",
                 ram.display()
             ))
+            .args(["-uuid", UUID])
             .arg("-qmp")
             .arg(format!("unix:{},server=on,wait=off", control.display()));
         match incoming {
@@ -181,12 +182,16 @@ impl Qemu {
         self.execute("migrate-set-parameters", json!({ "max-bandwidth": rate }));
     }
 
-    /// Lets pages go over so many channels beside the main one.
-    pub(crate) fn use_multifd(&mut self, channels: u8) {
+    pub(crate) fn set_capability(&mut self, name: &str) {
         self.execute(
             "migrate-set-capabilities",
-            json!({ "capabilities": [{ "capability": "multifd", "state": true }] }),
+            json!({ "capabilities": [{ "capability": name, "state": true }] }),
         );
+    }
+
+    /// Lets pages go over so many channels beside the main one.
+    pub(crate) fn use_multifd(&mut self, channels: u8) {
+        self.set_capability("multifd");
         self.execute("migrate-set-parameters", json!({ "multifd-channels": channels }));
     }
 
