@@ -205,6 +205,27 @@ fn a_hook_of_the_source_that_panics_does_not_move_the_machine_nor_bring_it_back(
 }
 
 #[test]
+fn a_machine_whose_stop_panicked_once_does_again_what_it_did_before_that() {
+    let mut thread = attach();
+    let stopped = AtomicBool::new(false);
+    // It has stopped, and knows no more what it did before.
+    let stop = move |machine: &Machine, _: &mut BqlGuard<'_>| {
+        if !stopped.swap(true, Ordering::SeqCst) {
+            machine.forget_before_stop();
+            panic!("the stop is broken");
+        }
+    };
+    let source = Site::source(4, Script { stop: Some(Box::new(stop)), ..Script::default() });
+    let (endpoint, peer) = peer::pair();
+    let reader = peer::reads(peer);
+    source.migrate(&mut thread, endpoint).expect("an idle object");
+    assert_eq!(source.end(&mut thread, Direction::Outgoing), MigrationStatus::Failed);
+    let _ = reader.join();
+    assert_eq!(source.machine.count("stop"), 2, "{:?}", source.machine.trace());
+    assert_eq!(source.machine.run_state(), RunState::Running, "{:?}", source.machine.trace());
+}
+
+#[test]
 fn a_source_that_cannot_be_let_go_on_keeps_the_right_to_it() {
     let mut thread = attach();
     let hook = once();

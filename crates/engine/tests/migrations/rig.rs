@@ -82,6 +82,11 @@ impl Machine {
         lock(&self.trace).iter().filter(|entry| *entry == what).count()
     }
 
+    /// Forgets what it did before it was stopped, as one may whose stop panics.
+    pub(crate) fn forget_before_stop(&self) {
+        lock(&self.run).before_stop = None;
+    }
+
     pub(crate) fn run_state(&self) -> RunState {
         lock(&self.run).state
     }
