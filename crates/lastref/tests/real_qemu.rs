@@ -391,7 +391,7 @@ fn qemu_to_lastref_multifd(
     // Its UUID is told in every other run, and taken from the channels in the others.
     let mut command = receive_command(&site, SMALL, &address.uri(), None);
     command.arg(format!("--channels={channels}"));
-    command.args((seed % 2 == 0).then(|| format!("--uuid={}", qemu::UUID)));
+    command.args(seed.is_multiple_of(2).then(|| format!("--uuid={}", qemu::UUID)));
     let mut destination = Program::start("lastref-receive", command, site.scratch());
     address.wait_for_listener(&mut destination);
     let mut source = Qemu::source(qemu, &site, SMALL, return_path);
