@@ -183,9 +183,8 @@ fn named(folder: &Path, mode: u32) -> io::Result<NamedTempFile> {
 
 /// The system's own words: what it says of a name that nobody has chosen helps nobody.
 fn without_path(error: io::Error) -> io::Error {
-    let cause = error.get_ref().and_then(|inner| inner.source()).map(ToString::to_string);
-    match cause {
-        Some(words) => io::Error::new(error.kind(), words),
+    match error.to_string().split_once(" at path \"") {
+        Some((words, _)) => io::Error::new(error.kind(), words.to_owned()),
         None => error,
     }
 }
@@ -251,6 +250,14 @@ mod tests {
             assert_eq!(mode, other, "as any new file");
         }
         assert_eq!(entries(folder.path()).len(), 2);
+    }
+
+    #[test]
+    fn an_error_names_no_file_that_nobody_has_chosen() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = WholeFile::create(&folder.path().join("none/file")).unwrap_err();
+        assert_eq!(error.to_string(), "No such file or directory (os error 2)");
+        assert_eq!(error.kind(), io::ErrorKind::NotFound);
     }
 
     #[test]

@@ -79,7 +79,14 @@ fn run(arguments: &Arguments) -> Outcome<bool> {
     let saved = arguments.compare.as_deref().map(load).transpose()?;
     let results = match &arguments.render {
         Some(file) => load(file)?,
-        None => measure(arguments)?,
+        None => match measure(arguments)? {
+            Measured::All(results) => results,
+            // What there is by then is for the person who ended it, and for no file.
+            Measured::Interrupted(results) => {
+                println!("{}", table::markdown(&results));
+                return Err("interrupted: the table has what was measured until then".into());
+            }
+        },
     };
     let table = table::markdown(&results);
     println!("{table}");
@@ -111,7 +118,14 @@ fn save(file: &Path, results: &Results) -> Outcome<()> {
     Ok(())
 }
 
-fn measure(arguments: &Arguments) -> Outcome<Results> {
+/// What a run has measured.
+enum Measured {
+    All(Results),
+    /// Somebody ended it.
+    Interrupted(Results),
+}
+
+fn measure(arguments: &Arguments) -> Outcome<Measured> {
     let interrupt = Interrupt::catch()?;
     let binary = Binary::find()?;
     let mut results = Results {
@@ -124,34 +138,57 @@ fn measure(arguments: &Arguments) -> Outcome<Results> {
         writing: None,
         left_out: Vec::new(),
     };
+    match measure_all(arguments, &interrupt, &binary, &mut results) {
+        Ok(()) => Ok(Measured::All(results)),
+        Err(_) if interrupt.check().is_err() => Ok(Measured::Interrupted(results)),
+        Err(error) => Err(error),
+    }
+}
+
+fn measure_all(
+    arguments: &Arguments,
+    interrupt: &Interrupt,
+    binary: &Binary,
+    results: &mut Results,
+) -> Outcome<()> {
     let rows: &[_] = if arguments.quick { &rows::QUICK } else { &rows::ALL };
     for row in rows.iter().filter(|row| arguments.wants(&row.name())) {
         if row.channels > 1 && !lastref::has_channels()? {
             results.left_out.push(format!("{}: this lastref has no --channels", row.name()));
             continue;
         }
-        let trial = Trial::new(&binary, *row, results.memory)?;
+        let trial = Trial::new(binary, *row, results.memory)?;
         results.place = trial.place();
-        let mut done = RowResult { name: row.name(), row: *row, rounds: Vec::new() };
+        let name = row.name();
         for number in 1..=arguments.pairs {
-            let round = round(number, &trial, &interrupt)?;
+            let round = round(number, &trial, interrupt)?;
             eprintln!(
                 "{}, round {number} of {}: {}",
-                done.name,
+                name,
                 arguments.pairs,
                 table::sentence(&round)
             );
-            done.rounds.push(round);
+            match results.rows.last_mut().filter(|row| row.name == name) {
+                Some(row) => row.rounds.push(round),
+                None => {
+                    let name = name.clone();
+                    results.rows.push(RowResult { name, row: *row, rounds: vec![round] });
+                }
+            }
         }
-        results.rows.push(done);
     }
     if !arguments.quick && arguments.wants(growth::NAME) {
-        results.growth = growth::measure(&binary, &interrupt, &mut results.left_out)?;
+        results.growth = growth::measure(binary, interrupt, &mut results.left_out)?;
     }
     if !arguments.quick && arguments.wants(writing::NAME) {
-        results.writing = Some(writing::measure(&binary, arguments.link, &interrupt)?);
+        match writing::why_not() {
+            Some(reason) => results.left_out.push(reason),
+            None => {
+                results.writing = Some(writing::measure(binary, arguments.link, interrupt)?);
+            }
+        }
     }
-    Ok(results)
+    Ok(())
 }
 
 /// The command that started this run, as a person would write it.

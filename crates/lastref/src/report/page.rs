@@ -319,6 +319,7 @@ mod tests {
                 page_size: 4096,
                 mbps: 0.0,
             },
+            tip: None,
             error_desc: Some(error.to_owned()),
             dirty_log: None,
             verified: None,
