@@ -38,7 +38,7 @@ mod writing;
 use std::env;
 use std::error::Error;
 use std::fs;
-use std::panic;
+use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -58,11 +58,23 @@ pub(crate) type Outcome<T> = Result<T, Box<dyn Error>>;
 const PUBLISHED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/bench");
 
 fn main() -> ExitCode {
-    // What is shared with the tests fails as they do. It has nothing to say to people but this.
-    panic::set_hook(Box::new(|panic| {
-        eprintln!("against_qemu: {}", panic.payload_as_str().unwrap_or("an unknown failure"));
+    let arguments = Arguments::parse();
+    let interrupt = match Interrupt::catch() {
+        Ok(interrupt) => interrupt,
+        Err(error) => {
+            eprintln!("against_qemu: {error}");
+            return ExitCode::from(2);
+        }
+    };
+    // What is shared with the tests fails as they do. It has nothing to say to people but this; and
+    // nothing when a Ctrl-C has ended the programs of a trial too.
+    let asked = interrupt.clone();
+    panic::set_hook(Box::new(move |panic| {
+        if asked.check().is_ok() {
+            eprintln!("against_qemu: {}", panic.payload_as_str().unwrap_or("an unknown failure"));
+        }
     }));
-    match panic::catch_unwind(|| run(&Arguments::parse())) {
+    match panic::catch_unwind(|| run(&arguments, &interrupt)) {
         Ok(Ok(true)) => ExitCode::SUCCESS,
         Ok(Ok(false)) => ExitCode::FAILURE,
         Ok(Err(error)) => {
@@ -74,12 +86,12 @@ fn main() -> ExitCode {
 }
 
 /// Whether nothing became slower.
-fn run(arguments: &Arguments) -> Outcome<bool> {
+fn run(arguments: &Arguments, interrupt: &Interrupt) -> Outcome<bool> {
     // Before all else: to measure takes long, and the file may not be there.
     let saved = arguments.compare.as_deref().map(load).transpose()?;
     let results = match &arguments.render {
         Some(file) => load(file)?,
-        None => match measure(arguments)? {
+        None => match measure(arguments, interrupt)? {
             Measured::All(results) => results,
             // What there is by then is for the person who ended it, and for no file.
             Measured::Interrupted(results) => {
@@ -125,8 +137,7 @@ enum Measured {
     Interrupted(Results),
 }
 
-fn measure(arguments: &Arguments) -> Outcome<Measured> {
-    let interrupt = Interrupt::catch()?;
+fn measure(arguments: &Arguments, interrupt: &Interrupt) -> Outcome<Measured> {
     let binary = Binary::find()?;
     let mut results = Results {
         host: host::find(&binary)?,
@@ -138,10 +149,12 @@ fn measure(arguments: &Arguments) -> Outcome<Measured> {
         writing: None,
         left_out: Vec::new(),
     };
-    match measure_all(arguments, &interrupt, &binary, &mut results) {
-        Ok(()) => Ok(Measured::All(results)),
-        Err(_) if interrupt.check().is_err() => Ok(Measured::Interrupted(results)),
-        Err(error) => Err(error),
+    let measuring = AssertUnwindSafe(|| measure_all(arguments, interrupt, &binary, &mut results));
+    match panic::catch_unwind(measuring) {
+        Ok(Ok(())) => Ok(Measured::All(results)),
+        _ if interrupt.check().is_err() => Ok(Measured::Interrupted(results)),
+        Ok(Err(error)) => Err(error),
+        Err(panic) => panic::resume_unwind(panic),
     }
 }
 
