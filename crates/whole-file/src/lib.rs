@@ -111,10 +111,10 @@ impl WholeFile {
     ///
     /// If it cannot take the name. It is lost then.
     pub fn persist(self) -> io::Result<()> {
-        if !matches!(self.file, Unfinished::InPlace(_))
-            && let Ok(before) = fs::symlink_metadata(&self.path)
-        {
-            take_after(self.as_file(), &before)?;
+        if !matches!(self.file, Unfinished::InPlace(_)) {
+            if let Ok(before) = fs::symlink_metadata(&self.path) {
+                take_after(self.as_file(), &before)?;
+            }
         }
         let WholeFile { path, file } = self;
         match file {
@@ -204,7 +204,7 @@ fn by_descriptor(file: &File) -> PathBuf {
 /// Opens what is no plain file, without waiting for somebody at the other end of a pipe.
 fn open_in_place(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
-    options.write(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed());
+    options.write(true).custom_flags(OFlags::NONBLOCK.bits() as i32);
     let file = options.open(path)?;
     let flags = rustix::fs::fcntl_getfl(&file)?;
     rustix::fs::fcntl_setfl(&file, flags - OFlags::NONBLOCK)?;
@@ -333,7 +333,7 @@ mod tests {
         rustix::fs::mkfifoat(CWD, &path, Mode::from_raw_mode(MODE)).unwrap();
         assert!(WholeFile::create(&path).is_err(), "nobody reads");
         let mut options = OpenOptions::new();
-        options.read(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed());
+        options.read(true).custom_flags(OFlags::NONBLOCK.bits() as i32);
         let mut reader = options.open(&path).unwrap();
         let file = WholeFile::create(&path).unwrap();
         file.as_file().write_all(b"word").unwrap();
