@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-use super::axis::{Axis, LEFT, RIGHT};
+use super::axis::Axis;
+use super::layout::Layout;
 use super::numbers::{rate, round_end};
 use super::page::Run;
 use super::picture::{Anchor, Picture};
@@ -45,15 +46,16 @@ pub(super) fn draw(picture: &mut Picture, axis: &Axis, run: &Run<'_>) {
         return;
     }
     let top = round_end(most);
+    let Layout { left, right, .. } = picture.layout;
     let (high, low) = (picture.y + 8.0, picture.y + 8.0 + HEIGHT);
     let y = |rate: f64| low - rate / top * HEIGHT;
     for share in [0.0, 0.5, 1.0] {
         let at = y(top * share);
-        picture.line("scale", [LEFT, at], [RIGHT, at]);
+        picture.line("scale", [left, at], [right, at]);
         let text = if share == 0.0 { "0".to_owned() } else { rate(top * share) };
-        picture.text("number", [LEFT - 8.0, at + 4.0], Anchor::End, &text);
+        picture.text("number", [left - 8.0, at + 4.0], Anchor::End, &text);
     }
-    picture.text("name", [LEFT - 84.0, (high + low) / 2.0 + 4.0], Anchor::End, "stream");
+    picture.name(high + HEIGHT / 4.0 + 4.0, "stream");
     let (mut line, mut ends) = (String::new(), None);
     for (from, to, rate) in steps {
         if let Some((left, right)) = axis.clip(from, to) {

@@ -7,11 +7,13 @@ mod events;
 mod html;
 mod labels;
 mod lanes;
+mod layout;
 mod numbers;
 pub(crate) mod page;
 mod passes;
 mod picture;
 mod timeline;
+mod wrap;
 
 use std::io::Write;
 use std::time::Duration;

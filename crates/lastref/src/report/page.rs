@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::html::Text;
 use super::numbers::span;
-use super::{Report, events, passes, timeline};
+use super::{Report, events, layout, passes, timeline};
 use crate::record::{Record, Sample, What};
 use crate::size::Size;
 
@@ -196,19 +196,21 @@ impl<'a> Run<'a> {
             String::from("<section>\n<h2>Who owns the migration object, and when</h2>\n<figure>\n");
         let _ = writeln!(text, "<figcaption>{}</figcaption>", Text(&self.caption()));
         text.push_str(LEGEND);
-        text.push_str(&timeline::whole(self));
+        text.push_str(&layout::each(|layout| timeline::whole(self, layout)));
         text.push_str("</figure>\n");
         if self.destination.is_none() {
             text.push_str(
                 "<p>The destination left no record: its process ended before it could.</p>\n",
             );
         }
-        if let Some(picture) = timeline::switchover(self) {
+        let switchover =
+            layout::each(|layout| timeline::switchover(self, layout).unwrap_or_default());
+        if !switchover.is_empty() {
             text.push_str(
                 "<h3>The switchover, enlarged</h3>\n<figure>\n<figcaption>Time 0 is the moment at which the \
                  machine stopped at the source. In the shaded time it ran nowhere.</figcaption>\n",
             );
-            text.push_str(&picture);
+            text.push_str(&switchover);
             text.push_str("</figure>\n");
         }
         text.push_str("</section>\n");
@@ -238,8 +240,10 @@ impl<'a> Run<'a> {
     }
 
     fn last_counts(&self) -> String {
-        let pictures: Vec<String> =
-            Side::BOTH.into_iter().filter_map(|side| timeline::last_count(self, side)).collect();
+        let of_side = |side| {
+            layout::each(|layout| timeline::last_count(self, side, layout).unwrap_or_default())
+        };
+        let pictures = Side::BOTH.map(of_side).concat();
         if pictures.is_empty() {
             return String::new();
         }
@@ -247,7 +251,7 @@ impl<'a> Run<'a> {
             "<section>\n<h2>The last count, enlarged</h2>\n<figure>\n<figcaption>Time 0 is the moment at which \
              the object was retired: from then on nobody finds it, and nobody has to wait for those who \
              still have it. The dot is the drop of the last count.</figcaption>\n{}</figure>\n</section>\n",
-            pictures.concat()
+            pictures
         )
     }
 
@@ -260,7 +264,7 @@ impl<'a> Run<'a> {
              that were written since the one before; the last goes while the machine stands still. Bars of a \
              column have one scale, from 0. A small pass is mostly the wait for the destination's word, and its \
              bandwidth says little.</figcaption>\n{}{}</figure>\n</section>\n",
-            passes::bars(self),
+            layout::each(|layout| passes::bars(self, layout)),
             passes::table(self)
         )
     }
@@ -268,7 +272,7 @@ impl<'a> Run<'a> {
     /// The rows of the program's table, and the moments.
     fn everything(&self) -> String {
         let mut text = String::from(
-            "<section>\n<h2>The same as numbers</h2>\n<div class=\"wide\" tabindex=\"0\" role=\"group\" \
+            "<section>\n<h2>The same as numbers</h2>\n<div class=\"scroll\" tabindex=\"0\" role=\"group\" \
              aria-label=\"The result\">\n<table id=\"result\">\n<tbody>\n",
         );
         for (name, value) in self.report.rows() {
@@ -320,6 +324,7 @@ mod tests {
                 mbps: 0.0,
             },
             error_desc: Some(error.to_owned()),
+            tip: None,
             dirty_log: None,
             verified: None,
             object: None,
