@@ -4,6 +4,7 @@
 use std::fmt::Write;
 
 use super::axis::Axis;
+use super::counts;
 use super::labels::{Label, Labels};
 use super::layout::Layout;
 use super::numbers::{milliseconds, span};
@@ -301,12 +302,14 @@ impl<'a> Lanes<'a> {
     /// How many counts there are, as steps.
     fn counts(&self, picture: &mut Picture) {
         let changes = self.run.counts(self.record);
-        let most = changes.iter().map(|(_, counts)| *counts).max().unwrap_or(0);
+        let most = counts::most(&changes);
         let Layout { left: begin, right: end, .. } = self.axis.layout;
         let (high, low) = (picture.y + 16.0, picture.y + 16.0 + COUNTS);
         let y = |counts: usize| low - counts as f64 / most.max(1) as f64 * COUNTS;
-        picture.text("name", [begin - 30.0, low], Anchor::End, "counts");
-        picture.text("number", [begin - 8.0, high + 4.0], Anchor::End, &most.to_string());
+        for (line, y) in [("counted", high + 15.0), ("references", high + 29.0)] {
+            picture.text("name", [begin - 26.0, y], Anchor::End, line);
+        }
+        picture.text("number most", [begin - 8.0, high + 4.0], Anchor::End, &most.to_string());
         picture.text("number", [begin - 8.0, low + 4.0], Anchor::End, "0");
         picture.line("scale", [begin, low], [end, low]);
         let (mut line, mut texts) = (String::new(), Vec::new());

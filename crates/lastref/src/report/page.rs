@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::html::Text;
 use super::numbers::span;
-use super::{Report, events, layout, passes, timeline};
+use super::{Report, counts, events, layout, passes, timeline};
 use crate::record::{Record, Sample, What};
 use crate::size::Size;
 
@@ -100,22 +100,9 @@ impl<'a> Run<'a> {
         last.fold(self.begin(), f64::max)
     }
 
-    /// How many counts there were, and since when.
+    /// How many counted references there were, and since when.
     pub(super) fn counts(&self, record: &Record) -> Vec<(f64, usize)> {
-        let mut counts = 0_usize;
-        let mut changes = Vec::new();
-        for event in &record.life {
-            counts = match event.what {
-                What::Created | What::Counted => counts + 1,
-                // What is noted just before: the last count is gone when the object is.
-                What::GivenBack if counts == 1 => continue,
-                What::GivenBack => counts.saturating_sub(1),
-                What::Dropped => 0,
-                What::Published | What::Retired => continue,
-            };
-            changes.push((self.ms(event.at), counts));
-        }
-        changes
+        counts::over_time(record.life.iter().map(|event| (self.ms(event.at), event.what)))
     }
 
     /// What happened, in one sentence.
