@@ -13,6 +13,7 @@ mod numbers;
 pub(crate) mod page;
 mod passes;
 mod picture;
+mod scale;
 mod timeline;
 mod wrap;
 

@@ -289,7 +289,7 @@ const LEGEND: &str = "<ul class=\"legend\">\n\
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::Event;
+    use crate::record::{Event, Pass};
     use crate::report::RamStats;
 
     fn report(error: &str) -> Report {
@@ -346,6 +346,34 @@ mod tests {
         assert!(!page.contains("<script") && !page.contains("<i>\""), "{page}");
         assert!(page.contains("&lt;script&gt;alert(&#39;1&#39;)&lt;/script&gt;"), "{page}");
         assert!(page.contains("last count dropped by &lt;i&gt;&quot;&amp;"), "{page}");
+    }
+
+    #[test]
+    fn a_burst_is_cut_off_and_marked() {
+        let at = Duration::from_millis;
+        let pass = Pass {
+            number: 1,
+            began: at(0),
+            ended: at(2_010),
+            dirty: 0,
+            normal: 0,
+            duplicate: 0,
+            bytes: 35_000_000,
+            stopped: false,
+        };
+        let source = Record { passes: vec![pass], ..nothing() };
+        // 1 MB at once, and then 17 MB a second.
+        let sample =
+            |number: u64| Sample { at: at(10 + number * 40), bytes: 1_000_000 + number * 680_000 };
+        let samples: Vec<_> = (0_u64..50).map(sample).collect();
+        let setting = Setting { dirty_rate: 0, transport: "unix", channels: None };
+        let report = report("cancelled");
+        let run =
+            Run { report: &report, setting, source: &source, destination: None, samples: &samples };
+        let page = run.page();
+        assert!(page.contains("▲ bursts up to 100.0 MB/s, cut off"), "{page}");
+        assert!(page.contains(">20.0 MB/s</text>"), "{page}");
+        assert_eq!(page.matches("class=\"burst\"").count(), 2, "one in each width: {page}");
     }
 
     #[test]
