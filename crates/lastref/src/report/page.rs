@@ -312,7 +312,6 @@ mod tests {
             },
             tip: None,
             error_desc: Some(error.to_owned()),
-            tip: None,
             dirty_log: None,
             verified: None,
             object: None,
