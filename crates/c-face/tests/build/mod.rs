@@ -21,16 +21,23 @@ pub(crate) enum Linked {
     Shared,
 }
 
-/// The C compiler; `None`, and a word about it, if there is none.
-fn compiler() -> Option<&'static str> {
-    let version = Command::new("cc").arg("--version").stdout(Stdio::null()).status();
+/// The name of a tool if it is here. If not, says that the test is skipped, or fails if the
+/// variable `require` is 1.
+pub(crate) fn tool(name: &'static str, require: &str) -> Option<&'static str> {
+    let version =
+        Command::new(name).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
     if version.is_ok_and(|status| status.success()) {
-        return Some("cc");
+        return Some(name);
     }
-    let required = env::var_os("LASTREF_REQUIRE_CC").is_some_and(|value| value == "1");
-    assert!(!required, "there is no C compiler (cc), and LASTREF_REQUIRE_CC=1 asks for one");
-    eprintln!("skipped: there is no C compiler (cc)");
+    let required = env::var_os(require).is_some_and(|value| value == "1");
+    assert!(!required, "there is no {name}, and {require}=1 asks for one");
+    eprintln!("SKIPPED: there is no {name}");
     None
+}
+
+/// The C compiler.
+pub(crate) fn compiler() -> Option<&'static str> {
+    tool("cc", "LASTREF_REQUIRE_CC")
 }
 
 fn run(command: &mut Command) {

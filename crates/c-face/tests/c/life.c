@@ -113,13 +113,13 @@ static LastrefMachine *machine(const char *ram_file)
     return machine;
 }
 
-void life(const char *folder)
+void life(const char *folder, const char *to)
 {
     char source[4096], copy[4096], stream[4096], to_stream[8192];
     snprintf(source, sizeof source, "%s/source.ram", folder);
     snprintf(copy, sizeof copy, "%s/copy.ram", folder);
     snprintf(stream, sizeof stream, "%s/stream", folder);
-    snprintf(to_stream, sizeof to_stream, "exec:cat > %s", stream);
+    snprintf(to_stream, sizeof to_stream, "%s%s", to, stream);
     write_ram(source, true);
     write_ram(copy, false);
     LastrefError *error = NULL, *early = NULL, *late = NULL;

@@ -6,7 +6,9 @@
 int main(int argc, char **argv)
 {
     if (argc == 3 && !strcmp(argv[1], "life")) {
-        life(argv[2]);
+        life(argv[2], "exec:cat > ");
+    } else if (argc == 3 && !strcmp(argv[1], "life-without-exec")) {
+        life(argv[2], "file:");
     } else if (argc == 3 && !strcmp(argv[1], "several-threads")) {
         several_threads(argv[2]);
     } else if (argc == 3 && !strcmp(argv[1], "peer-goes")) {
