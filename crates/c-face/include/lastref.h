@@ -161,9 +161,9 @@ const char *lastref_error_message(const struct LastrefError *error);
 // Frees `error`; NULL does nothing. A reason that was added as a blocker blocks no more.
 void lastref_error_free(struct LastrefError *error);
 
-// A machine without processors, with `bytes` bytes of RAM: the file `ram_file`, mapped
-// shared, which must have that size; or with NULL anonymous memory. On failure NULL, and the
-// reason in `*errp`. Give it to `migration_object_init` or free it.
+// A machine without processors, with `bytes` bytes of RAM, a whole number of 4096-byte pages:
+// the file `ram_file`, mapped shared, which must have that size; or with NULL anonymous memory.
+// On failure NULL, and the reason in `*errp`. Give it to `migration_object_init` or free it.
 struct LastrefMachine *lastref_machine_none(const char *ram_file,
                                             size_t bytes,
                                             struct LastrefError **errp);

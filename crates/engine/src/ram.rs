@@ -17,6 +17,9 @@ pub const PAGE_WORDS: usize = TARGET_PAGE_SIZE / size_of::<u64>();
 /// atomics.
 pub trait GuestMemory: Send + Sync {
     /// All of it, in words of the host's byte order. The slice is the same at each call.
+    ///
+    /// Bytes after the last whole word cannot be told here, and would not be migrated. Refuse such
+    /// memory where it is made, with [`RamSizeError::check`].
     fn words(&self) -> &[AtomicU64];
 
     /// Reports pages that hold zeros and have no memory behind them, so that nobody needs to
@@ -79,6 +82,20 @@ pub struct RamSizeError {
     bytes: usize,
 }
 
+impl RamSizeError {
+    /// Tells whether memory of `bytes` bytes can be a RAM block.
+    ///
+    /// # Errors
+    ///
+    /// If it is not a whole number of pages, or none.
+    pub fn check(bytes: usize) -> Result<(), Self> {
+        if bytes == 0 || !bytes.is_multiple_of(TARGET_PAGE_SIZE) {
+            return Err(RamSizeError { bytes });
+        }
+        Ok(())
+    }
+}
+
 impl RamBlock {
     /// A block by the name that both ends know it by.
     ///
@@ -90,10 +107,7 @@ impl RamBlock {
         memory: Arc<dyn GuestMemory>,
         log: Box<dyn DirtyLog>,
     ) -> Result<Self, RamSizeError> {
-        let words = memory.words().len();
-        if words == 0 || !words.is_multiple_of(PAGE_WORDS) {
-            return Err(RamSizeError { bytes: words * size_of::<u64>() });
-        }
+        RamSizeError::check(size_of_val(memory.words()))?;
         Ok(RamBlock { idstr, memory, log: Mutex::new(log) })
     }
 

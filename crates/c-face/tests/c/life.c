@@ -139,6 +139,12 @@ void life(const char *folder, const char *to)
     lastref_error_free(error);
     error = NULL;
     CHECK(!lastref_machine_none(NULL, 1000, NULL));
+    for (size_t bytes = 4097; bytes < 4105; bytes++) {
+        CHECK(!lastref_machine_none(NULL, bytes, &error) && error);
+        CHECK(strstr(lastref_error_message(error), "a whole number of 4096-byte pages"));
+        lastref_error_free(error);
+        error = NULL;
+    }
     lastref_machine_free(machine(source));
     lastref_machine_free(NULL);
 
