@@ -136,7 +136,10 @@ extern "C" {
 #endif // __cplusplus
 
 #if !defined(LASTREF_C_LOCK)
-// Waits for the big lock and takes it. It is not recursive.
+// Waits for the big lock and takes it. It is not recursive. It works to the end of a thread that
+// the program made, in destructors of pthread keys and in functions given to atexit too; that such
+// a destructor gives the lock back nobody checks. At the end of a thread of this library, on
+// which a notifier ran, it ends the process.
 void bql_lock(void);
 #endif
 

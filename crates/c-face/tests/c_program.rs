@@ -27,6 +27,8 @@ fn works(owner: Owner, linked: Linked) {
         &["several-threads", place],
         &["peer-goes", place],
         &["end-with-the-lock"],
+        &["late"],
+        &["late-with-the-lock"],
     ] {
         let output = run(&program, args);
         let said = said(&output);

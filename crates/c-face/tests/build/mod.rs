@@ -82,7 +82,7 @@ pub(crate) fn program(owner: Owner, linked: Linked, folder: &Path) -> Option<Pat
     // Such as -fsanitize=address.
     cc.args(env::var("CFLAGS").unwrap_or_default().split_whitespace());
     cc.arg("-I").arg(here.join("include"));
-    for source in ["main.c", "life.c", "several_threads.c", "peer_goes.c", "misuse.c"] {
+    for source in ["main.c", "life.c", "several_threads.c", "peer_goes.c", "late.c", "misuse.c"] {
         cc.arg(here.join("tests/c").join(source));
     }
     if owner == Owner::C {

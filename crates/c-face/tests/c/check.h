@@ -31,6 +31,8 @@ bool bql_locked(void);
 void life(const char *folder, const char *to);
 void several_threads(const char *folder);
 void peer_goes(const char *folder);
+void late(void);
+void late_with_the_lock(void);
 void list_misuses(void);
 bool misuse(const char *name);
 

@@ -16,6 +16,10 @@ int main(int argc, char **argv)
     } else if (argc == 2 && !strcmp(argv[1], "end-with-the-lock")) {
         // QEMU's main does: nobody else shall have the lock while the process ends.
         bql_lock();
+    } else if (argc == 2 && !strcmp(argv[1], "late")) {
+        late();
+    } else if (argc == 2 && !strcmp(argv[1], "late-with-the-lock")) {
+        late_with_the_lock();
     } else if (argc == 2 && !strcmp(argv[1], "misuses")) {
         list_misuses();
     } else if (argc == 3 && !strcmp(argv[1], "misuse")) {
