@@ -8,7 +8,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use build::{Linked, Owner, program, tool};
+use build::{Linked, Owner, program, valgrind};
 
 fn run(program: &Path, args: &[&str]) -> Output {
     Command::new(program).args(args).output().expect("the program starts")
@@ -65,7 +65,7 @@ fn valgrind_finds_nothing_in_a_machines_life() {
         eprintln!("SKIPPED: valgrind runs no program that has a sanitizer");
         return;
     }
-    let Some(valgrind) = tool("valgrind", "LASTREF_REQUIRE_VALGRIND") else { return };
+    let Some(valgrind) = valgrind() else { return };
     let folder = tempfile::tempdir().expect("a folder");
     let Some(program) = program(Owner::Rust, Linked::Static, folder.path()) else { return };
     let output = Command::new(valgrind)

@@ -1,9 +1,14 @@
 //! Builds the C program in `tests/c` against the library, for both owners of the lock.
 
+mod tool;
+
 use std::env;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::OnceLock;
+
+use tool::compiler;
+pub(crate) use tool::valgrind;
 
 /// Who owns the lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,25 +24,6 @@ pub(crate) enum Owner {
 pub(crate) enum Linked {
     Static,
     Shared,
-}
-
-/// The name of a tool if it is here. If not, says that the test is skipped, or fails if the
-/// variable `require` is 1.
-pub(crate) fn tool(name: &'static str, require: &str) -> Option<&'static str> {
-    let version =
-        Command::new(name).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
-    if version.is_ok_and(|status| status.success()) {
-        return Some(name);
-    }
-    let required = env::var_os(require).is_some_and(|value| value == "1");
-    assert!(!required, "there is no {name}, and {require}=1 asks for one");
-    eprintln!("SKIPPED: there is no {name}");
-    None
-}
-
-/// The C compiler.
-pub(crate) fn compiler() -> Option<&'static str> {
-    tool("cc", "LASTREF_REQUIRE_CC")
 }
 
 fn run(command: &mut Command) {
