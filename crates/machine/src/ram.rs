@@ -58,6 +58,9 @@ impl Ram {
 
     /// The whole of `file`, shared with whoever else has it.
     ///
+    /// In a file in memory (tmpfs, memfd) the first read of a hole gives it a page: whoever reads all
+    /// of it makes it dense.
+    ///
     /// # Errors
     ///
     /// If it cannot be mapped for reading and writing, or is not a whole number of guest pages
@@ -100,8 +103,9 @@ impl Ram {
         }
     }
 
-    pub(crate) fn is_anonymous(&self) -> bool {
-        matches!(self.backing, Backing::Anonymous)
+    /// Whether others can store to it, so that a page that was written may not be in this process.
+    pub(crate) fn is_shared(&self) -> bool {
+        matches!(self.backing, Backing::Shared { .. })
     }
 
     /// Where it is: whole pages of the host.
