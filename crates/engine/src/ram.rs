@@ -33,7 +33,8 @@ pub trait GuestMemory: Send + Sync {
     }
 
     /// The file that memory is a shared mapping of, from its first byte on, if it is one: what is
-    /// written there is in memory.
+    /// written there is in memory. The engine writes to it only while the machine is received, when
+    /// no dirty log runs.
     fn shared_file(&self) -> Option<BorrowedFd<'_>> {
         None
     }
@@ -43,6 +44,9 @@ pub trait GuestMemory: Send + Sync {
 ///
 /// A writer stores first and marks the page after; the engine takes the mark first and reads
 /// the page after. So a store is either seen or marked.
+///
+/// A log may see nothing but stores to memory as it is mapped. So while it runs nobody changes memory
+/// otherwise, as by a `write` to the file behind it.
 ///
 /// A log has one reader, since a page that one reader took is missing for another. So the block
 /// owns its log, and each function takes `&mut self`: who marks pages keeps a part of its own.
