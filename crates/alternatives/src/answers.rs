@@ -45,7 +45,7 @@ pub struct Row {
 }
 
 impl Row {
-    /// Whether the shape keeps the claim in every interleaving.
+    /// Whether the shape keeps the claim in every interleaving that loom tries.
     pub fn keeps(&self, claim: Claim) -> bool {
         !self.broken.contains(&claim)
     }

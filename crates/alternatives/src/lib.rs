@@ -26,7 +26,8 @@
 //! * `cargo test` plays the scenario with threads of the system. A shape without protection
 //!   works on an [`Arena`], whose objects are never given back to the
 //!   allocator: a use after free reads QEMU's poison, `0xcccccccc`, and is no undefined behaviour.
-//! * With `--cfg loom` every interleaving is played. A claim that the table says is broken
+//! * With `--cfg loom` every interleaving is played, as far as loom tries them (docs/alternatives.md,
+//!   "What the models leave out"). A claim that the table says is broken
 //!   must be seen broken.
 //! * The example `use_after_free` plays it on the heap, for AddressSanitizer and valgrind.
 pub mod answers;

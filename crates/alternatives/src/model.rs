@@ -24,7 +24,7 @@ thread_local! {
     static INTERLEAVING: Cell<usize> = const { Cell::new(0) };
 }
 
-/// Plays `model` in every interleaving, or in those with at most so many preemptions, until
+/// Plays `model` in every interleaving that loom tries, or in those with at most so many preemptions, until
 /// one fails.
 pub fn explore(preemptions: Option<usize>, model: impl Fn() + Send + Sync + 'static) -> Explored {
     keep_failures_quiet();

@@ -1,4 +1,5 @@
-//! The tokens over loom's mutex: every interleaving of a few threads.
+//! The tokens over loom's mutex: every interleaving of a few threads, within loom's limits
+//! (docs/alternatives.md, "What the models leave out").
 //!
 //! Each model runs over the right backend, where it must hold, and over a twin of the
 //! backend with one mistake, where it must break: a model that cannot fail shows nothing.

@@ -59,9 +59,9 @@ unsafe fn make(
     }
 }
 
-/// A machine without processors, with `bytes` bytes of RAM: the file `ram_file`, mapped
-/// shared, which must have that size; or with NULL anonymous memory. On failure NULL, and the
-/// reason in `*errp`. Give it to `migration_object_init` or free it.
+/// A machine without processors, with `bytes` bytes of RAM, a whole number of 4096-byte pages:
+/// the file `ram_file`, mapped shared, which must have that size; or with NULL anonymous memory.
+/// On failure NULL, and the reason in `*errp`. Give it to `migration_object_init` or free it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lastref_machine_none(
     ram_file: *const c_char,

@@ -1,6 +1,9 @@
 //! The lock for C: `include/qemu/main-loop.h`. With the feature `c-lock` C brings its own.
 
-/// Waits for the big lock and takes it. It is not recursive.
+/// Waits for the big lock and takes it. It is not recursive. It works to the end of a thread that
+/// the program made, in destructors of pthread keys and in functions given to atexit too; that such
+/// a destructor gives the lock back nobody checks. At the end of a thread of this library, on
+/// which a notifier ran, it ends the process.
 #[cfg(not(feature = "c-lock"))]
 #[unsafe(no_mangle)]
 pub extern "C" fn bql_lock() {

@@ -8,7 +8,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use build::{Linked, Owner, program};
+use build::{Linked, Owner, program, valgrind};
 
 fn run(program: &Path, args: &[&str]) -> Output {
     Command::new(program).args(args).output().expect("the program starts")
@@ -27,6 +27,8 @@ fn works(owner: Owner, linked: Linked) {
         &["several-threads", place],
         &["peer-goes", place],
         &["end-with-the-lock"],
+        &["late"],
+        &["late-with-the-lock"],
     ] {
         let output = run(&program, args);
         let said = said(&output);
@@ -55,6 +57,31 @@ fn a_machine_lives_and_moves_under_the_lock_of_c_linked_statically() {
 #[test]
 fn a_machine_lives_and_moves_under_the_lock_of_c_with_a_shared_library() {
     works(Owner::C, Linked::Shared);
+}
+
+#[test]
+fn valgrind_finds_nothing_in_a_machines_life() {
+    if std::env::var("CFLAGS").is_ok_and(|flags| flags.contains("-fsanitize")) {
+        eprintln!("SKIPPED: valgrind runs no program that has a sanitizer");
+        return;
+    }
+    let Some(valgrind) = valgrind() else { return };
+    let folder = tempfile::tempdir().expect("a folder");
+    let Some(program) = program(Owner::Rust, Linked::Static, folder.path()) else { return };
+    let output = Command::new(valgrind)
+        .args(["--tool=memcheck", "--error-exitcode=99"])
+        // What is lost, and not what statics keep until the end.
+        .args(["--leak-check=full", "--errors-for-leak-kinds=definite"])
+        .arg(program)
+        // valgrind 3.19 knows no pidfd_open, which waits for the command of exec:.
+        .arg("life-without-exec")
+        .arg(folder.path())
+        .output()
+        .expect("valgrind runs");
+    let said = said(&output);
+    assert!(output.status.success(), "{}\n{said}", output.status);
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "done\n");
+    assert!(said.contains("ERROR SUMMARY: 0 errors"), "{said}");
 }
 
 /// Each misuse in a process of its own. Returns what functions were called without the lock.

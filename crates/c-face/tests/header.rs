@@ -1,8 +1,14 @@
 //! `include/lastref.h` is what cbindgen makes of this crate's functions.
 
+#[path = "build/tool.rs"]
+mod tool;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
+use std::process::Command;
+
+use tool::{c_plus_plus, compiler};
 
 /// In the order of the header.
 const SOURCES: [&str; 9] = [
@@ -61,4 +67,48 @@ fn every_function_that_c_may_call_is_in_the_header() {
     for name in exported {
         assert!(header.contains(&format!("{name}(")), "{name} is not in the header");
     }
+}
+
+/// Compiles, pedantically, a file that includes the header. Returns the first error.
+fn first_error(compiler: &str, language: &str, standard: &str) -> Option<String> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("program");
+    let program = "#include \"lastref.h\"\n\
+                   bool runs(void);\n\
+                   bool runs(void) { return migration_is_running(); }\n";
+    fs::write(&file, program).expect("room");
+    let output = Command::new(compiler)
+        .args(["-pedantic", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", "-x", language])
+        .arg(format!("-std={standard}"))
+        .arg("-I")
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("include"))
+        .arg(&file)
+        .output()
+        .expect("the compiler starts");
+    let said = String::from_utf8_lossy(&output.stderr);
+    let error = said.lines().find(|line| line.contains("error: ")).map(str::to_owned);
+    assert_eq!(output.status.success(), error.is_none(), "{said}");
+    error
+}
+
+fn is_for(compiler: &str, language: &str, standards: &[&str], older: &[&str]) {
+    for standard in standards {
+        assert_eq!(first_error(compiler, language, standard), None, "{standard}");
+    }
+    for standard in older {
+        let error = first_error(compiler, language, standard).expect("it is refused");
+        assert!(error.ends_with("lastref.h needs C99 or C++11"), "{standard}: {error}");
+    }
+}
+
+#[test]
+fn c99_takes_the_header_without_a_warning_and_c89_is_told_why_not() {
+    let Some(compiler) = compiler() else { return };
+    is_for(compiler, "c", &["c99", "gnu99", "c11", "gnu11", "c17"], &["c89", "gnu89"]);
+}
+
+#[test]
+fn c_plus_plus_11_takes_the_header_without_a_warning_and_98_is_told_why_not() {
+    let Some(compiler) = c_plus_plus() else { return };
+    is_for(compiler, "c++", &["c++11", "gnu++11", "c++17"], &["c++98", "gnu++98"]);
 }

@@ -17,6 +17,9 @@ pub const PAGE_WORDS: usize = TARGET_PAGE_SIZE / size_of::<u64>();
 /// atomics.
 pub trait GuestMemory: Send + Sync {
     /// All of it, in words of the host's byte order. The slice is the same at each call.
+    ///
+    /// Bytes after the last whole word cannot be told here, and would not be migrated. Refuse such
+    /// memory where it is made, with [`RamSizeError::check`].
     fn words(&self) -> &[AtomicU64];
 
     /// Reports pages that hold zeros and have no memory behind them, so that nobody needs to
@@ -30,7 +33,8 @@ pub trait GuestMemory: Send + Sync {
     }
 
     /// The file that memory is a shared mapping of, from its first byte on, if it is one: what is
-    /// written there is in memory.
+    /// written there is in memory. The engine writes to it only while the machine is received, when
+    /// no dirty log runs.
     fn shared_file(&self) -> Option<BorrowedFd<'_>> {
         None
     }
@@ -40,6 +44,9 @@ pub trait GuestMemory: Send + Sync {
 ///
 /// A writer stores first and marks the page after; the engine takes the mark first and reads
 /// the page after. So a store is either seen or marked.
+///
+/// A log may see nothing but stores to memory as it is mapped. So while it runs nobody changes memory
+/// otherwise, as by a `write` to the file behind it.
 ///
 /// A log has one reader, since a page that one reader took is missing for another. So the block
 /// owns its log, and each function takes `&mut self`: who marks pages keeps a part of its own.
@@ -79,6 +86,20 @@ pub struct RamSizeError {
     bytes: usize,
 }
 
+impl RamSizeError {
+    /// Tells whether memory of `bytes` bytes can be a RAM block.
+    ///
+    /// # Errors
+    ///
+    /// If it is not a whole number of pages, or none.
+    pub fn check(bytes: usize) -> Result<(), Self> {
+        if bytes == 0 || !bytes.is_multiple_of(TARGET_PAGE_SIZE) {
+            return Err(RamSizeError { bytes });
+        }
+        Ok(())
+    }
+}
+
 impl RamBlock {
     /// A block by the name that both ends know it by.
     ///
@@ -90,10 +111,7 @@ impl RamBlock {
         memory: Arc<dyn GuestMemory>,
         log: Box<dyn DirtyLog>,
     ) -> Result<Self, RamSizeError> {
-        let words = memory.words().len();
-        if words == 0 || !words.is_multiple_of(PAGE_WORDS) {
-            return Err(RamSizeError { bytes: words * size_of::<u64>() });
-        }
+        RamSizeError::check(size_of_val(memory.words()))?;
         Ok(RamBlock { idstr, memory, log: Mutex::new(log) })
     }
 

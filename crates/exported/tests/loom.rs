@@ -1,4 +1,5 @@
-//! The one global over loom's mutex: every interleaving of a few threads.
+//! The one global over loom's mutex: every interleaving of a few threads, within loom's limits
+//! (docs/alternatives.md, "What the models leave out").
 //!
 //! Each model runs over `Exported`, where it must hold, and over a [`Copycat`] of it with one
 //! mistake, where it must break. The object has loom cells inside, which its readers read

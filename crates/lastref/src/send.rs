@@ -68,10 +68,5 @@ fn open(args: &SendArgs) -> std::io::Result<Ram> {
         let kind = kind(metadata.file_type());
         return Err(std::io::Error::other(format!("it is {kind} and not a plain file")));
     }
-    let bytes = metadata.len();
-    if bytes == 0 || !bytes.is_multiple_of(4096) {
-        let reason = format!("it has {bytes} bytes, and RAM is a multiple of 4096 and not 0");
-        return Err(std::io::Error::other(reason));
-    }
     Ram::private(&File::open(&args.ram)?)
 }

@@ -101,8 +101,8 @@ pub enum MachineError {
 ///
 /// # Errors
 ///
-/// If the memory is not a whole number of pages or another machine's, if `tracking` is a log of
-/// other memory, or if there can be no thread for the vCPU.
+/// If the memory is another machine's, if `tracking` is a log of other memory, or if there can be no
+/// thread for the vCPU.
 pub fn running_machine(
     ram: Arc<Ram>,
     tracking: DirtyTracking,
@@ -127,7 +127,7 @@ pub fn running_machine(
 ///
 /// # Errors
 ///
-/// If the memory is not a whole number of pages, or is another machine's.
+/// If the memory is another machine's.
 pub fn machine_none(vm: NoVm, ram: Arc<Ram>) -> Result<Host, MachineError> {
     ram.put_into_machine()?;
     let block = RamBlock::new(IdStr::new(RAM_BLOCK)?, ram, Box::new(NeverDirty))?;

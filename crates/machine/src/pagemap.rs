@@ -18,7 +18,8 @@ const WRITTEN: u64 = 1 << 1;
 const FILE: u64 = 1 << 2;
 /// `PAGE_IS_PRESENT`.
 const PRESENT: u64 = 1 << 3;
-/// `PAGE_IS_SWAPPED`: not present, and not just empty either.
+/// `PAGE_IS_SWAPPED`: not present, and not just empty either. That is also a marker that protects
+/// the place of a page that is not there.
 const SWAPPED: u64 = 1 << 4;
 /// `PAGE_IS_PFNZERO`: the kernel's one page of zeros.
 const ZERO: u64 = 1 << 5;

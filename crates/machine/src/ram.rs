@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use memmap2::{MmapMut, MmapOptions, MmapRaw};
-use migration::{GuestMemory, PAGE_WORDS};
+use migration::{GuestMemory, PAGE_WORDS, RamSizeError};
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 use rustix::mm::{Advice, madvise};
@@ -22,8 +22,9 @@ use crate::untouched::{Holes, each_empty, each_of_the_file};
 ///
 /// # Invariants
 ///
-/// `map` is mapped for as long as this lives, starts at a page, and nothing in this process
-/// refers to it but through [`GuestMemory::words`]. Nobody takes a page out of it.
+/// `map` is mapped for as long as this lives, starts at a page, has a whole number of guest pages,
+/// and nothing in this process refers to it but through [`GuestMemory::words`]. Nobody takes a page
+/// out of it.
 #[derive(Debug)]
 pub struct Ram {
     map: MmapRaw,
@@ -50,20 +51,24 @@ impl Ram {
     ///
     /// # Errors
     ///
-    /// If there is not so much.
+    /// If there is not so much, or `bytes` is not a whole number of guest pages ([`RamSizeError`]).
     pub fn anonymous(bytes: usize) -> io::Result<Self> {
-        Ok(Ram::of(MmapRaw::from(MmapMut::map_anon(bytes)?), Backing::Anonymous))
+        Ram::of(MmapRaw::from(MmapMut::map_anon(bytes)?), Backing::Anonymous)
     }
 
     /// The whole of `file`, shared with whoever else has it.
     ///
+    /// In a file in memory (tmpfs, memfd) the first read of a hole gives it a page: whoever reads all
+    /// of it makes it dense.
+    ///
     /// # Errors
     ///
-    /// If it cannot be mapped for reading and writing.
+    /// If it cannot be mapped for reading and writing, or is not a whole number of guest pages
+    /// ([`RamSizeError`]).
     pub fn shared(file: &File) -> io::Result<Self> {
         let map = MmapOptions::new().map_raw(file)?;
         let backing = Backing::Shared { file: to_write_at(file), holes: Holes::of(file) };
-        Ok(Ram::of(map, backing))
+        Ram::of(map, backing)
     }
 
     /// What `file` holds; stores stay in this process. No memory is set aside for them, since a
@@ -71,15 +76,19 @@ impl Ram {
     ///
     /// # Errors
     ///
-    /// If it cannot be mapped for reading.
+    /// If it cannot be mapped for reading, or is not a whole number of guest pages
+    /// ([`RamSizeError`]).
     pub fn private(file: &File) -> io::Result<Self> {
         // SAFETY: a file that others change gives other words, which atomics may read.
         let map = unsafe { MmapOptions::new().no_reserve_swap().map_copy(file)? };
-        Ok(Ram::of(MmapRaw::from(map), Backing::Private(Holes::of(file))))
+        Ram::of(MmapRaw::from(map), Backing::Private(Holes::of(file)))
     }
 
-    fn of(map: MmapRaw, backing: Backing) -> Self {
-        Ram { map, backing, in_machine: AtomicBool::new(false) }
+    fn of(map: MmapRaw, backing: Backing) -> io::Result<Self> {
+        // Later it could not be told: bytes after the last whole word are in no slice of words.
+        RamSizeError::check(map.len())
+            .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+        Ok(Ram { map, backing, in_machine: AtomicBool::new(false) })
     }
 
     /// Notes that a machine has it, once and for all: a vCPU may outlive its machine's other parts.
@@ -94,8 +103,9 @@ impl Ram {
         }
     }
 
-    pub(crate) fn is_anonymous(&self) -> bool {
-        matches!(self.backing, Backing::Anonymous)
+    /// Whether others can store to it, so that a page that was written may not be in this process.
+    pub(crate) fn is_shared(&self) -> bool {
+        matches!(self.backing, Backing::Shared { .. })
     }
 
     /// Where it is: whole pages of the host.

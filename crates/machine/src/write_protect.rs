@@ -1,6 +1,10 @@
 //! A dirty log that the kernel keeps: pages are write-protected, and a store to one takes the
 //! protection away. QEMU's counterpart is KVM's dirty log (`kvm_log_sync`); this one needs no
-//! KVM, and sees every store of this process, the kernel's on its behalf too.
+//! KVM, and sees every store through the mapping, the kernel's on behalf of this process too.
+//!
+//! It does not see what goes past the mapping, by whomever: a `write` to the file behind it, a
+//! store through another mapping of that file, a hole that is punched in it, a file that is cut.
+//! While a log runs nobody may do that.
 //!
 //! A store is a plain store, and costs a fault of 0.8 µs the first time after each
 //! [`sync`](DirtyLog::sync). A pass over 8 GiB takes 4 ms, and 6 ms if 1 percent of the pages,
@@ -15,12 +19,16 @@
 //! nobody here discards pages. So there is nothing to protect: a page that comes to be there
 //! comes without protection, and is found written. To protect the place of a page that is not
 //! there would cost page tables for memory that was never touched, and hide from
-//! [`GuestMemory::each_untouched`](migration::GuestMemory::each_untouched) that it was not.
+//! [`GuestMemory::each_untouched`](migration::GuestMemory::each_untouched) that it was not: the
+//! marker in its place cannot be told from a page that was swapped out.
 //! The price is that a page is found written once when it was only read.
 //!
-//! *Mapped files* lose pages from the page tables at any time, written ones too; their state is
-//! in the file. So every place is protected at the start, by a marker where there is no page,
-//! and a place without either was written.
+//! *Private mappings of a file* are the same: a place without a page is as the file is, and a page
+//! that was stored to is this process's own and stays.
+//!
+//! *Shared mappings of a file* lose pages from the page tables at any time, written ones too; their
+//! state is in the file. So every place is protected at the start, by a marker where there is no
+//! page, and a place without either was written.
 //!
 //! # Huge pages
 //!
@@ -41,7 +49,7 @@ use crate::userfault::Userfault;
 
 /// The kernel's write-protect tracking of the memory of one machine; Linux 6.7 or later.
 ///
-/// Stores that other processes do to memory they share are not tracked.
+/// What goes past the mapping is not tracked, such as stores of other processes that share memory.
 #[derive(Debug)]
 pub(crate) struct WriteProtectLog {
     // Before `ram`, so that tracking ends before the memory does.
@@ -85,7 +93,7 @@ impl WriteProtectLog {
 
     /// What tells a page that was written from one that was not.
     fn written(&self) -> Pages {
-        if self.ram.is_anonymous() { Pages::WRITTEN_AND_THERE } else { Pages::WRITTEN }
+        if self.ram.is_shared() { Pages::WRITTEN } else { Pages::WRITTEN_AND_THERE }
     }
 }
 
@@ -93,7 +101,7 @@ impl DirtyLog for WriteProtectLog {
     fn start(&mut self) -> io::Result<()> {
         let addresses = self.ram.addresses();
         self.userfault.register(&addresses)?;
-        if self.ram.is_anonymous() { self.take(|_| ()) } else { self.userfault.protect(&addresses) }
+        if self.ram.is_shared() { self.userfault.protect(&addresses) } else { self.take(|_| ()) }
     }
 
     fn stop(&mut self) {

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -192,55 +193,61 @@ fn memory_of_a_machine_that_runs_is_not_replaced() {
     running.join(&mut thread);
 }
 
-/// Sends a machine that writes into a file and takes it out again.
-fn memory_moves(tracking: DirtyTracking, ram: &Arc<Ram>) {
+/// Sends the machine of the migration object to the file `path`, or takes one out of there.
+fn moves(thread: &mut BqlUnlocked, direction: Direction, path: &Path) {
+    let observer = {
+        let mut bql = thread.lock();
+        let observer = migration::observer(&bql, direction).expect("an object");
+        let endpoint = Uri::File { path: path.to_owned(), offset: 0 }.into();
+        match direction {
+            Direction::Outgoing => migration::migrate(&mut bql, endpoint).expect("an idle object"),
+            Direction::Incoming => {
+                migration::migrate_incoming(&mut bql, endpoint).expect("a machine that waits");
+            }
+        }
+        observer
+    };
+    let ended = end(thread, &observer);
+    assert_eq!(ended.0, MigrationStatus::Completed, "{direction:?}: {ended:?}");
+}
+
+/// Lets a machine with a vCPU that writes move from the first memory to the second and so on, through
+/// files, and looks at all of the last.
+fn memory_moves(memories: Vec<(DirtyTracking, Arc<Ram>)>) {
     let mut thread = attach();
-    let pages = ram.words().len() / PAGE_WORDS;
-    Vcpu::fill_memory(ram, Workload::new(7, pages), || true);
-    let cpu = VcpuState { seed: 7, pages: pages as u64, rate: 200_000, ..VcpuState::default() };
-    let (host, running) =
-        running_machine(Arc::clone(ram), tracking, cpu, RunState::Running).expect("a machine");
-    let object = migration::object_init(&mut thread.lock(), host).expect("no object");
     let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("stream");
-    let observer = {
-        let mut bql = thread.lock();
-        let observer = migration::observer(&bql, Direction::Outgoing).expect("an object");
-        let uri = Uri::File { path: path.clone(), offset: 0 };
-        migration::migrate(&mut bql, uri.into()).expect("an idle object");
-        observer
-    };
-    let sent = end(&mut thread, &observer);
-    assert_eq!(sent.0, MigrationStatus::Completed, "{sent:?}");
-    let retired = migration::shutdown(object, &mut thread.lock());
-    retired.give_back(&mut thread);
-    running.join(&mut thread);
-    // And in again.
-    let copy = Arc::new(Ram::anonymous(pages << 12).expect("memory"));
-    let tracking = DirtyTracking::software(&copy);
-    let (host, waits) =
-        running_machine(Arc::clone(&copy), tracking, cpu, RunState::InMigrate).expect("a machine");
-    let vcpu = waits.vcpu().clone();
-    let object = migration::object_init(&mut thread.lock(), host).expect("no object");
-    let observer = {
-        let mut bql = thread.lock();
-        let observer = migration::observer(&bql, Direction::Incoming).expect("an object");
-        let uri = Uri::File { path, offset: 0 };
-        migration::migrate_incoming(&mut bql, uri.into()).expect("a machine that waits");
-        observer
-    };
-    let received = end(&mut thread, &observer);
-    let verified = {
-        let mut bql = thread.lock();
-        vcpu.stop(&mut bql);
-        let state = vcpu.state(&bql);
-        vcpu.verify_memory(state)
-    };
-    let retired = migration::shutdown(object, &mut thread.lock());
-    retired.give_back(&mut thread);
-    waits.join(&mut thread);
-    assert_eq!(received.0, MigrationStatus::Completed, "{received:?}");
-    verified.expect("all of memory");
+    let last = memories.len() - 1;
+    for (station, (tracking, ram)) in memories.into_iter().enumerate() {
+        let pages = ram.words().len() / PAGE_WORDS;
+        let cpu = VcpuState { seed: 7, pages: pages as u64, rate: 200_000, ..VcpuState::default() };
+        let state = if station == 0 { RunState::Running } else { RunState::InMigrate };
+        if station == 0 {
+            Vcpu::fill_memory(&ram, Workload::new(7, pages), || true);
+        }
+        let (host, running) = running_machine(ram, tracking, cpu, state).expect("a machine");
+        let vcpu = running.vcpu().clone();
+        let object = migration::object_init(&mut thread.lock(), host).expect("no object");
+        let stream = |station: usize| folder.path().join(format!("stream{station}"));
+        if station != 0 {
+            moves(&mut thread, Direction::Incoming, &stream(station - 1));
+        }
+        if station == last {
+            let mut bql = thread.lock();
+            vcpu.stop(&mut bql);
+            let state = vcpu.state(&bql);
+            vcpu.verify_memory(state).expect("all of memory");
+        } else {
+            moves(&mut thread, Direction::Outgoing, &stream(station));
+        }
+        let retired = migration::shutdown(object, &mut thread.lock());
+        retired.give_back(&mut thread);
+        running.join(&mut thread);
+    }
+}
+
+fn with_a_log(ram: Ram) -> (DirtyTracking, Arc<Ram>) {
+    let ram = Arc::new(ram);
+    (DirtyTracking::choose(&ram).0, ram)
 }
 
 /// A log that was made for other memory would find nothing.
@@ -256,9 +263,22 @@ fn a_dirty_log_of_other_memory_is_refused() {
 #[test]
 fn a_dirty_log_of_this_memory_is_taken() {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-    let ram = Arc::new(Ram::anonymous(4096 << 12).expect("memory"));
-    let (tracking, _) = DirtyTracking::choose(&ram);
-    memory_moves(tracking, &ram);
+    let [ram, copy] = [(); 2].map(|()| Ram::anonymous(4096 << 12).expect("memory"));
+    memory_moves(vec![with_a_log(ram), with_a_log(copy)]);
+}
+
+/// New pages of a shared file are written to the file, past the mapping and so past a log of it. They
+/// are there before a log starts, so none is missing where the machine moves on.
+#[test]
+fn memory_that_came_past_its_mapping_moves_on_whole() {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let ram = Ram::anonymous(4096 << 12).expect("memory");
+    let file = tempfile::tempfile().expect("a file");
+    file.set_len(4096 << 12).expect("room");
+    let shared = Ram::shared(&file).expect("memory");
+    assert!(shared.shared_file().is_some(), "it can be written to");
+    let copy = Ram::anonymous(4096 << 12).expect("memory");
+    memory_moves(vec![with_a_log(ram), with_a_log(shared), with_a_log(copy)]);
 }
 
 /// The file has its name from a first attempt that failed after it; a second one writes into it.

@@ -5,6 +5,7 @@ mod common;
 
 use std::collections::BTreeSet;
 use std::os::fd::AsFd;
+use std::os::unix::fs::FileExt;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use common::{KINDS, Kind, Random};
 use machine::{DirtyTracking, Marker, Ram};
 use migration::{DirtyLog, GuestMemory, PAGE_WORDS};
+use rustix::fs::{FallocateFlags, fallocate};
 use rustix::mm::{Advice, madvise};
 
 const PAGES: usize = 2048;
@@ -267,6 +269,32 @@ fn stores_are_found_though_the_process_forks() {
         child.wait().expect("its end");
         store(&ram, &tracking, 11, 3);
         assert_eq!(written(&mut tracking), BTreeSet::from([11, 12]), "{kind:?}");
+        tracking.stop();
+    }
+}
+
+/// What the documentation of the kernel's log says that it does not see.
+#[test]
+fn what_goes_past_the_mapping_is_not_found_by_the_kernels_log() {
+    for kind in [Kind::SharedMemory, Kind::SharedFile] {
+        let file = kind.file(PAGES).expect("a file");
+        let [ram, other] = [(); 2].map(|()| kind.map(Some(&file), PAGES));
+        let Some(mut tracking) = write_protect(&ram) else { continue };
+        for page in [5, 6] {
+            store(&ram, &tracking, page, 7);
+        }
+        tracking.start().expect("a log");
+        file.write_all_at(&[1; 4096], 3 << 12).expect("room");
+        other.words()[4 * PAGE_WORDS].store(1, Ordering::Relaxed);
+        fallocate(&file, FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE, 5 << 12, 4096)
+            .expect("a hole");
+        file.set_len(6 << 12).expect("a shorter file");
+        file.set_len((PAGES << 12) as u64).expect("room");
+        let read = |page: usize| ram.words()[page * PAGE_WORDS + page].load(Ordering::Relaxed);
+        assert_ne!(read(3), 0, "{kind:?}");
+        assert_eq!(ram.words()[4 * PAGE_WORDS].load(Ordering::Relaxed), 1, "{kind:?}");
+        assert_eq!([read(5), read(6)], [0, 0], "{kind:?}");
+        assert_eq!(written(&mut tracking), BTreeSet::new(), "{kind:?}");
         tracking.stop();
     }
 }

@@ -1,6 +1,7 @@
 //! The compiler: that it is the pinned one, and how a program is compiled with exactly the
 //! dependencies of a room.
 
+use std::collections::BTreeSet;
 use std::env;
 use std::ffi::OsString;
 use std::fs;
@@ -55,7 +56,9 @@ pub fn is_pinned(toolchain: &str, version: &str) -> Result<(), String> {
 /// Which of cargo's ways to make the libraries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Make {
-    /// As `cargo test` has made them already.
+    /// As `cargo test` without RUSTFLAGS and `--release` has made them already, and as trybuild makes
+    /// them for the cases: it knows the profile `dev` alone. Cases and twins are both checked and
+    /// not built, so neither sees what the compiler finds only when it makes code.
     Build,
     /// Without code, and with every lint at most a warning: for a changed copy.
     Check,
@@ -116,9 +119,11 @@ impl Libraries {
         };
         let mut command = cargo(verb, manifest, self.target.as_deref());
         command.args(["--lib", "--message-format=json-render-diagnostics"]);
-        if self.make == Make::Check {
-            command.env("RUSTFLAGS", "--cap-lints=warn");
-        }
+        match self.make {
+            // Nor do the cases see a flag such as --cfg: trybuild takes RUSTFLAGS away.
+            Make::Build => command.env_remove("RUSTFLAGS"),
+            Make::Check => command.env("RUSTFLAGS", "--cap-lints=warn"),
+        };
         for room in &self.rooms {
             command.args(["--package", &room.resolve.root]);
         }
@@ -151,10 +156,17 @@ impl Compiler {
                 .flat_map(|artifact| &artifact.filenames)
                 .find(|file| file.extension().is_some_and(|is| is == "rmeta"))
                 .ok_or_else(|| format!("cargo did not make {}", dependency.name))?;
-            let folder = file.parent().unwrap_or(Path::new("")).display();
             arguments.push("--extern".into());
             arguments.push(format!("{}={}", dependency.name, file.display()).into());
-            arguments.push(format!("-Ldependency={folder}").into());
+        }
+        // Also those of macros, which with --target are in a folder of their own.
+        let folders: BTreeSet<&Path> = artifacts
+            .iter()
+            .flat_map(|made| &made.filenames)
+            .filter_map(|file| file.parent())
+            .collect();
+        for folder in folders {
+            arguments.push(format!("-Ldependency={}", folder.display()).into());
         }
         let out = room.target_directory.join("ui-tests").join(&package.name);
         fs::create_dir_all(&out).map_err(|error| format!("{}: {error}", out.display()))?;

@@ -5,7 +5,7 @@
 //! `biglock`.
 
 use std::cell::Cell;
-use std::mem;
+use std::mem::{self, ManuallyDrop};
 use std::ptr::NonNull;
 
 use bql::{AttachError, BqlGuard, BqlUnlocked};
@@ -37,56 +37,62 @@ impl Token {
 }
 
 /// What is known of the calling thread.
+///
+/// It has no destructor, so it is there for as long as the thread is: destructors of pthread keys
+/// and functions given to `atexit` run after those of Rust's thread-locals, and may use the lock. A
+/// thread's own token goes with it.
 struct Side {
     /// Empty before the first call, and while Rust code runs on the thread.
-    token: Cell<Option<Token>>,
+    token: Cell<Option<ManuallyDrop<Token>>>,
     /// Whether C holds the lock on this thread.
     locked: Cell<bool>,
 }
 
+const _: () = assert!(!mem::needs_drop::<Side>());
+
+/// Looks at the thread's end whether it gave the lock back.
+struct Ending;
+
 thread_local! {
     static SIDE: Side = const { Side { token: Cell::new(None), locked: Cell::new(false) } };
+    static ENDING: Ending = const { Ending };
 }
 
-impl Drop for Side {
-    /// The thread ends.
+impl Drop for Ending {
     fn drop(&mut self) {
-        if !self.locked.get() {
-            return;
-        }
-        if rustix::thread::gettid() != rustix::process::getpid() {
+        // The main thread keeps it: the process ends, and nobody else shall have it before.
+        if is_locked() && rustix::thread::gettid() != rustix::process::getpid() {
             die("bql_lock", "a thread ended with the lock held");
         }
-        // The process ends, and nobody else shall have the lock before it has.
-        mem::forget(self.token.take());
     }
 }
-
-const ENDING: &str = "the calling thread is ending";
 
 fn take(function: &str) -> Token {
-    match SIDE.try_with(|side| side.token.take()) {
-        Err(_) => die(function, ENDING),
-        Ok(Some(token)) => token,
-        Ok(None) => match BqlUnlocked::attach() {
-            Ok(thread) => Token::Own(thread),
-            Err(AttachError::ThreadExiting) => die(function, ENDING),
-            Err(_) => die(function, super::INSIDE),
-        },
+    if let Some(token) = SIDE.with(|side| side.token.take()) {
+        return ManuallyDrop::into_inner(token);
+    }
+    // Later than that nobody looks.
+    let _ = ENDING.try_with(|_| ());
+    match BqlUnlocked::attach() {
+        Ok(thread) => Token::Own(thread),
+        Err(AttachError::ThreadExiting) => {
+            die(function, "the calling thread is ending, and it is not one of C's")
+        }
+        Err(_) => die(function, super::INSIDE),
     }
 }
 
-/// Gives the token back to its place; it was taken from there, so the place is there.
+/// Gives the token back to its place.
 fn put(token: Token, locked: bool) {
     SIDE.with(|side| {
-        side.token.set(Some(token));
+        side.token.set(Some(ManuallyDrop::new(token)));
         side.locked.set(locked);
     });
 }
 
 /// Whether C holds the lock on the calling thread.
 pub(crate) fn is_locked() -> bool {
-    SIDE.try_with(|side| side.locked.get()).unwrap_or(false)
+    SIDE.with(|side| side.locked.get())
 }
 
 /// Waits for the lock and takes it, for C.
@@ -141,7 +147,7 @@ pub(super) fn with_token<R>(function: &str, body: impl FnOnce(&mut BqlUnlocked) 
 pub(crate) fn call_out<R>(function: &str, guard: &mut BqlGuard<'_>, call: impl FnOnce() -> R) -> R {
     /// Takes the token back, also on unwinding.
     struct Returned {
-        before: (Option<Token>, bool),
+        before: (Option<ManuallyDrop<Token>>, bool),
     }
     impl Drop for Returned {
         fn drop(&mut self) {
@@ -155,10 +161,8 @@ pub(crate) fn call_out<R>(function: &str, guard: &mut BqlGuard<'_>, call: impl F
     guard.unlocked(|thread| {
         mem::forget(thread.lock());
         // INVARIANT: `thread` is not used again.
-        let token = Token::Lent(NonNull::from(thread));
-        let before =
-            SIDE.try_with(|side| (side.token.replace(Some(token)), side.locked.replace(true)));
-        let Ok(before) = before else { die(function, ENDING) };
+        let token = ManuallyDrop::new(Token::Lent(NonNull::from(thread)));
+        let before = SIDE.with(|side| (side.token.replace(Some(token)), side.locked.replace(true)));
         let _returned = Returned { before };
         let result = call();
         if !is_locked() {

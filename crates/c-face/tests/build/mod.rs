@@ -1,9 +1,14 @@
 //! Builds the C program in `tests/c` against the library, for both owners of the lock.
 
+mod tool;
+
 use std::env;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::OnceLock;
+
+use tool::compiler;
+pub(crate) use tool::valgrind;
 
 /// Who owns the lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,18 +24,6 @@ pub(crate) enum Owner {
 pub(crate) enum Linked {
     Static,
     Shared,
-}
-
-/// The C compiler; `None`, and a word about it, if there is none.
-fn compiler() -> Option<&'static str> {
-    let version = Command::new("cc").arg("--version").stdout(Stdio::null()).status();
-    if version.is_ok_and(|status| status.success()) {
-        return Some("cc");
-    }
-    let required = env::var_os("LASTREF_REQUIRE_CC").is_some_and(|value| value == "1");
-    assert!(!required, "there is no C compiler (cc), and LASTREF_REQUIRE_CC=1 asks for one");
-    eprintln!("skipped: there is no C compiler (cc)");
-    None
 }
 
 fn run(command: &mut Command) {
@@ -75,7 +68,7 @@ pub(crate) fn program(owner: Owner, linked: Linked, folder: &Path) -> Option<Pat
     // Such as -fsanitize=address.
     cc.args(env::var("CFLAGS").unwrap_or_default().split_whitespace());
     cc.arg("-I").arg(here.join("include"));
-    for source in ["main.c", "life.c", "several_threads.c", "peer_goes.c", "misuse.c"] {
+    for source in ["main.c", "life.c", "several_threads.c", "peer_goes.c", "late.c", "misuse.c"] {
         cc.arg(here.join("tests/c").join(source));
     }
     if owner == Owner::C {

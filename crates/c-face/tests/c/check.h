@@ -27,9 +27,12 @@ bool bql_locked(void);
 // A long time: only a test that fails waits for it.
 #define LONG_MS 30000
 
-void life(const char *folder);
+// `to` and the name of a file are the URI of the migration that succeeds.
+void life(const char *folder, const char *to);
 void several_threads(const char *folder);
 void peer_goes(const char *folder);
+void late(void);
+void late_with_the_lock(void);
 void list_misuses(void);
 bool misuse(const char *name);
 

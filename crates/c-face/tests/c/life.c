@@ -113,13 +113,13 @@ static LastrefMachine *machine(const char *ram_file)
     return machine;
 }
 
-void life(const char *folder)
+void life(const char *folder, const char *to)
 {
     char source[4096], copy[4096], stream[4096], to_stream[8192];
     snprintf(source, sizeof source, "%s/source.ram", folder);
     snprintf(copy, sizeof copy, "%s/copy.ram", folder);
     snprintf(stream, sizeof stream, "%s/stream", folder);
-    snprintf(to_stream, sizeof to_stream, "exec:cat > %s", stream);
+    snprintf(to_stream, sizeof to_stream, "%s%s", to, stream);
     write_ram(source, true);
     write_ram(copy, false);
     LastrefError *error = NULL, *early = NULL, *late = NULL;
@@ -139,6 +139,12 @@ void life(const char *folder)
     lastref_error_free(error);
     error = NULL;
     CHECK(!lastref_machine_none(NULL, 1000, NULL));
+    for (size_t bytes = 4097; bytes < 4105; bytes++) {
+        CHECK(!lastref_machine_none(NULL, bytes, &error) && error);
+        CHECK(strstr(lastref_error_message(error), "a whole number of 4096-byte pages"));
+        lastref_error_free(error);
+        error = NULL;
+    }
     lastref_machine_free(machine(source));
     lastref_machine_free(NULL);
 

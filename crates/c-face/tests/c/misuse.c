@@ -1,6 +1,7 @@
 // Every wrong use that is found out: each ends the process with a sentence.
 #include <pthread.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "check.h"
 
@@ -171,7 +172,33 @@ static void *end_with_the_lock(void *unused)
     return unused;
 }
 
+static pthread_key_t key;
+
+static void lock(void *unused)
+{
+    (void)unused;
+    bql_lock();
+}
+
+// Lets the library's thread use the lock when it ends.
+static int sets_key(LastrefNotifier *notifier, LastrefMigrationEvent *event, LastrefError **errp)
+{
+    (void)event, (void)errp;
+    CHECK(pthread_setspecific(key, notifier) == 0);
+    return 0;
+}
+
+static void end_of_the_librarys_thread(void)
+{
+    CHECK(pthread_key_create(&key, lock) == 0);
+    migrate(sets_key);
+    alarm(LONG_MS / 1000);
+    pause();
+}
+
 #define CASES_OF_THE_LOCK(X)                                                                  \
+    X("librarys-thread-ends", bql_lock, "the calling thread is ending",                       \
+      end_of_the_librarys_thread())                                                           \
     X("twice", bql_lock, "holds the lock already", bql_lock(), bql_lock())                    \
     X("without", bql_unlock, "does not hold the lock", bql_unlock())                          \
     X("twice", bql_unlock, "does not hold the lock", bql_lock(), bql_unlock(), bql_unlock())  \
