@@ -2,9 +2,7 @@
 //! end becomes known.
 
 use std::io;
-use std::mem::MaybeUninit;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::ptr;
 use std::sync::Arc;
 use std::thread;
 
@@ -14,7 +12,7 @@ use crate::error::MigrationError;
 use crate::fate::Whereabouts;
 use crate::state::MigrationState;
 use crate::status::{Direction, MigrationStatus};
-use crate::stop::StopReason;
+use crate::transport::StopReason;
 
 /// What cleaning up returns. Only it can publish the end of a migration, so nobody sees one
 /// that ended and is still being cleaned up.
@@ -149,20 +147,6 @@ pub(crate) fn caught<R>(
             None
         }
     }
-}
-
-/// A peer that has gone is an error of the calling thread's write, and not the end of the process.
-/// The signal comes to the thread that writes, and stays pending there until the thread is no
-/// more. Rust's `main` ignores it in the whole process; a C program need not. A command that the
-/// thread starts later would inherit this.
-pub(crate) fn hold_back_sigpipe() {
-    let mut signals = MaybeUninit::uninit();
-    // SAFETY: it makes an empty set of what is room for one.
-    unsafe { libc::sigemptyset(signals.as_mut_ptr()) };
-    // SAFETY: that set is there now.
-    unsafe { libc::sigaddset(signals.as_mut_ptr(), libc::SIGPIPE) };
-    // SAFETY: as above; and the mask is that of this thread alone, which the engine has started.
-    unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, signals.as_ptr(), ptr::null_mut()) };
 }
 
 /// Lets a migration fail for what happened on a thread of one of its channels: the first error

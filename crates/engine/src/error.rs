@@ -9,7 +9,7 @@ use wire::DecodeError;
 
 use crate::host::SettleError;
 use crate::registrations::words;
-use crate::uri::Uri;
+use crate::transport::Uri;
 
 /// Why a migration did not work, or was not begun. The first one of a migration is kept.
 #[derive(Debug, thiserror::Error)]

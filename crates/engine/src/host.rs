@@ -12,12 +12,12 @@ use bql::{BqlGuard, BqlUnlocked};
 use wire::vmstate::{self, VmState};
 use wire::{DecodeError, Decoder, IdStr, SectionHeader, Uuid, vmdesc};
 
-use crate::channel::ChannelReader;
 use crate::error::{MigrationError, RestoreError};
 use crate::life::Life;
+use crate::memory::RamBlock;
 use crate::progress::Observer;
-use crate::ram::RamBlock;
 use crate::rights::{VmArrived, VmStopped, VmWaiting};
+use crate::transport::ChannelReader;
 
 /// What a machine does now (`RunState` of `qapi/run-state.json`, as far as needed here).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -61,26 +61,23 @@
 
 mod agreement;
 mod attempt;
-mod channel;
 mod course;
 mod error;
 mod fate;
-mod guest_io;
 mod host;
 pub mod incoming;
 mod life;
+mod memory;
 pub mod outgoing;
 mod parameters;
 mod progress;
-mod ram;
 mod registrations;
 mod rights;
+mod sigpipe;
 mod state;
 mod status;
-mod stop;
 pub mod transitions;
 mod transport;
-mod uri;
 
 pub use attempt::{Begun, Cleaned};
 pub use course::{Course, Pass};
@@ -88,17 +85,16 @@ pub use error::{MigrationError, RestoreError};
 pub use host::{Device, Host, HostError, RunState, SettleError, Vm};
 pub use incoming::migrate_incoming;
 pub use life::{Life, LifeEvent, LifeEventKind};
+pub use memory::{DirtyBitmap, DirtyLog, GuestMemory, PAGE_WORDS, RamBlock, RamSizeError};
 pub use outgoing::migrate;
 pub use parameters::{
     AnnounceParameters, MigMode, MigModes, MigrationCapabilities, MigrationParameters,
     ParameterError, ZeroPageDetection,
 };
 pub use progress::{MigrationInfo, Observer, error_chain};
-pub use ram::{DirtyBitmap, DirtyLog, GuestMemory, PAGE_WORDS, RamBlock, RamSizeError};
 pub use registrations::{BlockError, Blocker, MigrationEvent, Notifier, Registrations};
 pub use rights::{VmArrived, VmStopped, VmWaiting};
 pub use state::MigrationState;
 pub use status::{Direction, MigrationStatus};
-pub use transport::Endpoint;
-pub use uri::{Uri, UriError};
+pub use transport::{Endpoint, Uri, UriError};
 pub use wire::Uuid;

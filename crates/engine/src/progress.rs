@@ -14,7 +14,7 @@ use crate::course::{Course, Pass};
 use crate::error::MigrationError;
 use crate::status::{Direction, MigrationStatus};
 use crate::transitions::allows;
-use crate::uri::Uri;
+use crate::transport::Uri;
 
 /// Passes over memory that are kept: a migration that does not converge makes them for ever.
 const PASSES: usize = 1024;

@@ -17,7 +17,7 @@ use crate::parameters::{MigrationCapabilities, MigrationParameters, Options, Par
 use crate::progress::{Observer, Progress};
 use crate::registrations::Registrations;
 use crate::status::{Direction, MigrationStatus};
-use crate::stop::{Asked, Event, StopReason, StopRequest};
+use crate::transport::{Asked, Event, StopReason, StopRequest};
 
 /// A machine's migration, to or from here.
 ///

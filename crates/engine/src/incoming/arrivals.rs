@@ -9,10 +9,8 @@ use std::time::{Duration, Instant};
 
 use rustix::event::PollFlags;
 
-use crate::channel::Channel;
 use crate::state::MigrationState;
-use crate::stop::{Woken, stopped};
-use crate::transport::Listener;
+use crate::transport::{Channel, Listener, Woken, stopped};
 
 /// Silent connections that are kept beside those of a source, which may all be silent when they
 /// have just been made. The oldest makes room for the next.

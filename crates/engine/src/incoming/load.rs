@@ -11,14 +11,14 @@ use wire::{
 
 use crate::agreement::READY_PING;
 use crate::attempt::Begun;
-use crate::channel::ChannelReader;
 use crate::error::MigrationError;
 use crate::host::{Restore, RunState};
 use crate::rights::VmWaiting;
 use crate::state::MigrationState;
+use crate::transport::ChannelReader;
 
 use super::Answers;
-use super::multifd::Connections;
+use super::connections::Connections;
 use super::ram::RamLoad;
 
 type Input<'a> = Decoder<ChannelReader<'a>>;

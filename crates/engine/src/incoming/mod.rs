@@ -5,10 +5,12 @@
 //! when all of it is here, and the machine does not run before the source has given it away.
 
 mod arrivals;
+mod connections;
 mod load;
-mod multifd;
 mod new_memory;
+mod place;
 mod ram;
+mod receivers;
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -18,18 +20,18 @@ use bql::{BqlGuard, BqlUnlocked};
 use wire::{DecodeError, Decoder, ReturnMessage, Wire};
 
 use crate::attempt::{self, Begun, Cleaned, keep_error};
-use crate::channel::{Channel, ChannelReader};
 use crate::error::MigrationError;
 use crate::fate::Whereabouts;
 use crate::host::RunState;
 use crate::rights::{VmArrived, VmWaiting};
+use crate::sigpipe::hold_back_sigpipe;
 use crate::state::MigrationState;
 use crate::status::{Direction, MigrationStatus};
-use crate::transport::Endpoint;
+use crate::transport::{Channel, ChannelReader, Endpoint};
 
 use arrivals::Arrivals;
+use connections::Connections;
 use load::{Brought, Loading};
-use multifd::Connections;
 
 /// Bytes of the main channel that are read at once. They stay in the cache until they are stored to
 /// memory. 2 GiB of random pages from `lastref send` into new memory took 0.91 s with 64 KiB, 0.86 s
@@ -127,7 +129,7 @@ impl Connected {
         }
         let cannot = |source| MigrationError::Listen { uri: uri.clone(), source };
         let listener = endpoint.listen(&side.stop).map_err(cannot)?;
-        attempt::hold_back_sigpipe();
+        hold_back_sigpipe();
         if let Some(address) = listener.address() {
             side.progress.set_socket_address(address);
         }

@@ -7,13 +7,15 @@ use wire::ram::{BlockList, BlockRef, PageOffset, PageRun, RamRecord};
 use wire::{DecodeError, Decoder, TARGET_PAGE_SIZE, Wire};
 
 use crate::attempt::Begun;
-use crate::channel::ChannelReader;
 use crate::error::MigrationError;
-use crate::ram::{PageSet, RamBlock, store, store_zero};
+use crate::memory::{PageSet, RamBlock, store, store_zero};
 use crate::state::MigrationState;
+use crate::transport::ChannelReader;
 
-use super::multifd::{Connections, Receivers};
+use super::connections::Connections;
 use super::new_memory::write_new;
+use super::place::{ours, page};
+use super::receivers::Receivers;
 
 /// Most pages that are written to a file at a time; the decoder's buffer holds fewer.
 const MOST_AT_ONCE: usize = 256;
@@ -292,34 +294,4 @@ impl<'a> RamLoad<'a> {
             Multifd::Running { receivers, .. } => receivers.finish(state),
         }
     }
-}
-
-/// The page at `offset` of a block, if the block has it.
-pub(super) fn page(
-    _state: &MigrationState,
-    input: &Decoder<ChannelReader<'_>>,
-    at: u64,
-    block: &RamBlock,
-    offset: PageOffset,
-) -> Result<usize, DecodeError> {
-    if offset.get() >= block.used_length() {
-        let expected = format!(
-            "an offset below {:#x} in RAM block {:?}",
-            block.used_length(),
-            block.idstr().as_str()
-        );
-        return Err(input.error_at(at, expected, format!("{:#x}", offset.get())));
-    }
-    Ok((offset.get() / TARGET_PAGE_SIZE as u64) as usize)
-}
-
-/// The RAM blocks of this machine, for an error about another.
-pub(super) fn ours(state: &MigrationState) -> String {
-    let names: Vec<String> = state
-        .host
-        .ram
-        .iter()
-        .map(|block| format!("{:?} ({:#x} bytes)", block.idstr().as_str(), block.used_length()))
-        .collect();
-    format!("RAM blocks {}", names.join(", "))
 }

@@ -15,16 +15,15 @@ use wire::multifd::{MULTIFD_PACKET_LEN, MULTIFD_PAGES, MultifdInit, MultifdPacke
 use wire::ram::PageOffset;
 use wire::{TARGET_PAGE_SIZE, Wire};
 
-use crate::attempt::{Begun, fail_from_channel, hold_back_sigpipe};
-use crate::channel::Channel;
+use crate::attempt::{Begun, fail_from_channel};
 use crate::error::MigrationError;
-use crate::guest_io::Piece;
+use crate::memory::guest_io::Piece;
+use crate::memory::is_zero;
 use crate::parameters::ZeroPageDetection;
-use crate::ram::is_zero;
+use crate::sigpipe::hold_back_sigpipe;
 use crate::state::MigrationState;
 use crate::status::Direction;
-use crate::transport::Endpoint;
-use crate::uri::Uri;
+use crate::transport::{Channel, Endpoint, Uri};
 
 /// Most jobs that wait for a channel, a channel.
 const WAITING: usize = 2;

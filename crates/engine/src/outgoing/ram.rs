@@ -12,8 +12,8 @@ use wire::{Footer, IdStr, Record, SectionHeader, TARGET_PAGE_SIZE, Wire};
 
 use crate::course::Pass;
 use crate::error::MigrationError;
-use crate::guest_io::Piece;
-use crate::ram::{DirtyBitmap, PageSet, RamBlock, is_zero};
+use crate::memory::guest_io::Piece;
+use crate::memory::{DirtyBitmap, PageSet, RamBlock, is_zero};
 use crate::state::MigrationState;
 
 use super::multifd::{Job, Senders};

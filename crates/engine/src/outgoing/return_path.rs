@@ -9,10 +9,10 @@ use std::io::{self, Read};
 
 use wire::{Command, DecodeError, Decoder, MAX_RETURN_MESSAGE, Record, ReturnMessage, Wire};
 
-use crate::channel::ChannelReader;
 use crate::error::MigrationError;
 use crate::fate::Whereabouts;
 use crate::state::MigrationState;
+use crate::transport::ChannelReader;
 
 use super::stream::Stream;
 

@@ -3,10 +3,11 @@
 use bql::BqlUnlocked;
 use wire::{Command, Configuration, FileHeader, Record, Wire};
 
-use crate::attempt::{Begun, hold_back_sigpipe};
+use crate::attempt::Begun;
 use crate::error::MigrationError;
 use crate::parameters::MigMode;
 use crate::registrations::MigrationEvent;
+use crate::sigpipe::hold_back_sigpipe;
 use crate::state::MigrationState;
 use crate::status::MigrationStatus;
 use crate::transport::Endpoint;

@@ -4,11 +4,11 @@ use std::io;
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
-use crate::channel::{Channel, NotTaken};
 use crate::error::MigrationError;
 use crate::fate::Whereabouts;
-use crate::guest_io::Piece;
+use crate::memory::guest_io::Piece;
 use crate::state::MigrationState;
+use crate::transport::{Channel, NotTaken};
 
 use super::multifd::Senders;
 

@@ -14,7 +14,7 @@ use crate::agreement::READY_PING;
 use crate::attempt::Begun;
 use crate::error::MigrationError;
 use crate::fate::Whereabouts;
-use crate::guest_io::Piece;
+use crate::memory::guest_io::Piece;
 use crate::rights::VmStopped;
 use crate::state::MigrationState;
 use crate::status::MigrationStatus;

@@ -10,134 +10,23 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::Instant;
 
 use rustix::event::PollFlags;
-use wire::multifd::{
-    MULTIFD_INIT_LEN, MULTIFD_MAGIC, MULTIFD_PACKET_LEN, MULTIFD_PAGES, MultifdInit, MultifdPacket,
-};
+use wire::multifd::{MULTIFD_PACKET_LEN, MULTIFD_PAGES, MultifdPacket};
 use wire::ram::PageOffset;
-use wire::{DecodeError, Decoder, TARGET_PAGE_SIZE, Uuid, Wire};
+use wire::{DecodeError, Decoder, TARGET_PAGE_SIZE, Wire};
 
 use crate::attempt::{Begun, fail_from_channel};
-use crate::channel::{Channel, ChannelReader};
 use crate::error::MigrationError;
-use crate::guest_io::Room;
-use crate::ram::{PageSet, store_zero};
+use crate::memory::guest_io::Room;
+use crate::memory::{PageSet, store_zero};
 use crate::state::MigrationState;
 use crate::status::Direction;
-use crate::stop::Event;
-use crate::uri::Uri;
+use crate::transport::{Channel, ChannelReader, Event};
 
-use super::arrivals::Arrivals;
+use super::connections::Connections;
 use super::new_memory::write_new;
-use super::ram::{ours, page};
-
-/// The connections of a source, of which the main one is known.
-#[derive(Debug)]
-pub(super) struct Connections {
-    arrivals: Arrivals,
-    uri: Uri,
-    /// Those that came before the main one.
-    early: Vec<Channel>,
-}
-
-impl Connections {
-    /// Waits for the main connection. Its first byte tells it from the others
-    /// (`migration_ioc_process_incoming`).
-    pub(super) fn wait_for_main(
-        state: &MigrationState,
-        uri: Uri,
-        arrivals: Arrivals,
-    ) -> Result<(Channel, Self), MigrationError> {
-        let [multifd, ..] = MULTIFD_MAGIC.to_be_bytes();
-        let mut connections = Connections { arrivals, uri, early: Vec::new() };
-        loop {
-            let next = connections.arrivals.first(state).and_then(|channel| {
-                let first = channel.peek()?;
-                Ok((channel, first))
-            });
-            let (channel, first) = next.map_err(|source| MigrationError::Listen {
-                uri: connections.uri.clone(),
-                source,
-            })?;
-            if first != Some(multifd) {
-                return Ok((channel, connections));
-            }
-            if connections.early.len() == usize::from(state.parameters().multifd_channels) {
-                return Err(connections.missing(state, connections.early.len() + 1));
-            }
-            connections.early.push(channel);
-        }
-    }
-
-    /// Takes every channel that the source has connected, in the order of their numbers.
-    fn complete(self, state: &MigrationState) -> Result<Vec<Channel>, MigrationError> {
-        let expected = usize::from(state.parameters().multifd_channels);
-        let Connections { mut arrivals, uri, early } = self;
-        let deadline = Instant::now() + arrivals.delay();
-        let mut early = early.into_iter();
-        let mut places: Vec<Option<Channel>> = (0..expected).map(|_| None).collect();
-        // A machine that was given none may be any, and all of its channels say the same.
-        let mut uuid = state.host.uuid;
-        loop {
-            let found = places.iter().flatten().count();
-            let next = match early.next() {
-                Some(channel) => Some(channel),
-                // One more than there is a place for would be an error, if it is there already.
-                None => {
-                    let now = Instant::now();
-                    let until = if found == expected { now } else { deadline };
-                    let next = arrivals.next(state, Some(until));
-                    next.map_err(|source| MigrationError::Listen { uri: uri.clone(), source })?
-                }
-            };
-            let Some(channel) = next else { break };
-            let id = number(state, &channel, &places, &mut uuid)?;
-            places[id] = Some(channel);
-        }
-        let channels: Vec<Channel> = places.into_iter().flatten().collect();
-        if channels.len() < expected {
-            return Err(MigrationError::ChannelsMissing { found: channels.len(), expected });
-        }
-        Ok(channels)
-    }
-}
-
-impl Connections {
-    fn missing(&self, state: &MigrationState, found: usize) -> MigrationError {
-        let expected = usize::from(state.parameters().multifd_channels);
-        MigrationError::ChannelsMissing { found, expected }
-    }
-}
-
-/// Reads which channel this is: one that there is a place for, and that has not come yet.
-fn number(
-    state: &MigrationState,
-    channel: &Channel,
-    places: &[Option<Channel>],
-    uuid: &mut Option<Uuid>,
-) -> Result<usize, MigrationError> {
-    let reader = ChannelReader::new(channel, &state.incoming.stop);
-    let mut input = Decoder::with_capacity(reader, MULTIFD_INIT_LEN);
-    let init = MultifdInit::decode(&mut input).map_err(MigrationError::Channel)?;
-    let uuid = uuid.get_or_insert(init.uuid);
-    if init.uuid != *uuid {
-        let error = input.error_at(8, format!("UUID {uuid}"), format!("UUID {}", init.uuid));
-        return Err(MigrationError::Channel(error));
-    }
-    match places.get(usize::from(init.id)) {
-        Some(None) => Ok(init.id.into()),
-        place => {
-            let (expected, found) = match place {
-                Some(_) => ("each channel id once".to_owned(), "a second time"),
-                None => (format!("a channel id below {} (multifd-channels)", places.len()), ""),
-            };
-            let found = format!("id {} {found}", init.id);
-            Err(MigrationError::Channel(input.error_at(24, expected, found.trim_end())))
-        }
-    }
-}
+use super::place::{ours, page};
 
 /// The channels, each with its thread. Dropping them breaks them off.
 ///

@@ -4,7 +4,6 @@
 //! descriptor it is; so the descriptor is non-blocking, and a peer that reads nothing holds
 //! nobody up.
 
-use std::fs;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
@@ -16,11 +15,11 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{FileType, OFlags};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, Shutdown};
-use rustix::process::{Pid, Signal};
 use whole_file::WholeFile;
 
-use crate::guest_io::{Piece, Room, read_rooms, write_pieces};
-use crate::stop::{StopRequest, Woken, stopped};
+use super::command::ShellCommand;
+use super::stop::{StopRequest, Woken, stopped};
+use crate::memory::guest_io::{Piece, Room, read_rooms, write_pieces};
 
 /// How long a reader that found nothing looks again before it sleeps, in a stream that is brisk. A
 /// reader faster than its peer sleeps at each read otherwise, and waking it costs the sender: 2 GiB
@@ -33,15 +32,8 @@ const RETRY: Duration = Duration::from_micros(50);
 /// so, and about as much (0.66 to 1.2 s) without looking again.
 const BRISK: Duration = Duration::from_micros(100);
 
-/// How long a command may take to end that has closed its pipe before the end of the stream.
-const LAST_BREATH: Duration = Duration::from_secs(1);
-
 /// How long a peer that has given the machine away may take to close the connection.
 const READ_OUT: Duration = Duration::from_secs(5);
-
-/// The last exit status that is a command's own word. Beyond it a shell tells the signal that killed
-/// what it ran, and `ssh` that it failed itself.
-const OWN_CODES: i32 = 128;
 
 /// Why a channel did not end well.
 #[derive(Debug)]
@@ -100,7 +92,7 @@ impl AsFd for NonBlocking {
 #[derive(Debug)]
 enum End {
     Nothing,
-    Command(Command),
+    Command(ShellCommand),
     File(WholeFile),
 }
 
@@ -121,7 +113,7 @@ impl Channel {
     /// A pipe to or from a shell command, which leads a process group or is in ours.
     pub(crate) fn of_command(fd: OwnedFd, child: Child, group: bool) -> io::Result<Self> {
         // Made first: it ends the command if the rest fails.
-        let command = Command { child, group };
+        let command = ShellCommand::new(child, group);
         let mut channel = Channel::new(fd, false)?;
         channel.end = End::Command(command);
         Ok(channel)
@@ -139,9 +131,7 @@ impl Channel {
     /// How the command failed that a stream ended with too early, if there is one and it did.
     pub(crate) fn failed_command(&mut self, stop: &StopRequest) -> Option<ExitStatus> {
         let End::Command(command) = &mut self.end else { return None };
-        let _ended = command.wait_until(stop, Instant::now() + LAST_BREATH);
-        let status = command.child.try_wait().ok()??;
-        (!status.success()).then_some(status)
+        command.failed(stop)
     }
 
     pub(crate) fn is_two_way(&self) -> bool {
@@ -331,79 +321,4 @@ impl io::Read for ChannelReader<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.when_readable(|fd| Ok(rustix::io::read(fd, &mut *buffer)?))
     }
-}
-
-/// A shell command at the other end. Dropping it kills it, and what it has started.
-#[derive(Debug)]
-struct Command {
-    child: Child,
-    /// Whether it leads a process group.
-    group: bool,
-}
-
-impl Command {
-    fn wait_until(&self, stop: &StopRequest, deadline: Instant) -> io::Result<()> {
-        let pid = Pid::from_child(&self.child);
-        let pidfd = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty())?;
-        stop.wait_for(pidfd.as_fd(), PollFlags::IN, Some(deadline)).map(drop)
-    }
-
-    fn wait(mut self, stop: &StopRequest) -> Result<(), NotTaken> {
-        let status = self.end(stop).map_err(NotTaken::Unknown)?;
-        if status.success() {
-            Ok(())
-        } else {
-            let source = io::Error::other(format!("the command ended with {status}"));
-            Err(match status.code() {
-                Some(..=OWN_CODES) => NotTaken::Refused(source),
-                _ => NotTaken::Unknown(source),
-            })
-        }
-    }
-
-    fn end(&mut self, stop: &StopRequest) -> io::Result<ExitStatus> {
-        let pid = Pid::from_child(&self.child);
-        let pidfd = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty())?;
-        stop.wait_until_ready(pidfd.as_fd(), PollFlags::IN)?;
-        self.child.wait()
-    }
-}
-
-impl Drop for Command {
-    fn drop(&mut self) {
-        // A child that was waited for is not there to kill, and its number may be another's.
-        if matches!(self.child.try_wait(), Ok(None)) {
-            let pid = Pid::from_child(&self.child);
-            if self.group {
-                let _ = rustix::process::kill_process_group(pid, Signal::KILL);
-            } else {
-                for pid in [pid].into_iter().chain(descendants(pid)) {
-                    let _ = rustix::process::kill_process(pid, Signal::KILL);
-                }
-            }
-            let _ = self.child.wait();
-        }
-    }
-}
-
-/// The processes that `ancestor` has started, and they in turn, as far as they are known now.
-fn descendants(ancestor: Pid) -> Vec<Pid> {
-    let parents: Vec<(Pid, Pid)> = fs::read_dir("/proc")
-        .into_iter()
-        .flatten()
-        .filter_map(|entry| {
-            let pid = Pid::from_raw(entry.ok()?.file_name().to_str()?.parse().ok()?)?;
-            let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-            // The name is in parentheses and may hold anything; the state and the parent follow.
-            let parent = stat.rsplit_once(") ")?.1.split_whitespace().nth(1)?.parse().ok()?;
-            Some((pid, Pid::from_raw(parent)?))
-        })
-        .collect();
-    let mut found = vec![ancestor];
-    let mut next = 0;
-    while let Some(parent) = found.get(next).copied() {
-        next += 1;
-        found.extend(parents.iter().filter(|(_, of)| *of == parent).map(|(pid, _)| *pid));
-    }
-    found.split_off(1)
 }

@@ -1,0 +1,194 @@
+//! Sets of pages of one block, a bit a page.
+
+use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A set of pages of one block: a bit a page. Several threads may take pages out of it.
+#[derive(Debug)]
+pub(crate) struct PageSet {
+    words: Vec<AtomicU64>,
+}
+
+impl PageSet {
+    /// The empty set, of a block with `pages` pages.
+    pub(crate) fn none(pages: usize) -> Self {
+        PageSet { words: (0..pages.div_ceil(64)).map(|_| AtomicU64::new(0)).collect() }
+    }
+
+    pub(crate) fn contains(&self, page: usize) -> bool {
+        self.words[page / 64].load(Ordering::Relaxed) >> (page % 64) & 1 != 0
+    }
+
+    /// Takes a page out; `true` says that it was in.
+    pub(crate) fn remove(&mut self, page: usize) -> bool {
+        let (word, bit) = (self.words[page / 64].get_mut(), 1 << (page % 64));
+        let was = *word & bit != 0;
+        *word &= !bit;
+        was
+    }
+
+    /// Adds the pages of `range`; those beyond the block are ignored.
+    pub(crate) fn insert_range(&mut self, range: Range<usize>) {
+        // What a machine reports may be any range.
+        let end = range.end.min(self.words.len() * 64);
+        for (index, bits) in words_of(range.start..end) {
+            *self.words[index].get_mut() |= bits;
+        }
+    }
+
+    pub(crate) fn remove_range(&self, range: Range<usize>) {
+        for (index, bits) in words_of(range) {
+            if self.words[index].load(Ordering::Relaxed) & bits != 0 {
+                self.words[index].fetch_and(!bits, Ordering::Relaxed);
+            }
+        }
+    }
+}
+
+/// The words of a bitmap that `range` touches, with the bits of it in each.
+fn words_of(range: Range<usize>) -> impl Iterator<Item = (usize, u64)> {
+    let indices = if range.is_empty() { 0..0 } else { range.start / 64..range.end.div_ceil(64) };
+    indices.map(move |index| {
+        let from = range.start.saturating_sub(index * 64);
+        let to = (range.end - index * 64).min(64);
+        (index, u64::MAX << from & u64::MAX >> (64 - to))
+    })
+}
+
+/// The pages of a block that still have to go. It cannot be copied, so a log cannot put an
+/// older one in its place.
+#[derive(Debug)]
+pub struct DirtyBitmap {
+    words: Vec<u64>,
+    pages: usize,
+    dirty: usize,
+}
+
+impl DirtyBitmap {
+    /// A bitmap in which every page is dirty.
+    pub(crate) fn all(pages: usize) -> Self {
+        let mut words = vec![u64::MAX; pages.div_ceil(64)];
+        if let Some(last) = words.last_mut()
+            && !pages.is_multiple_of(64)
+        {
+            *last = (1 << (pages % 64)) - 1;
+        }
+        DirtyBitmap { words, pages, dirty: pages }
+    }
+
+    /// How many pages the block has.
+    pub fn pages(&self) -> usize {
+        self.pages
+    }
+
+    /// How many pages are dirty.
+    pub fn count(&self) -> usize {
+        self.dirty
+    }
+
+    /// Adds the dirty pages of `bits`, bit 0 of which is page `64 * index`. Bits beyond the
+    /// block are ignored.
+    pub fn merge(&mut self, index: usize, bits: u64) {
+        let Some(word) = self.words.get_mut(index) else {
+            return;
+        };
+        let tail = self.pages - index * 64;
+        let bits = if tail < 64 { bits & ((1 << tail) - 1) } else { bits };
+        self.dirty += (bits & !*word).count_ones() as usize;
+        *word |= bits;
+    }
+
+    /// Adds a range of dirty pages. Pages beyond the block are ignored.
+    pub fn merge_range(&mut self, pages: Range<usize>) {
+        for (index, bits) in words_of(pages.start..pages.end.min(self.pages)) {
+            self.merge(index, bits);
+        }
+    }
+
+    /// Takes the first dirty page at or after `from` out of the bitmap.
+    pub(crate) fn take_next(&mut self, from: usize) -> Option<usize> {
+        let mut index = from / 64;
+        let mut bits = self.words.get(index)? & (u64::MAX << (from % 64));
+        while bits == 0 {
+            index += 1;
+            bits = *self.words.get(index)?;
+        }
+        let bit = bits.trailing_zeros() as usize;
+        self.words[index] &= !(1 << bit);
+        self.dirty -= 1;
+        Some(index * 64 + bit)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn drain(bitmap: &mut DirtyBitmap) -> Vec<usize> {
+        let mut from = 0;
+        std::iter::from_fn(|| {
+            let page = bitmap.take_next(from)?;
+            from = page + 1;
+            Some(page)
+        })
+        .collect()
+    }
+
+    #[test]
+    fn a_full_bitmap_gives_every_page_once() {
+        for pages in [1, 63, 64, 65, 128, 1000] {
+            let mut bitmap = DirtyBitmap::all(pages);
+            assert_eq!(bitmap.count(), pages);
+            assert_eq!(drain(&mut bitmap), (0..pages).collect::<Vec<_>>());
+            assert_eq!(bitmap.count(), 0);
+        }
+    }
+
+    #[test]
+    fn merged_pages_are_counted_once_and_none_lies_outside_the_block() {
+        let mut bitmap = DirtyBitmap::all(70);
+        drain(&mut bitmap);
+        bitmap.merge(0, 0b101);
+        bitmap.merge(0, 0b100);
+        bitmap.merge(1, u64::MAX);
+        bitmap.merge(2, u64::MAX);
+        assert_eq!(bitmap.count(), 2 + 6);
+        assert_eq!(drain(&mut bitmap), [0, 2, 64, 65, 66, 67, 68, 69]);
+    }
+
+    #[test]
+    fn a_set_of_pages_knows_its_ranges() {
+        let pages = |set: &PageSet| (0..200).filter(|page| set.contains(*page)).collect::<Vec<_>>();
+        for range in [0..0, 3..4, 60..70, 0..200, 64..128, 190..300, 0..usize::MAX, 250..usize::MAX]
+        {
+            let mut set = PageSet::none(200);
+            set.insert_range(range.clone());
+            let within: Vec<usize> = (0..200).filter(|page| range.contains(page)).collect();
+            assert_eq!(pages(&set), within);
+            set.remove_range(1..199);
+            assert!(pages(&set).iter().all(|page| *page == 0 || *page == 199));
+            let first = within.contains(&0);
+            assert_eq!((set.remove(0), set.remove(0)), (first, false));
+        }
+    }
+
+    #[test]
+    fn a_merged_range_is_its_pages_one_by_one() {
+        for pages in [1, 63, 64, 65, 200] {
+            for start in 0..pages + 3 {
+                for end in [start, start + 1, start + 63, start + 64, start + 65, usize::MAX] {
+                    let mut bitmap = DirtyBitmap::all(pages);
+                    drain(&mut bitmap);
+                    // One is there already, and is not counted again.
+                    bitmap.merge_range(pages / 2..pages / 2 + 1);
+                    bitmap.merge_range(start..end);
+                    let expected: Vec<usize> = (0..pages)
+                        .filter(|page| *page == pages / 2 || (start..end).contains(page))
+                        .collect();
+                    assert_eq!(bitmap.count(), expected.len(), "{start}..{end} of {pages}");
+                    assert_eq!(drain(&mut bitmap), expected, "{start}..{end} of {pages}");
+                }
+            }
+        }
+    }
+}
