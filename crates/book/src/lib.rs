@@ -16,7 +16,6 @@
 
 #![forbid(unsafe_code)]
 
-mod api;
 mod case;
 mod drawing;
 mod evidence;

@@ -5,18 +5,31 @@ use std::error::Error;
 use std::fs;
 use std::io;
 use std::path::Path;
+use std::process::ExitCode;
 
-fn main() -> Result<(), Box<dyn Error>> {
-    match std::env::args().nth(1).as_deref() {
+fn main() -> ExitCode {
+    let done = match std::env::args().nth(1).as_deref() {
         None => refill(),
-        Some("site") => {
-            let site = book::workspace().join("target/book");
-            book::site::build(&site)?;
-            println!("{}", site.join("index.html").display());
-            Ok(())
+        Some("site") => site(),
+        Some(_) => {
+            eprintln!("usage: lastref-book [site]");
+            return ExitCode::from(2);
         }
-        Some(_) => Err("usage: lastref-book [site]".into()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("lastref-book: {}", engine::error_chain(&*error));
+            ExitCode::FAILURE
+        }
     }
+}
+
+fn site() -> Result<(), Box<dyn Error>> {
+    let site = book::workspace().join("target/book");
+    book::site::build(&site)?;
+    println!("{}", site.join("index.html").display());
+    Ok(())
 }
 
 fn refill() -> Result<(), Box<dyn Error>> {

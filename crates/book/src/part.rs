@@ -9,7 +9,7 @@ use thiserror::Error;
 use crate::link::href;
 use crate::page::PageError;
 use crate::step::{self, STEPS};
-use crate::{api, case, evidence, rooms};
+use crate::{case, evidence, rooms};
 
 /// One part, by what is generated.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,17 +23,13 @@ pub enum Part {
     Evidence,
     /// `rooms`: the crates, what each is and which it sees.
     Rooms,
-    /// `api CRATE`: a crate's public items.
-    Api(String),
 }
 
 /// Why a part cannot be made.
 #[derive(Debug, Error)]
 pub enum PartError {
     /// The mark names nothing that can be made.
-    #[error(
-        "nothing is called {0:?} (try: case ROOM/NAME, step NUMBER, evidence, rooms, api CRATE)"
-    )]
+    #[error("nothing is called {0:?} (try: case ROOM/NAME, step NUMBER, evidence, rooms)")]
     Unknown(String),
     /// There is no such case.
     #[error("there is no case {0}")]
@@ -44,14 +40,6 @@ pub enum PartError {
     /// Cargo does not say what the workspace consists of.
     #[error("cargo does not say what the workspace consists of")]
     Metadata(#[from] cargo_metadata::Error),
-    /// A crate's source is not what is expected.
-    #[error("{}: {what}", file.display())]
-    Source {
-        /// The file.
-        file: PathBuf,
-        /// What is not as expected.
-        what: String,
-    },
     /// A file that the part quotes cannot be read.
     #[error("{}: cannot be read", file.display())]
     Read {
@@ -74,7 +62,6 @@ impl Part {
             Some(("step", number)) => {
                 number.parse().ok().filter(|step| (1..=STEPS).contains(step)).map(Part::Step)
             }
-            Some(("api", name)) => Some(Part::Api(name.to_owned())),
             None if named == "evidence" => Some(Part::Evidence),
             None if named == "rooms" => Some(Part::Rooms),
             _ => None,
@@ -93,7 +80,6 @@ impl Part {
             Part::Step(step) => step::text(*step, page),
             Part::Evidence => evidence::text(page),
             Part::Rooms => rooms::text(page),
-            Part::Api(name) => api::text(name, page),
         }
     }
 }

@@ -290,3 +290,30 @@ fn timespec(duration: Duration) -> Timespec {
         tv_nsec: duration.subsec_nanos().into(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_that_was_forgotten_has_not_happened() {
+        let event = Event::new().expect("a descriptor");
+        let happened = || {
+            let mut fds = [PollFd::new(&event, PollFlags::IN)];
+            poll(&mut fds, Some(&timespec(Duration::ZERO))).expect("a poll") == 1
+        };
+        assert!(!happened());
+        event.signal();
+        event.signal();
+        assert!(happened() && happened(), "for everybody who asks");
+        event.clear();
+        assert!(!happened());
+    }
+
+    #[test]
+    fn a_limit_is_as_long_as_it_says() {
+        let limit = timespec(Duration::new(3, 500));
+        assert_eq!((limit.tv_sec, limit.tv_nsec), (3, 500));
+        assert_eq!(timespec(Duration::MAX).tv_sec, i64::MAX);
+    }
+}

@@ -123,7 +123,7 @@ pub(crate) struct DemoArgs {
     #[arg(long)]
     pub(crate) json: bool,
     /// Draw the migration, on one page that needs nothing else. The file appears complete or not
-    /// at all.
+    /// at all; - is standard output.
     #[arg(long, value_name = "FILE.html")]
     pub(crate) report: Option<PathBuf>,
 }

@@ -40,7 +40,7 @@ const PAGE: usize = PAGE_WORDS * size_of::<u64>();
 
 pub(crate) fn run(args: &DemoArgs) -> Result<(), Failure> {
     let interrupt = Interrupt::catch()?;
-    let page = args.report.as_deref().map(PageFile::create).transpose()?;
+    let page = args.report.as_deref().map(|path| PageFile::create(path, args.json)).transpose()?;
     let ram = Arc::new(Ram::anonymous(args.memory).map_err(Failure::set_up("the memory"))?);
     let (tracking, why_not) = args.dirty_log.of(&ram)?;
     let mut destination = Destination::start(args, interrupt.clone())?;
@@ -146,7 +146,7 @@ pub(crate) fn run(args: &DemoArgs) -> Result<(), Failure> {
         let destination = destination.record.as_ref();
         let run = Run { report: &report, setting, source, destination, samples: &samples };
         match page.write(&run) {
-            Ok(path) => say!("the report is {}", path.display()),
+            Ok(said) => say!("{said}"),
             Err(error) => report.add_error(migration::error_chain(&error)),
         }
     }
@@ -154,21 +154,44 @@ pub(crate) fn run(args: &DemoArgs) -> Result<(), Failure> {
 }
 
 /// The page of a report that is wanted.
-struct PageFile<'a> {
-    path: &'a Path,
-    file: WholeFile,
+enum PageFile<'a> {
+    /// `-`.
+    StandardOutput,
+    File {
+        path: &'a Path,
+        file: WholeFile,
+    },
 }
 
 impl<'a> PageFile<'a> {
-    fn create(path: &'a Path) -> Result<Self, Failure> {
+    fn create(path: &'a Path, json: bool) -> Result<Self, Failure> {
+        if path == "-" {
+            if json {
+                let both = "--json and --report - both want standard output";
+                return Err(Failure::Usage(both.into()));
+            }
+            return Ok(PageFile::StandardOutput);
+        }
         let file = WholeFile::create(path).map_err(Failure::report_file(path))?;
-        Ok(PageFile { path, file })
+        Ok(PageFile::File { path, file })
     }
 
-    fn write(self, run: &Run<'_>) -> Result<&'a Path, Failure> {
-        let written = self.file.as_file().write_all(run.page().as_bytes());
-        let written = written.and_then(|()| self.file.persist());
-        written.map(|()| self.path).map_err(Failure::report_file(self.path))
+    /// Writes the page, and returns what to say of it.
+    fn write(self, run: &Run<'_>) -> Result<String, Failure> {
+        let page = run.page();
+        match self {
+            PageFile::StandardOutput => {
+                let written = io::stdout().write_all(page.as_bytes());
+                written.map_err(Failure::Print)?;
+                Ok("the report is on standard output".into())
+            }
+            PageFile::File { path, file } => {
+                let written = file.as_file().write_all(page.as_bytes());
+                let written = written.and_then(|()| file.persist());
+                written.map_err(Failure::report_file(path))?;
+                Ok(format!("the report is {}", path.display()))
+            }
+        }
     }
 }
 

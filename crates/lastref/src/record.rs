@@ -137,17 +137,22 @@ impl Recording {
     }
 }
 
-impl Event {
-    fn new(event: &LifeEvent, at: Duration) -> Self {
-        let what = match event.what {
+impl From<LifeEventKind> for What {
+    fn from(kind: LifeEventKind) -> Self {
+        match kind {
             LifeEventKind::Created => What::Created,
             LifeEventKind::Published => What::Published,
             LifeEventKind::Retired => What::Retired,
             LifeEventKind::Counted => What::Counted,
             LifeEventKind::GivenBack => What::GivenBack,
             LifeEventKind::Dropped => What::Dropped,
-        };
-        Event { at, thread: event.holder.clone(), what }
+        }
+    }
+}
+
+impl Event {
+    fn new(event: &LifeEvent, at: Duration) -> Self {
+        Event { at, thread: event.holder.clone(), what: event.what.into() }
     }
 }
 

@@ -93,7 +93,7 @@ fn people_read_the_result_on_standard_error() {
     for name in ["source  ", "destination  "] {
         let life = row(name).unwrap_or_default();
         assert!(
-            life.contains("counted references: 1, the last dropped by "),
+            life.contains("counted references: at most 2, the last dropped by "),
             "{name} in {finished}"
         );
     }

@@ -145,6 +145,8 @@ fn assert_answers_without_an_object(bql: &mut BqlGuard<'_>, when: &str) {
             "migrate_continue",
             migration::migrate_continue(bql, migration::MigrationStatus::PreSwitchover),
         ),
+        ("cont", migration::cont(bql)),
+        ("confirm_moved", migration::confirm_moved(bql)),
     ];
     for (name, answer) in commands {
         assert!(matches!(answer, Err(CommandError::NoObject)), "{name} {when}: {answer:?}");

@@ -111,10 +111,10 @@ impl WholeFile {
     ///
     /// If it cannot take the name. It is lost then.
     pub fn persist(self) -> io::Result<()> {
-        if !matches!(self.file, Unfinished::InPlace(_))
-            && let Ok(before) = fs::symlink_metadata(&self.path)
-        {
-            take_after(self.as_file(), &before)?;
+        if !matches!(self.file, Unfinished::InPlace(_)) {
+            if let Ok(before) = fs::symlink_metadata(&self.path) {
+                take_after(self.as_file(), &before)?;
+            }
         }
         let WholeFile { path, file } = self;
         match file {
@@ -183,9 +183,8 @@ fn named(folder: &Path, mode: u32) -> io::Result<NamedTempFile> {
 
 /// The system's own words: what it says of a name that nobody has chosen helps nobody.
 fn without_path(error: io::Error) -> io::Error {
-    let cause = error.get_ref().and_then(|inner| inner.source()).map(ToString::to_string);
-    match cause {
-        Some(words) => io::Error::new(error.kind(), words),
+    match error.to_string().split_once(" at path \"") {
+        Some((words, _)) => io::Error::new(error.kind(), words.to_owned()),
         None => error,
     }
 }
@@ -205,7 +204,7 @@ fn by_descriptor(file: &File) -> PathBuf {
 /// Opens what is no plain file, without waiting for somebody at the other end of a pipe.
 fn open_in_place(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
-    options.write(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed());
+    options.write(true).custom_flags(OFlags::NONBLOCK.bits() as i32);
     let file = options.open(path)?;
     let flags = rustix::fs::fcntl_getfl(&file)?;
     rustix::fs::fcntl_setfl(&file, flags - OFlags::NONBLOCK)?;
@@ -251,6 +250,14 @@ mod tests {
             assert_eq!(mode, other, "as any new file");
         }
         assert_eq!(entries(folder.path()).len(), 2);
+    }
+
+    #[test]
+    fn an_error_names_no_file_that_nobody_has_chosen() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = WholeFile::create(&folder.path().join("none/file")).unwrap_err();
+        assert_eq!(error.to_string(), "No such file or directory (os error 2)");
+        assert_eq!(error.kind(), io::ErrorKind::NotFound);
     }
 
     #[test]
@@ -326,7 +333,7 @@ mod tests {
         rustix::fs::mkfifoat(CWD, &path, Mode::from_raw_mode(MODE)).unwrap();
         assert!(WholeFile::create(&path).is_err(), "nobody reads");
         let mut options = OpenOptions::new();
-        options.read(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed());
+        options.read(true).custom_flags(OFlags::NONBLOCK.bits() as i32);
         let mut reader = options.open(&path).unwrap();
         let file = WholeFile::create(&path).unwrap();
         file.as_file().write_all(b"word").unwrap();

@@ -53,3 +53,20 @@ fn the_readme_shows_the_published_figures() {
         assert!(published.contains(&row), "{row:?} is not in docs/bench/table.md");
     }
 }
+
+#[test]
+fn one_evenings_reading_is_as_long_as_it_says() {
+    const MOST: usize = 2500;
+    let docs = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs");
+    let mut sum = 0;
+    for cells in table(include_str!("../../../docs/ARCHITECTURE.md")) {
+        let [file, lines, _] = cells[..] else { continue };
+        let Ok(lines) = lines.parse::<usize>() else { continue };
+        let link = file.split_once("](").and_then(|(_, link)| link.strip_suffix(')'));
+        let path = format!("{docs}/{}", link.expect("a link to the file"));
+        let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+        assert_eq!(lines, text.lines().count(), "lines of {path}");
+        sum += lines;
+    }
+    assert!((1000..=MOST).contains(&sum), "{sum} lines for one evening");
+}

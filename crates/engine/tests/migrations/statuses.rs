@@ -160,17 +160,20 @@ fn every_outgoing_row_of_the_table_can_be_reached() {
     seen.take(&site, &mut thread, out, Failed);
     site.assert_kept(&mut thread);
 
-    // In the pause before the devices: go on, fail, cancel.
+    // In the pause before the devices: go on, each time anew, fail, cancel.
     let site = Site::source(4, Script::default());
     let pauses = MigrationCapabilities { pause_before_switchover: true, ..Default::default() };
     site.object.set_capabilities(&thread.lock(), pauses).expect("an idle object");
-    migrate_to_answer(&site, &mut thread, ReturnMessage::Shut(0));
-    wait_for(&site, &mut thread, out, PreSwitchover);
-    let go_on = site.object.continue_from(&mut thread.lock(), MigrationStatus::Active);
-    assert!(go_on.is_err(), "only from the status that it is in");
-    assert!(site.object.set_capabilities(&thread.lock(), pauses).is_err(), "it runs");
-    site.object.continue_from(&mut thread.lock(), PreSwitchover).expect("it waits");
-    seen.take(&site, &mut thread, out, Completed);
+    for _ in 0..2 {
+        migrate_to_answer(&site, &mut thread, ReturnMessage::Shut(0));
+        wait_for(&site, &mut thread, out, PreSwitchover);
+        let go_on = site.object.continue_from(&mut thread.lock(), MigrationStatus::Active);
+        assert!(go_on.is_err(), "only from the status that it is in");
+        assert!(site.object.set_capabilities(&thread.lock(), pauses).is_err(), "it runs");
+        site.object.continue_from(&mut thread.lock(), PreSwitchover).expect("it waits");
+        seen.take(&site, &mut thread, out, Completed);
+        site.machine.set_run_state(RunState::Running);
+    }
     let site = Site::source(4, Script::default());
     site.object.set_capabilities(&thread.lock(), pauses).expect("an idle object");
     migrate_to_answer(&site, &mut thread, ReturnMessage::Shut(0));

@@ -38,7 +38,7 @@ mod writing;
 use std::env;
 use std::error::Error;
 use std::fs;
-use std::panic;
+use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -58,11 +58,23 @@ pub(crate) type Outcome<T> = Result<T, Box<dyn Error>>;
 const PUBLISHED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/bench");
 
 fn main() -> ExitCode {
-    // What is shared with the tests fails as they do. It has nothing to say to people but this.
-    panic::set_hook(Box::new(|panic| {
-        eprintln!("against_qemu: {}", panic.payload_as_str().unwrap_or("an unknown failure"));
+    let arguments = Arguments::parse();
+    let interrupt = match Interrupt::catch() {
+        Ok(interrupt) => interrupt,
+        Err(error) => {
+            eprintln!("against_qemu: {error}");
+            return ExitCode::from(2);
+        }
+    };
+    // What is shared with the tests fails as they do. It has nothing to say to people but this; and
+    // nothing when a Ctrl-C has ended the programs of a trial too.
+    let asked = interrupt.clone();
+    panic::set_hook(Box::new(move |panic| {
+        if asked.check().is_ok() {
+            eprintln!("against_qemu: {}", panic.payload_as_str().unwrap_or("an unknown failure"));
+        }
     }));
-    match panic::catch_unwind(|| run(&Arguments::parse())) {
+    match panic::catch_unwind(|| run(&arguments, &interrupt)) {
         Ok(Ok(true)) => ExitCode::SUCCESS,
         Ok(Ok(false)) => ExitCode::FAILURE,
         Ok(Err(error)) => {
@@ -74,12 +86,19 @@ fn main() -> ExitCode {
 }
 
 /// Whether nothing became slower.
-fn run(arguments: &Arguments) -> Outcome<bool> {
+fn run(arguments: &Arguments, interrupt: &Interrupt) -> Outcome<bool> {
     // Before all else: to measure takes long, and the file may not be there.
     let saved = arguments.compare.as_deref().map(load).transpose()?;
     let results = match &arguments.render {
         Some(file) => load(file)?,
-        None => measure(arguments)?,
+        None => match measure(arguments, interrupt)? {
+            Measured::All(results) => results,
+            // What there is by then is for the person who ended it, and for no file.
+            Measured::Interrupted(results) => {
+                println!("{}", table::markdown(&results));
+                return Err("interrupted: the table has what was measured until then".into());
+            }
+        },
     };
     let table = table::markdown(&results);
     println!("{table}");
@@ -111,8 +130,14 @@ fn save(file: &Path, results: &Results) -> Outcome<()> {
     Ok(())
 }
 
-fn measure(arguments: &Arguments) -> Outcome<Results> {
-    let interrupt = Interrupt::catch()?;
+/// What a run has measured.
+enum Measured {
+    All(Results),
+    /// Somebody ended it.
+    Interrupted(Results),
+}
+
+fn measure(arguments: &Arguments, interrupt: &Interrupt) -> Outcome<Measured> {
     let binary = Binary::find()?;
     let mut results = Results {
         host: host::find(&binary)?,
@@ -124,34 +149,59 @@ fn measure(arguments: &Arguments) -> Outcome<Results> {
         writing: None,
         left_out: Vec::new(),
     };
+    let measuring = AssertUnwindSafe(|| measure_all(arguments, interrupt, &binary, &mut results));
+    match panic::catch_unwind(measuring) {
+        Ok(Ok(())) => Ok(Measured::All(results)),
+        _ if interrupt.check().is_err() => Ok(Measured::Interrupted(results)),
+        Ok(Err(error)) => Err(error),
+        Err(panic) => panic::resume_unwind(panic),
+    }
+}
+
+fn measure_all(
+    arguments: &Arguments,
+    interrupt: &Interrupt,
+    binary: &Binary,
+    results: &mut Results,
+) -> Outcome<()> {
     let rows: &[_] = if arguments.quick { &rows::QUICK } else { &rows::ALL };
     for row in rows.iter().filter(|row| arguments.wants(&row.name())) {
         if row.channels > 1 && !lastref::has_channels()? {
             results.left_out.push(format!("{}: this lastref has no --channels", row.name()));
             continue;
         }
-        let trial = Trial::new(&binary, *row, results.memory)?;
+        let trial = Trial::new(binary, *row, results.memory)?;
         results.place = trial.place();
-        let mut done = RowResult { name: row.name(), row: *row, rounds: Vec::new() };
+        let name = row.name();
         for number in 1..=arguments.pairs {
-            let round = round(number, &trial, &interrupt)?;
+            let round = round(number, &trial, interrupt)?;
             eprintln!(
                 "{}, round {number} of {}: {}",
-                done.name,
+                name,
                 arguments.pairs,
                 table::sentence(&round)
             );
-            done.rounds.push(round);
+            match results.rows.last_mut().filter(|row| row.name == name) {
+                Some(row) => row.rounds.push(round),
+                None => {
+                    let name = name.clone();
+                    results.rows.push(RowResult { name, row: *row, rounds: vec![round] });
+                }
+            }
         }
-        results.rows.push(done);
     }
     if !arguments.quick && arguments.wants(growth::NAME) {
-        results.growth = growth::measure(&binary, &interrupt, &mut results.left_out)?;
+        results.growth = growth::measure(binary, interrupt, &mut results.left_out)?;
     }
     if !arguments.quick && arguments.wants(writing::NAME) {
-        results.writing = Some(writing::measure(&binary, arguments.link, &interrupt)?);
+        match writing::why_not() {
+            Some(reason) => results.left_out.push(reason),
+            None => {
+                results.writing = Some(writing::measure(binary, arguments.link, interrupt)?);
+            }
+        }
     }
-    Ok(results)
+    Ok(())
 }
 
 /// The command that started this run, as a person would write it.

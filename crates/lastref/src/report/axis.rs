@@ -1,19 +1,13 @@
 //! The axis of time that everything in one picture shares.
 
+use super::layout::Layout;
 use super::numbers::round_step;
-use super::picture::{Anchor, Picture, WIDTH};
-
-/// Where an axis begins; left of it are names.
-pub(super) const LEFT: f64 = 138.0;
-/// Where it ends.
-pub(super) const RIGHT: f64 = WIDTH - 26.0;
-
-/// About so many steps on one axis.
-const STEPS: f64 = 9.0;
+use super::picture::{Anchor, Picture, width_of};
 
 /// A window of time. Times are milliseconds since the migration began.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Axis {
+    pub(super) layout: Layout,
     pub(super) from: f64,
     pub(super) to: f64,
     /// The moment that the axis calls 0.
@@ -22,7 +16,8 @@ pub(super) struct Axis {
 
 impl Axis {
     pub(super) fn x(&self, at: f64) -> f64 {
-        LEFT + (at - self.from) / (self.to - self.from) * (RIGHT - LEFT)
+        let Layout { left, right, .. } = self.layout;
+        left + (at - self.from) / (self.to - self.from) * (right - left)
     }
 
     /// Whether its 0 is the beginning of the migration.
@@ -42,7 +37,7 @@ impl Axis {
 
     /// Where the numbers stand, and what they are.
     fn ticks(&self) -> Vec<(f64, String)> {
-        let step = round_step((self.to - self.from) / STEPS).max(1e-3);
+        let step = round_step((self.to - self.from) / self.layout.steps).max(1e-3);
         let (unit, name) = match self.to - self.from {
             span if span >= 1e3 => (1e3, "s"),
             span if span >= 1.0 => (1.0, "ms"),
@@ -62,6 +57,8 @@ impl Axis {
     /// Numbers here, at the top of a picture.
     pub(super) fn numbers(&self, picture: &mut Picture) {
         for (x, text) in self.ticks() {
+            // The last number may not be cut off.
+            let x = x.min(self.layout.width - width_of(&text) / 2.0 - 4.0);
             picture.text("number", [x, picture.y + 12.0], Anchor::Middle, &text);
         }
         picture.y += 18.0;

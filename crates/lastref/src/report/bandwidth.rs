@@ -2,10 +2,12 @@
 
 use std::fmt::Write;
 
-use super::axis::{Axis, LEFT, RIGHT};
+use super::axis::Axis;
+use super::layout::Layout;
 use super::numbers::{rate, round_end};
 use super::page::Run;
 use super::picture::{Anchor, Picture};
+use super::scale;
 
 const HEIGHT: f64 = 84.0;
 
@@ -37,28 +39,41 @@ fn steps(run: &Run<'_>) -> Vec<Step> {
         .collect()
 }
 
-/// Draws it, with a scale of its own.
+/// Draws it, with a scale of its own. What is above the scale is cut off and marked.
 pub(super) fn draw(picture: &mut Picture, axis: &Axis, run: &Run<'_>) {
     let steps = steps(run);
     let most = steps.iter().map(|step| step.2).fold(0.0, f64::max);
     if most <= 0.0 {
         return;
     }
-    let top = round_end(most);
+    let spans: Vec<(f64, f64)> = steps.iter().map(|(from, to, rate)| (to - from, *rate)).collect();
+    let top = scale::end(&spans);
+    let Layout { left, right, .. } = picture.layout;
+    let bursts = round_end(most) > top;
+    if bursts {
+        let from = picture.y;
+        let text = format!("▲ bursts up to {}, cut off", rate(most));
+        picture.text("number", [right, from + 12.0], Anchor::End, &text);
+        picture.y += 14.0;
+        picture.keep_clear(from);
+    }
     let (high, low) = (picture.y + 8.0, picture.y + 8.0 + HEIGHT);
-    let y = |rate: f64| low - rate / top * HEIGHT;
+    let y = |rate: f64| low - rate.min(top) / top * HEIGHT;
     for share in [0.0, 0.5, 1.0] {
         let at = y(top * share);
-        picture.line("scale", [LEFT, at], [RIGHT, at]);
+        picture.line("scale", [left, at], [right, at]);
         let text = if share == 0.0 { "0".to_owned() } else { rate(top * share) };
-        picture.text("number", [LEFT - 8.0, at + 4.0], Anchor::End, &text);
+        picture.text("number", [left - 8.0, at + 4.0], Anchor::End, &text);
     }
-    picture.text("name", [LEFT - 84.0, (high + low) / 2.0 + 4.0], Anchor::End, "stream");
+    picture.name(high + HEIGHT / 4.0 + 4.0, "stream");
     let (mut line, mut ends) = (String::new(), None);
     for (from, to, rate) in steps {
         if let Some((left, right)) = axis.clip(from, to) {
             let start = if line.is_empty() { 'M' } else { 'L' };
             let _ = write!(line, "{start}{left:.1} {0:.1}L{right:.1} {0:.1}", y(rate));
+            if bursts && rate > top {
+                picture.path("burst", &mark((left + right) / 2.0, high));
+            }
             ends = Some((ends.map_or(left, |(first, _)| first), right));
         }
     }
@@ -67,4 +82,9 @@ pub(super) fn draw(picture: &mut Picture, axis: &Axis, run: &Run<'_>) {
         picture.path("stream-line", &line);
     }
     picture.y = low + 6.0;
+}
+
+/// A triangle that points up from where a burst is cut off.
+fn mark(x: f64, high: f64) -> String {
+    format!("M{:.1} {1:.1}L{2:.1} {1:.1}L{x:.1} {3:.1}Z", x - 4.0, high - 1.0, x + 4.0, high - 7.0)
 }

@@ -56,7 +56,7 @@ pub(super) fn table(run: &Run<'_>) -> String {
         );
     }
     format!(
-        "<div class=\"wide\" tabindex=\"0\" role=\"group\" aria-label=\"Every moment\">\n\
+        "<div class=\"scroll\" tabindex=\"0\" role=\"group\" aria-label=\"Every moment\">\n\
          <table id=\"events\">\n<thead><tr><th scope=\"col\">time (ms)</th><th scope=\"col\">side</th>\
          <th scope=\"col\">thread</th><th scope=\"col\">what</th></tr></thead>\n\
          <tbody>\n{rows}</tbody>\n</table>\n</div>\n"

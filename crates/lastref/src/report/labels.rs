@@ -1,7 +1,8 @@
 //! Names of moments, in rows, so that none lies on another or on another's line.
 
-use super::axis::RIGHT;
+use super::layout::Layout;
 use super::picture::{Anchor, Picture, width_of};
+use super::wrap;
 
 const ROW: f64 = 16.0;
 /// Between a moment's line and its name, and between two names.
@@ -18,32 +19,53 @@ pub(super) struct Label {
 /// A label that has its place.
 #[derive(Debug)]
 struct Placed {
-    label: Label,
+    x: f64,
+    class: &'static str,
+    lines: Vec<String>,
     anchor: Anchor,
+    /// Of its first line.
     row: usize,
     from: f64,
     to: f64,
 }
 
 impl Placed {
-    /// In the first row.
-    fn at(label: Label, anchor: Anchor) -> Self {
-        let wide = GAP + width_of(&label.text);
-        let (from, to) = match anchor {
-            Anchor::End => (label.x - wide, label.x),
-            Anchor::Start | Anchor::Middle => (label.x, label.x + wide),
-        };
-        Placed { label, anchor, row: 0, from, to }
+    /// In the first row. No name is wider than half of the picture, so each has room on one side
+    /// of its line.
+    fn at(label: &Label, layout: &Layout) -> Self {
+        let lines = wrap::lines(&label.text, layout.right / 2.0 - GAP);
+        let wide = GAP + lines.iter().map(|line| width_of(line)).fold(0.0, f64::max);
+        let Label { x, class, .. } = *label;
+        Placed { x, class, lines, anchor: Anchor::Start, row: 0, from: x, to: x + wide }
     }
 
-    /// Whether neither name lies on the other nor on the other's line, with this one in `row`.
-    fn is_clear_of(&self, row: usize, other: &Placed) -> bool {
-        let through =
-            |name: &Placed, line: &Placed| name.from < line.label.x && line.label.x < name.to;
+    fn wide(&self) -> f64 {
+        self.to - self.from
+    }
+
+    /// To the left of its line.
+    fn before(self) -> Self {
+        Placed { anchor: Anchor::End, from: self.x - self.wide(), to: self.x, ..self }
+    }
+
+    /// The row below it.
+    fn end(&self) -> usize {
+        self.row + self.lines.len()
+    }
+
+    /// Whether neither name lies on the other.
+    fn is_beside(&self, other: &Placed) -> bool {
         let covers = other.from < self.to + GAP && self.from < other.to + GAP;
-        !(covers && other.row == row
-            || through(self, other) && other.row < row
-            || through(other, self) && row < other.row)
+        !covers || other.end() <= self.row || self.end() <= other.row
+    }
+
+    /// Whether its line goes through the other's name.
+    fn goes_through(&self, name: &Placed) -> bool {
+        name.from < self.x && self.x < name.to && self.row < name.end()
+    }
+
+    fn is_clear_of(&self, other: &Placed) -> bool {
+        self.is_beside(other) && !self.goes_through(other) && !other.goes_through(self)
     }
 }
 
@@ -52,75 +74,98 @@ impl Placed {
 pub(super) struct Labels(Vec<Placed>);
 
 impl Labels {
-    pub(super) fn place(mut labels: Vec<Label>) -> Self {
+    pub(super) fn place(mut labels: Vec<Label>, layout: &Layout) -> Self {
         labels.sort_by(|a, b| a.x.total_cmp(&b.x));
         // Where there is no room to the right of its line, a name is to the left, and so are
         // those whose lines would go through it.
         let (mut right, mut left) = (Vec::new(), Vec::new());
         let mut covered = f64::INFINITY;
-        for label in labels.into_iter().rev() {
-            let wide = GAP + width_of(&label.text);
-            if label.x + wide > RIGHT || label.x >= covered && label.x >= wide {
-                covered = covered.min(label.x - wide);
-                left.push(Placed::at(label, Anchor::End));
+        for label in labels.iter().rev() {
+            let one = Placed::at(label, layout);
+            if one.to > layout.right || one.x >= covered && one.x >= one.wide() {
+                let one = one.before();
+                covered = covered.min(one.from);
+                left.push(one);
             } else {
-                right.push(Placed::at(label, Anchor::Start));
+                right.push(one);
             }
         }
         // From left to right, and then from right to left: lines go down beside the names below.
         let mut placed: Vec<Placed> = Vec::new();
-        for one in right.into_iter().rev().chain(left) {
-            let free = |row: &usize| placed.iter().all(|other| one.is_clear_of(*row, other));
-            let row = (0..=placed.len()).find(free).unwrap_or(placed.len());
-            placed.push(Placed { row, ..one });
+        for mut one in right.into_iter().rev().chain(left) {
+            let below = placed.iter().map(Placed::end).max().unwrap_or(0);
+            // Below all others its own line is clear of them. One of theirs may have to go through
+            // it where a picture is narrow.
+            while one.row < below && !placed.iter().all(|other| one.is_clear_of(other)) {
+                one.row += 1;
+            }
+            placed.push(one);
         }
         Labels(placed)
     }
 
     /// Writes the names, and returns where their lines begin.
     pub(super) fn draw(&self, picture: &mut Picture) -> Vec<(f64, f64)> {
-        let mut lines = Vec::new();
-        for Placed { label, anchor, row, .. } in &self.0 {
-            let top = picture.y + *row as f64 * ROW;
+        let top = picture.y;
+        let mut begins = Vec::new();
+        for Placed { x, class, lines, anchor, row, .. } in &self.0 {
+            let top = top + *row as f64 * ROW;
             let beside = if *anchor == Anchor::Start { GAP } else { -GAP };
-            picture.text(label.class, [label.x + beside, top + 12.0], *anchor, &label.text);
-            lines.push((label.x, top + 2.0));
+            for (at, line) in lines.iter().enumerate() {
+                let y = top + at as f64 * ROW + 12.0;
+                picture.text(class, [x + beside, y], *anchor, line);
+            }
+            begins.push((*x, top + 2.0));
         }
-        let rows = self.0.iter().map(|placed| placed.row + 1).max().unwrap_or(0);
+        let rows = self.0.iter().map(Placed::end).max().unwrap_or(0);
         picture.y += rows as f64 * ROW + if rows == 0 { 0.0 } else { 4.0 };
-        lines
+        begins
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::layout::BOTH;
 
     fn label(x: f64, text: &str) -> Label {
         Label { x, text: text.into(), class: "moment" }
     }
 
     #[test]
-    fn no_name_lies_on_another_or_on_its_line() {
-        let near_the_end = RIGHT - 20.0;
-        for labels in [
-            vec![label(200.0, "the first"), label(201.0, "the second"), label(230.0, "the third")],
-            vec![
-                label(near_the_end, "the first"),
-                label(RIGHT - 10.0, "the second"),
-                label(RIGHT, "x"),
-            ],
-            vec![label(near_the_end, "the first"), label(RIGHT, "a second that is quite long")],
-            vec![label(400.0, "far"), label(900.0, "away")],
-        ] {
-            let Labels(placed) = Labels::place(labels);
-            for (at, one) in placed.iter().enumerate() {
-                for other in &placed[..at] {
-                    let covers = one.from < other.to && other.from < one.to;
-                    assert!(one.row != other.row || !covers, "{one:?} on {other:?}");
-                    for (name, line) in [(one, other), (other, one)] {
-                        let crosses = name.from < line.label.x && line.label.x < name.to;
-                        assert!(line.row > name.row || !crosses, "{line:?} through {name:?}");
+    fn no_name_lies_on_another_or_on_its_line_or_leaves_the_picture() {
+        for layout in BOTH {
+            let end = layout.right;
+            let begin = layout.left;
+            for labels in [
+                vec![
+                    label(begin + 60.0, "the first"),
+                    label(begin + 61.0, "the second"),
+                    label(begin + 90.0, "the third"),
+                ],
+                vec![
+                    label(end - 20.0, "the first"),
+                    label(end - 10.0, "the second"),
+                    label(end, "x"),
+                ],
+                vec![label(end - 20.0, "the first"), label(end, "a second that is quite long")],
+                vec![label(begin + 20.0, "far"), label(end - 20.0, "away")],
+                vec![
+                    label(begin, "the machine stops"),
+                    label(end - 60.0, "last byte sent"),
+                    label(end - 40.0, "goes on at the destination, 17.1\u{a0}ms later"),
+                ],
+            ] {
+                let Labels(placed) = Labels::place(labels, &layout);
+                for (at, one) in placed.iter().enumerate() {
+                    assert!(one.from >= 0.0 && one.to <= end, "{one:?}");
+                    for other in &placed[..at] {
+                        let covers = one.from < other.to && other.from < one.to;
+                        let apart = one.end() <= other.row || other.end() <= one.row;
+                        assert!(apart || !covers, "{one:?} on {other:?}");
+                        for (name, line) in [(one, other), (other, one)] {
+                            assert!(!line.goes_through(name), "{line:?} through {name:?}");
+                        }
                     }
                 }
             }
@@ -128,8 +173,24 @@ mod tests {
     }
 
     #[test]
+    fn names_of_a_narrow_picture_never_lie_on_each_other() {
+        let [_, narrow] = BOTH;
+        let (from, to) = (narrow.left as usize, narrow.right as usize);
+        for first in (from..to).step_by(7) {
+            for second in (from..to).step_by(7) {
+                let text = "last count dropped by mig/src/main, 53.6\u{a0}µs later";
+                let labels = vec![label(first as f64, text), label(second as f64, text)];
+                let Labels(placed) = Labels::place(labels, &narrow);
+                assert!(placed[0].is_beside(&placed[1]), "{placed:?}");
+            }
+        }
+    }
+
+    #[test]
     fn names_that_are_far_from_each_other_share_a_row() {
-        let Labels(placed) = Labels::place(vec![label(400.0, "far"), label(900.0, "away")]);
+        let [wide, _] = BOTH;
+        let labels = vec![label(400.0, "far"), label(900.0, "away")];
+        let Labels(placed) = Labels::place(labels, &wide);
         assert!(placed.iter().all(|placed| placed.row == 0), "{placed:?}");
     }
 }

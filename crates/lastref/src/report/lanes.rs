@@ -3,15 +3,20 @@
 
 use std::fmt::Write;
 
-use super::axis::{Axis, LEFT, RIGHT};
+use super::axis::Axis;
+use super::counts;
 use super::labels::{Label, Labels};
+use super::layout::Layout;
 use super::numbers::{milliseconds, span};
 use super::page::{Run, Side};
 use super::picture::{Anchor, Picture, width_of};
+use super::wrap;
 use crate::record::{Record, What};
 
 const LANE: f64 = 22.0;
 const COUNTS: f64 = 34.0;
+/// A line of text.
+const ROW: f64 = 16.0;
 /// A hold is a matter of microseconds: it is drawn at least so wide.
 const LEAST: f64 = 2.0;
 
@@ -22,18 +27,22 @@ const VCPU: &str = "CPU 0";
 pub(super) fn draw(picture: &mut Picture, axis: &Axis, run: &Run<'_>, side: Side) {
     let Some(record) = run.record(side) else { return };
     let lanes = Lanes { axis, run, record, side };
+    let top = picture.y;
     lanes.head(picture);
     lanes.statuses(picture);
     let lines = lanes.labels().draw(picture);
+    picture.keep_clear(top);
     lanes.global(picture);
     for thread in lanes.threads().into_iter().filter(|thread| lanes.has_to_show(thread)) {
         lanes.thread(picture, thread);
     }
+    let below = picture.y;
     lanes.counts(picture);
     for (x, top) in lines {
         picture.line("moment-line", [x, top], [x, picture.y]);
     }
     picture.y += 6.0;
+    picture.keep_clear(below);
 }
 
 struct Lanes<'a> {
@@ -57,28 +66,34 @@ impl<'a> Lanes<'a> {
 
     fn head(&self, picture: &mut Picture) {
         let name = self.side.name();
+        let right = self.axis.layout.right;
         picture.y += 10.0;
-        picture.line("edge", [0.0, picture.y], [RIGHT, picture.y]);
+        picture.line("edge", [0.0, picture.y], [right, picture.y]);
         picture.text("side", [0.0, picture.y + 19.0], Anchor::Start, name);
         let process = format!("process {}", self.record.process);
-        picture.text(
-            "number",
-            [width_of(name) * 1.35 + 12.0, picture.y + 19.0],
-            Anchor::Start,
-            &process,
-        );
+        let beside_name = width_of(name) * 1.35 + 12.0;
+        picture.text("number", [beside_name, picture.y + 19.0], Anchor::Start, &process);
+        let taken = beside_name + width_of(&process) + 12.0;
         if self.axis.is_the_migrations() {
             let statuses = self.record.statuses.iter();
-            let statuses =
-                statuses.map(|(status, at)| format!("{status} {}", milliseconds(self.run.ms(*at))));
-            let text = statuses.collect::<Vec<_>>().join(" → ");
-            picture.text("number", [RIGHT, picture.y + 19.0], Anchor::End, &text);
+            let statuses = statuses.map(|(status, at)| {
+                wrap::unbroken(&format!("{status} {}", milliseconds(self.run.ms(*at))))
+            });
+            let text = statuses.collect::<Vec<_>>().join("\u{a0}→ ");
+            let beside = taken + width_of(&text) <= right;
+            if !beside {
+                picture.y += ROW;
+            }
+            for (at, line) in wrap::lines(&text, right - 12.0).iter().enumerate() {
+                picture.y += if at == 0 { 0.0 } else { ROW };
+                picture.text("number", [right, picture.y + 19.0], Anchor::End, line);
+            }
         }
         picture.y += 26.0;
     }
 
     fn statuses(&self, picture: &mut Picture) {
-        picture.text("name", [LEFT - 8.0, picture.y + 14.0], Anchor::End, "status");
+        picture.name(picture.y + 14.0, "status");
         let statuses = &self.record.statuses;
         for (at, (status, from)) in statuses.iter().enumerate() {
             let from = self.run.ms(*from);
@@ -111,19 +126,20 @@ impl<'a> Lanes<'a> {
         label(self.at(What::Published), "moment", "published".into());
         label(self.at(What::Retired), "retired", "retired".into());
         label(self.at(What::Dropped), "moment", self.last_drop());
-        Labels::place(labels)
+        Labels::place(labels, &self.axis.layout)
     }
 
     /// Which thread dropped the last count, and how long after the object was retired.
     fn last_drop(&self) -> String {
         let Some(dropped) = self.record.first(What::Dropped) else { return String::new() };
-        let after = self.at(What::Retired).map(|retired| self.run.ms(dropped.at) - retired);
-        let after = after.map(|after| format!(", {} later", span(after))).unwrap_or_default();
-        format!("last count dropped by {}{after}", dropped.thread)
+        let by = format!("last count dropped by {}", dropped.thread);
+        let Some(retired) = self.at(What::Retired) else { return by };
+        let after = span(self.run.ms(dropped.at) - retired);
+        format!("{by}, {}", wrap::unbroken(&format!("{after} later")))
     }
 
     fn global(&self, picture: &mut Picture) {
-        picture.text("name", [LEFT - 8.0, picture.y + 15.0], Anchor::End, "the one global");
+        picture.name(picture.y + 15.0, "the one global");
         self.base(picture);
         let Some(published) = self.at(What::Published) else { return picture.y += LANE };
         let retired = self.at(What::Retired);
@@ -150,16 +166,20 @@ impl<'a> Lanes<'a> {
         }
         if let Some((left, right)) =
             retired.and_then(|retired| self.axis.clip(retired, self.axis.to.max(retired)))
-            && width_of("shows nothing") + 12.0 <= right - left
         {
-            picture.text("number", [left + 6.0, picture.y + 15.0], Anchor::Start, "shows nothing");
+            let text = "shows nothing";
+            let box_ = [left, picture.y + 3.0, (right - left).max(1.0), LANE - 6.0];
+            picture.rectangle("nothing", box_, "the global shows nothing");
+            if width_of(text) + 12.0 <= right - left {
+                picture.text("in-nothing", [left + 6.0, picture.y + 15.0], Anchor::Start, text);
+            }
         }
         picture.y += LANE;
     }
 
     fn base(&self, picture: &mut Picture) {
         let y = picture.y + LANE / 2.0;
-        picture.line("lane", [LEFT, y], [RIGHT, y]);
+        picture.line("lane", [self.axis.layout.left, y], [self.axis.layout.right, y]);
     }
 
     /// The main thread first, then those of migration as they came, then the vCPU's.
@@ -189,7 +209,7 @@ impl<'a> Lanes<'a> {
 
     fn thread(&self, picture: &mut Picture, thread: &str) {
         let name = if thread.is_empty() { "a thread" } else { thread };
-        picture.text("name", [LEFT - 8.0, picture.y + 15.0], Anchor::End, name);
+        picture.name(picture.y + 15.0, name);
         self.base(picture);
         let middle = picture.y + LANE / 2.0;
         let bar = |left: f64, right: f64, least: f64, height: f64| {
@@ -282,13 +302,16 @@ impl<'a> Lanes<'a> {
     /// How many counts there are, as steps.
     fn counts(&self, picture: &mut Picture) {
         let changes = self.run.counts(self.record);
-        let most = changes.iter().map(|(_, counts)| *counts).max().unwrap_or(0).max(1);
-        let (high, low) = (picture.y + 10.0, picture.y + 10.0 + COUNTS);
-        let y = |counts: usize| low - counts as f64 / most as f64 * COUNTS;
-        picture.text("name", [LEFT - 30.0, low], Anchor::End, "counts");
-        picture.text("number", [LEFT - 8.0, high + 4.0], Anchor::End, &most.to_string());
-        picture.text("number", [LEFT - 8.0, low + 4.0], Anchor::End, "0");
-        picture.line("scale", [LEFT, low], [RIGHT, low]);
+        let most = counts::most(&changes);
+        let Layout { left: begin, right: end, .. } = self.axis.layout;
+        let (high, low) = (picture.y + 16.0, picture.y + 16.0 + COUNTS);
+        let y = |counts: usize| low - counts as f64 / most.max(1) as f64 * COUNTS;
+        for (line, y) in [("counted", high + 15.0), ("references", high + 29.0)] {
+            picture.text("name", [begin - 26.0, y], Anchor::End, line);
+        }
+        picture.text("number most", [begin - 8.0, high + 4.0], Anchor::End, &most.to_string());
+        picture.text("number", [begin - 8.0, low + 4.0], Anchor::End, "0");
+        picture.line("scale", [begin, low], [end, low]);
         let (mut line, mut texts) = (String::new(), Vec::new());
         for (at, (from, counts)) in changes.iter().enumerate() {
             let to = changes.get(at + 1).map_or(self.axis.to.max(*from), |(to, _)| *to);

@@ -3,15 +3,19 @@
 
 mod axis;
 mod bandwidth;
+mod counts;
 mod events;
 mod html;
 mod labels;
 mod lanes;
+mod layout;
 mod numbers;
 pub(crate) mod page;
 mod passes;
 mod picture;
+mod scale;
 mod timeline;
+mod wrap;
 
 use std::io::Write;
 use std::time::Duration;
@@ -80,7 +84,7 @@ pub(crate) struct Lives {
 pub(crate) struct ObjectLife {
     published: f64,
     retired: f64,
-    /// Counted references that were taken beside the owner's.
+    /// The most counted references that there were at one time, the owner's among them.
     counted_references: usize,
     dropped: f64,
     /// The thread that let the last reference go.
@@ -263,10 +267,9 @@ impl ObjectLife {
         Some(ObjectLife {
             published: since(at(LifeEventKind::Published)?),
             retired: since(at(LifeEventKind::Retired)?),
-            counted_references: events
-                .iter()
-                .filter(|event| event.what == LifeEventKind::Counted)
-                .count(),
+            counted_references: counts::most(&counts::over_time(
+                events.iter().map(|event| (event.at, event.what.into())),
+            )),
             dropped: since(dropped),
             last_dropped_by: dropped.thread.clone(),
         })
@@ -274,7 +277,7 @@ impl ObjectLife {
 
     fn sentence(&self) -> String {
         format!(
-            "object exported from {:.1} to {:.1} ms, counted references: {}, the last dropped by {}",
+            "object exported from {:.1} to {:.1} ms, counted references: at most {}, the last dropped by {}",
             self.published, self.retired, self.counted_references, self.last_dropped_by
         )
     }

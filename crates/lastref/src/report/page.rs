@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::html::Text;
 use super::numbers::span;
-use super::{Report, events, passes, timeline};
+use super::{Report, counts, events, layout, passes, timeline};
 use crate::record::{Record, Sample, What};
 use crate::size::Size;
 
@@ -100,22 +100,9 @@ impl<'a> Run<'a> {
         last.fold(self.begin(), f64::max)
     }
 
-    /// How many counts there were, and since when.
+    /// How many counted references there were, and since when.
     pub(super) fn counts(&self, record: &Record) -> Vec<(f64, usize)> {
-        let mut counts = 0_usize;
-        let mut changes = Vec::new();
-        for event in &record.life {
-            counts = match event.what {
-                What::Created | What::Counted => counts + 1,
-                // What is noted just before: the last count is gone when the object is.
-                What::GivenBack if counts == 1 => continue,
-                What::GivenBack => counts.saturating_sub(1),
-                What::Dropped => 0,
-                What::Published | What::Retired => continue,
-            };
-            changes.push((self.ms(event.at), counts));
-        }
-        changes
+        counts::over_time(record.life.iter().map(|event| (self.ms(event.at), event.what)))
     }
 
     /// What happened, in one sentence.
@@ -196,19 +183,21 @@ impl<'a> Run<'a> {
             String::from("<section>\n<h2>Who owns the migration object, and when</h2>\n<figure>\n");
         let _ = writeln!(text, "<figcaption>{}</figcaption>", Text(&self.caption()));
         text.push_str(LEGEND);
-        text.push_str(&timeline::whole(self));
+        text.push_str(&layout::each(|layout| timeline::whole(self, layout)));
         text.push_str("</figure>\n");
         if self.destination.is_none() {
             text.push_str(
                 "<p>The destination left no record: its process ended before it could.</p>\n",
             );
         }
-        if let Some(picture) = timeline::switchover(self) {
+        let switchover =
+            layout::each(|layout| timeline::switchover(self, layout).unwrap_or_default());
+        if !switchover.is_empty() {
             text.push_str(
                 "<h3>The switchover, enlarged</h3>\n<figure>\n<figcaption>Time 0 is the moment at which the \
                  machine stopped at the source. In the shaded time it ran nowhere.</figcaption>\n",
             );
-            text.push_str(&picture);
+            text.push_str(&switchover);
             text.push_str("</figure>\n");
         }
         text.push_str("</section>\n");
@@ -238,8 +227,10 @@ impl<'a> Run<'a> {
     }
 
     fn last_counts(&self) -> String {
-        let pictures: Vec<String> =
-            Side::BOTH.into_iter().filter_map(|side| timeline::last_count(self, side)).collect();
+        let of_side = |side| {
+            layout::each(|layout| timeline::last_count(self, side, layout).unwrap_or_default())
+        };
+        let pictures = Side::BOTH.map(of_side).concat();
         if pictures.is_empty() {
             return String::new();
         }
@@ -247,7 +238,7 @@ impl<'a> Run<'a> {
             "<section>\n<h2>The last count, enlarged</h2>\n<figure>\n<figcaption>Time 0 is the moment at which \
              the object was retired: from then on nobody finds it, and nobody has to wait for those who \
              still have it. The dot is the drop of the last count.</figcaption>\n{}</figure>\n</section>\n",
-            pictures.concat()
+            pictures
         )
     }
 
@@ -260,7 +251,7 @@ impl<'a> Run<'a> {
              that were written since the one before; the last goes while the machine stands still. Bars of a \
              column have one scale, from 0. A small pass is mostly the wait for the destination's word, and its \
              bandwidth says little.</figcaption>\n{}{}</figure>\n</section>\n",
-            passes::bars(self),
+            layout::each(|layout| passes::bars(self, layout)),
             passes::table(self)
         )
     }
@@ -268,7 +259,7 @@ impl<'a> Run<'a> {
     /// The rows of the program's table, and the moments.
     fn everything(&self) -> String {
         let mut text = String::from(
-            "<section>\n<h2>The same as numbers</h2>\n<div class=\"wide\" tabindex=\"0\" role=\"group\" \
+            "<section>\n<h2>The same as numbers</h2>\n<div class=\"scroll\" tabindex=\"0\" role=\"group\" \
              aria-label=\"The result\">\n<table id=\"result\">\n<tbody>\n",
         );
         for (name, value) in self.report.rows() {
@@ -298,7 +289,7 @@ const LEGEND: &str = "<ul class=\"legend\">\n\
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::Event;
+    use crate::record::{Event, Pass};
     use crate::report::RamStats;
 
     fn report(error: &str) -> Report {
@@ -319,6 +310,7 @@ mod tests {
                 page_size: 4096,
                 mbps: 0.0,
             },
+            tip: None,
             error_desc: Some(error.to_owned()),
             dirty_log: None,
             verified: None,
@@ -354,6 +346,34 @@ mod tests {
         assert!(!page.contains("<script") && !page.contains("<i>\""), "{page}");
         assert!(page.contains("&lt;script&gt;alert(&#39;1&#39;)&lt;/script&gt;"), "{page}");
         assert!(page.contains("last count dropped by &lt;i&gt;&quot;&amp;"), "{page}");
+    }
+
+    #[test]
+    fn a_burst_is_cut_off_and_marked() {
+        let at = Duration::from_millis;
+        let pass = Pass {
+            number: 1,
+            began: at(0),
+            ended: at(2_010),
+            dirty: 0,
+            normal: 0,
+            duplicate: 0,
+            bytes: 35_000_000,
+            stopped: false,
+        };
+        let source = Record { passes: vec![pass], ..nothing() };
+        // 1 MB at once, and then 17 MB a second.
+        let sample =
+            |number: u64| Sample { at: at(10 + number * 40), bytes: 1_000_000 + number * 680_000 };
+        let samples: Vec<_> = (0_u64..50).map(sample).collect();
+        let setting = Setting { dirty_rate: 0, transport: "unix", channels: None };
+        let report = report("cancelled");
+        let run =
+            Run { report: &report, setting, source: &source, destination: None, samples: &samples };
+        let page = run.page();
+        assert!(page.contains("▲ bursts up to 100.0 MB/s, cut off"), "{page}");
+        assert!(page.contains(">20.0 MB/s</text>"), "{page}");
+        assert_eq!(page.matches("class=\"burst\"").count(), 2, "one in each width: {page}");
     }
 
     #[test]

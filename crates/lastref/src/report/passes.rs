@@ -2,9 +2,10 @@
 
 use std::fmt::Write;
 
+use super::layout::Layout;
 use super::numbers::{count, rate, span};
 use super::page::Run;
-use super::picture::{Anchor, Picture, WIDTH};
+use super::picture::{Anchor, Picture};
 use crate::record::Pass;
 use crate::size::Size;
 
@@ -41,13 +42,19 @@ fn name(pass: &Pass) -> String {
     if pass.stopped { "the rest".into() } else { format!("pass {}", pass.number) }
 }
 
-pub(super) fn bars(run: &Run<'_>) -> String {
-    let passes = &run.source.passes;
-    let mut picture = Picture::default();
-    picture.y = 16.0;
-    let width = (WIDTH - LEFT) / COLUMNS.len() as f64;
+pub(super) fn bars(run: &Run<'_>, layout: Layout) -> String {
+    let mut picture = Picture::new(layout);
+    for columns in COLUMNS.chunks(layout.columns) {
+        picture.y += if picture.y == 0.0 { 16.0 } else { 26.0 };
+        side_by_side(&mut picture, &run.source.passes, columns);
+    }
+    picture.finish("passes", "The passes over memory", &run.sentence())
+}
+
+fn side_by_side(picture: &mut Picture, passes: &[Pass], columns: &[Column]) {
+    let width = (picture.layout.width - LEFT) / columns.len() as f64;
     let column = |at: usize| LEFT + at as f64 * width;
-    for (at, (title, ..)) in COLUMNS.iter().enumerate() {
+    for (at, (title, ..)) in columns.iter().enumerate() {
         picture.text("head", [column(at), picture.y], Anchor::Start, title);
     }
     picture.y += 10.0;
@@ -63,7 +70,7 @@ pub(super) fn bars(run: &Run<'_>) -> String {
             continue;
         }
         picture.text("name", [LEFT - 10.0, picture.y + 16.0], Anchor::End, &name(pass));
-        for (at, (_, value, text)) in COLUMNS.iter().enumerate() {
+        for (at, (_, value, text)) in columns.iter().enumerate() {
             let most = passes.iter().map(value).fold(0.0, f64::max);
             let long = if most > 0.0 { value(pass) / most * (width - NUMBER) } else { 0.0 };
             let class = if pass.stopped { "pass rest" } else { "pass odd" };
@@ -73,11 +80,21 @@ pub(super) fn bars(run: &Run<'_>) -> String {
         }
         picture.y += ROW;
     }
-    for at in 0..COLUMNS.len() {
+    for at in 0..columns.len() {
         picture.line_under("edge", column(at), top);
     }
-    picture.finish("passes", "The passes over memory", &run.sentence())
 }
+
+/// The heads of the table. Where it is narrow, each cell says its own.
+const HEADS: [&str; 7] = [
+    "pass",
+    "pages dirty at its start",
+    "sent with data",
+    "sent as zero pages",
+    "bytes of the stream",
+    "time (ms)",
+    "bandwidth",
+];
 
 pub(super) fn table(run: &Run<'_>) -> String {
     let mut rows = String::new();
@@ -93,23 +110,14 @@ pub(super) fn table(run: &Run<'_>) -> String {
         let whole = pass.normal + pass.duplicate == pass.dirty;
         let name = name(pass) + if whole { "" } else { ", broken off" };
         let _ = write!(rows, "<tr><th scope=\"row\">{name}</th>");
-        for cell in cells {
-            let _ = write!(rows, "<td>{cell}</td>");
+        for (head, cell) in HEADS[1..].iter().zip(cells) {
+            let _ = write!(rows, "<td data-head=\"{head}\">{cell}</td>");
         }
         rows.push_str("</tr>\n");
     }
-    let heads = [
-        "pass",
-        "pages dirty at its start",
-        "sent with data",
-        "sent as zero pages",
-        "bytes of the stream",
-        "time (ms)",
-        "bandwidth",
-    ];
-    let heads: String = heads.iter().map(|head| format!("<th scope=\"col\">{head}</th>")).collect();
+    let heads: String = HEADS.iter().map(|head| format!("<th scope=\"col\">{head}</th>")).collect();
     format!(
-        "<div class=\"wide\" tabindex=\"0\" role=\"group\" aria-label=\"The passes as numbers\">\n\
+        "<div class=\"scroll\" tabindex=\"0\" role=\"group\" aria-label=\"The passes as numbers\">\n\
          <table id=\"passes-table\">\n<thead><tr>{heads}</tr></thead>\n<tbody>\n{rows}</tbody>\n</table>\n</div>\n"
     )
 }

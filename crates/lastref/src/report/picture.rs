@@ -3,9 +3,7 @@
 use std::fmt::{Display, Write};
 
 use super::html::Text;
-
-/// Its width, in the units of its shapes. Shown as wide, a unit is a pixel.
-pub(super) const WIDTH: f64 = 1160.0;
+use super::layout::Layout;
 
 /// The width of a letter that is safe to reckon with, whatever font there is.
 const LETTER: f64 = 7.2;
@@ -23,16 +21,29 @@ pub(super) enum Anchor {
     End,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Picture {
+    pub(super) layout: Layout,
     /// What everything else is drawn over.
     under: String,
     body: String,
+    /// From where to where, downwards, there are texts that no band may be behind.
+    clear: Vec<(f64, f64)>,
     /// Where the next shape goes.
     pub(super) y: f64,
 }
 
 impl Picture {
+    pub(super) fn new(layout: Layout) -> Self {
+        let (under, body) = (String::new(), String::new());
+        Picture { layout, under, body, clear: Vec::new(), y: 0.0 }
+    }
+
+    /// Keeps bands away from what was drawn since the picture was at `from`.
+    pub(super) fn keep_clear(&mut self, from: f64) {
+        self.clear.push((from, self.y));
+    }
+
     fn add(into: &mut String, shape: impl Display) {
         // Writing to a string does not fail.
         let _ = writeln!(into, "{shape}");
@@ -51,6 +62,11 @@ impl Picture {
                 Text(text)
             ),
         );
+    }
+
+    /// Names what is drawn at the height `y`, left of the axis.
+    pub(super) fn name(&mut self, y: f64, text: &str) {
+        self.text("name", [self.layout.left - 8.0, y], Anchor::End, text);
     }
 
     /// A rectangle that says `about` itself where somebody points at it.
@@ -92,28 +108,36 @@ impl Picture {
         Self::add(&mut self.under, line);
     }
 
-    /// A band behind everything, down to where the picture is now.
+    /// A band behind everything, down to where the picture is now, except behind texts.
     pub(super) fn band_under(&mut self, class: &str, from_x: f64, to_x: f64, from: f64) {
-        Self::add(
-            &mut self.under,
-            format_args!(
-                r#"<rect class="{class}" x="{from_x:.2}" y="{from:.1}" width="{:.2}" height="{:.1}"/>"#,
-                (to_x - from_x).max(1.0),
-                self.y - from
-            ),
-        );
+        let wide = (to_x - from_x).max(1.0);
+        let mut top = from;
+        for (clear, after) in self.clear.iter().copied().chain([(self.y, self.y)]) {
+            if clear > top {
+                let high = clear - top;
+                Self::add(
+                    &mut self.under,
+                    format_args!(
+                        r#"<rect class="{class}" x="{from_x:.2}" y="{top:.1}" width="{wide:.2}" height="{high:.1}"/>"#
+                    ),
+                );
+            }
+            top = top.max(after);
+        }
     }
 
-    /// The picture in its own box, which scrolls where it is wider than the page. `id` is its
-    /// own on the page; `about` is for who cannot see it.
+    /// The picture for the page, where `id` and the layout's class are its own; `about` is for
+    /// who cannot see it.
     pub(super) fn finish(self, id: &str, title: &str, about: &str) -> String {
         let (title, about, height) = (Text(title), Text(about), self.y.ceil());
+        let Layout { class, width, .. } = self.layout;
         format!(
-            "<div class=\"wide\" tabindex=\"0\" role=\"group\" aria-label=\"{title}\">\n\
-             <svg id=\"{id}\" role=\"img\" aria-labelledby=\"{id}-title {id}-about\" \
-             viewBox=\"0 0 {WIDTH} {height}\" width=\"{WIDTH}\" height=\"{height}\">\n\
-             <title id=\"{id}-title\">{title}</title>\n<desc id=\"{id}-about\">{about}</desc>\n\
-             {}{}</svg>\n</div>\n",
+            "<svg class=\"{class}\" id=\"{id}-{class}\" role=\"img\" \
+             aria-labelledby=\"{id}-{class}-title {id}-{class}-about\" \
+             viewBox=\"0 0 {width} {height}\" width=\"{width}\" height=\"{height}\">\n\
+             <title id=\"{id}-{class}-title\">{title}</title>\n\
+             <desc id=\"{id}-{class}-about\">{about}</desc>\n\
+             {}{}</svg>\n",
             self.under, self.body
         )
     }

@@ -1,19 +1,20 @@
 //! The migration on one axis of time, source above and destination below: all of it, its
 //! switchover, and the end of each object.
 
-use super::axis::{Axis, LEFT};
+use super::axis::Axis;
 use super::labels::{Label, Labels};
+use super::layout::Layout;
 use super::numbers::{rate, span};
 use super::page::{Run, Side};
 use super::picture::{Anchor, Picture, width_of};
-use super::{bandwidth, lanes};
+use super::{bandwidth, lanes, wrap};
 use crate::record::What;
 
 /// From the beginning to the last that happened.
-pub(super) fn whole(run: &Run<'_>) -> String {
+pub(super) fn whole(run: &Run<'_>, layout: Layout) -> String {
     let (from, to) = (run.begin(), run.end());
     let margin = (to - from).max(0.1) * 0.02;
-    let axis = Axis { from: from - margin, to: to + margin, zero: 0.0 };
+    let axis = Axis { layout, from: from - margin, to: to + margin, zero: 0.0 };
     let mut figure = Figure::begin(run, axis);
     bandwidth::draw(&mut figure.picture, &axis, run);
     passes(&mut figure.picture, &axis, run);
@@ -22,12 +23,12 @@ pub(super) fn whole(run: &Run<'_>) -> String {
 }
 
 /// From just before the machine stops to just after it goes on.
-pub(super) fn switchover(run: &Run<'_>) -> Option<String> {
+pub(super) fn switchover(run: &Run<'_>, layout: Layout) -> Option<String> {
     let stopped = run.stopped()?;
     let last =
         run.started().into_iter().chain(run.sent()).chain(run.resumed()).fold(stopped, f64::max);
     let margin = ((last - stopped) * 0.2).max(0.02);
-    let axis = Axis { from: stopped - margin, to: last + margin * 1.5, zero: stopped };
+    let axis = Axis { layout, from: stopped - margin, to: last + margin * 1.5, zero: stopped };
     let mut figure = Figure::begin(run, axis);
     passes(&mut figure.picture, &axis, run);
     figure.both_sides();
@@ -35,7 +36,7 @@ pub(super) fn switchover(run: &Run<'_>) -> Option<String> {
 }
 
 /// Around the moments at which one object is retired and dropped.
-pub(super) fn last_count(run: &Run<'_>, side: Side) -> Option<String> {
+pub(super) fn last_count(run: &Run<'_>, side: Side, layout: Layout) -> Option<String> {
     let record = run.record(side)?;
     let [retired, dropped] =
         [What::Retired, What::Dropped].map(|what| record.first(what).map(|event| run.ms(event.at)));
@@ -46,8 +47,8 @@ pub(super) fn last_count(run: &Run<'_>, side: Side) -> Option<String> {
     let given_back = given_back.map(|event| run.ms(event.at)).filter(|at| retired - at < near);
     let first = given_back.fold(retired, f64::min);
     let margin = ((dropped - first) * 0.35).max(0.01);
-    let axis = Axis { from: first - margin, to: dropped + margin, zero: retired };
-    let mut picture = Picture::default();
+    let axis = Axis { layout, from: first - margin, to: dropped + margin, zero: retired };
+    let mut picture = Picture::new(layout);
     axis.numbers(&mut picture);
     let top = picture.y;
     lanes::draw(&mut picture, &axis, run, side);
@@ -72,7 +73,7 @@ struct Figure<'a> {
 impl<'a> Figure<'a> {
     /// With its numbers and the moments of the switchover.
     fn begin(run: &'a Run<'a>, axis: Axis) -> Self {
-        let mut picture = Picture::default();
+        let mut picture = Picture::new(axis.layout);
         axis.numbers(&mut picture);
         let top = picture.y;
         let mut labels = Vec::new();
@@ -84,10 +85,13 @@ impl<'a> Figure<'a> {
         label(run.stopped(), "the machine stops".into());
         label(run.sent(), "last byte sent".into());
         let after = run.stopped().zip(run.started()).map(|(stopped, started)| started - stopped);
-        let after = after.map(|after| format!(", {after:.1} ms later")).unwrap_or_default();
+        let after = after
+            .map(|after| format!(", {}", wrap::unbroken(&format!("{after:.1} ms later"))))
+            .unwrap_or_default();
         label(run.started(), format!("goes on at the destination{after}"));
         label(run.resumed(), "goes on at the source".into());
-        let moments = Labels::place(labels).draw(&mut picture);
+        let moments = Labels::place(labels, &axis.layout).draw(&mut picture);
+        picture.keep_clear(top);
         Figure { run, axis, picture, top, moments }
     }
 
@@ -112,7 +116,7 @@ impl<'a> Figure<'a> {
 
 /// A band for each pass.
 fn passes(picture: &mut Picture, axis: &Axis, run: &Run<'_>) {
-    picture.text("name", [LEFT - 8.0, picture.y + 14.0], Anchor::End, "passes");
+    picture.name(picture.y + 14.0, "passes");
     for pass in &run.source.passes {
         let number = pass.number;
         let (from, to) = (run.ms(pass.began), run.ms(pass.ended));
