@@ -129,7 +129,7 @@ const EXPLAINED: [Explained; 4] = [
 ];
 
 /// Crates from elsewhere that these crates see. None keeps something for its caller.
-const FROM_ELSEWHERE: [&str; 6] =
+const FROM_ELSEWHERE: [&str; 7] =
     ["libc", "rustix", "serde", "serde_json", "tempfile", "thiserror", "uuid"];
 
 /// What a source text has that outlives its owner, or may reach what does.
