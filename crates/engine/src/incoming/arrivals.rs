@@ -44,14 +44,12 @@ impl Arrivals {
         if let Listener::Ready(_) = self.listener {
             return self.listener.accept(stop).map(Some);
         }
-        let channels =
-            if state.capabilities().multifd { state.parameters().multifd_channels } else { 0 };
-        let most = MOST_SILENT + 1 + usize::from(channels);
+        let most = most_silent(state);
         loop {
             let mut more = true;
             while more {
                 // Those that wait are looked at before one of them makes room.
-                more = self.take(most)?;
+                more = self.take(state)?;
                 if let Some(channel) = self.speaks() {
                     return Ok(Some(channel));
                 }
@@ -69,9 +67,9 @@ impl Arrivals {
         }
     }
 
-    /// Takes connections while there are fewer than `most`, and returns whether there may be more.
-    fn take(&mut self, most: usize) -> io::Result<bool> {
-        while self.silent.len() < most {
+    /// Takes connections while so many may be kept, and returns whether there may be more.
+    fn take(&mut self, state: &MigrationState) -> io::Result<bool> {
+        while self.silent.len() < most_silent(state) {
             match self.listener.try_accept()? {
                 Some(channel) => self.silent.push(channel),
                 None => return Ok(false),
@@ -102,4 +100,11 @@ impl Arrivals {
         let first = self.next(state, None)?;
         first.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "nobody connected"))
     }
+}
+
+/// How many silent connections are kept.
+fn most_silent(state: &MigrationState) -> usize {
+    let channels =
+        if state.capabilities().multifd { state.parameters().multifd_channels } else { 0 };
+    MOST_SILENT + 1 + usize::from(channels)
 }

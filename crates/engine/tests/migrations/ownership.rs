@@ -85,6 +85,20 @@ fn a_machine_belongs_to_the_object_whose_thread_still_works_with_it() {
 }
 
 #[test]
+fn an_object_that_does_nothing_with_its_machine_is_named_too() {
+    let mut thread = attach();
+    let Site { host, object, machine: _ } = Site::source(1, Script::default());
+    object.possess(&mut thread.lock()).expect("a machine of nobody");
+    let second = MigrationState::new(host).expect("an object");
+    let (endpoint, _peer) = peer::pair();
+    let refused = engine::migrate(second, &mut thread.lock(), endpoint).expect_err("it has one");
+    assert_eq!(
+        refused.to_string(),
+        "the machine belongs to another migration object (outgoing: none, incoming: none)"
+    );
+}
+
+#[test]
 fn another_object_of_the_same_machine_changes_nothing() {
     // QEMU's device introspection makes one at any time, uses it, and drops it.
     let use_another = |host: &Arc<Host>, bql: &mut BqlGuard<'_>| {
