@@ -89,6 +89,7 @@ fn an_object_that_does_nothing_with_its_machine_is_named_too() {
     let mut thread = attach();
     let Site { host, object, machine: _ } = Site::source(1, Script::default());
     object.possess(&mut thread.lock()).expect("a machine of nobody");
+    object.possess(&mut thread.lock()).expect("its own machine");
     let second = MigrationState::new(host).expect("an object");
     let (endpoint, _peer) = peer::pair();
     let refused = engine::migrate(second, &mut thread.lock(), endpoint).expect_err("it has one");
