@@ -111,7 +111,10 @@ pub(crate) fn run(args: &DemoArgs) -> Result<(), Failure> {
                     sent,
                     arrived.checked.saturating_sub(arrived.arrived)
                 );
-                report.set_downtime(arrived.started_at.saturating_sub(stopped_at));
+                // A machine that was stopped before it ever ran did not stop then.
+                if !stopped_at.is_zero() {
+                    report.set_downtime(arrived.started_at.saturating_sub(stopped_at));
+                }
                 let faults = arrived.faults_at(sent);
                 report.verified = Some(faults.is_none());
                 if let Some(faults) = faults {
@@ -147,7 +150,8 @@ pub(crate) fn run(args: &DemoArgs) -> Result<(), Failure> {
         let run = Run { report: &report, setting, source, destination, samples: &samples };
         match page.write(&run) {
             Ok(said) => say!("{said}"),
-            Err(error) => report.add_error(migration::error_chain(&error)),
+            // The exit status tells what became of the machine.
+            Err(error) => say!("lastref: {}", migration::error_chain(&error)),
         }
     }
     report.finish(args.json)

@@ -222,11 +222,42 @@ fn a_file_that_may_not_grow_is_an_error_with_a_sentence_and_leaves_nothing() {
     let sent = limited(&["send", "--ram", text(&ram), &format!("file:{}", place.display())]);
     assert_failed(&sent, &["File too large"]);
     assert!(!place.exists(), "nothing half-made");
+    // In the middle of a file, nothing is left of one that was not there before.
+    let within = format!("file:{},offset=4096", place.display());
+    let sent = limited(&["send", "--ram", text(&ram), &within]);
+    assert_failed(&sent, &["File too large"]);
+    assert!(!place.exists(), "nothing half-made");
+    fs::write(&place, "somebody's").expect("a file");
+    assert_failed(&limited(&["send", "--ram", text(&ram), &within]), &["File too large"]);
+    assert!(place.exists(), "what was there before stays");
+    fs::remove_file(&place).expect("the file");
     let stream = format!("file:{}", saved.stream.display());
     let destination = saved.site.destination_ram();
     let received = limited(&["receive", "--ram", text(&destination), "--memory", "1M", &stream]);
     assert_failed(&received, &["File too large"]);
     assert!(saved.site.destination_files().is_empty());
+}
+
+#[test]
+fn a_place_beyond_every_file_is_refused_before_there_is_one() {
+    let saved = Saved::new();
+    let ram = saved.site.source_ram();
+    let place = saved.site.scratch().join("new");
+    for (offset, status) in [("18446744073709551615", 2), ("8E", 2), ("9223372036854775807", 1)] {
+        let uri = format!("file:{},offset={offset}", place.display());
+        run(["send", "--ram", text(&ram), &uri], saved.site.scratch()).assert_exit(status);
+        assert!(!place.exists(), "{offset}");
+    }
+}
+
+#[test]
+fn a_named_pipe_that_nobody_reads_is_called_so() {
+    let saved = Saved::new();
+    let pipe = saved.site.scratch().join("pipe");
+    rustix::fs::mkfifoat(CWD, &pipe, Mode::RUSR | Mode::WUSR).expect("a named pipe");
+    let uri = format!("file:{}", pipe.display());
+    let sent = run(["send", "--ram", text(&saved.site.source_ram()), &uri], saved.site.scratch());
+    assert_failed(&sent, &["it is a named pipe, and nobody reads it"]);
 }
 
 #[test]

@@ -253,6 +253,16 @@ fn a_page_that_cannot_be_written_is_told_before_anything_is_begun() {
 }
 
 #[test]
+fn the_exit_status_is_the_machines_when_its_page_cannot_be_written() {
+    let site = Site::new(0);
+    let arguments = ["demo", "--json", "--memory", "1M", "--report", "/dev/full"];
+    let finished = run(arguments, site.scratch());
+    finished.assert_exit(0);
+    assert_eq!(support::lastref::json(&finished)["verified"], true, "{finished}");
+    assert!(finished.stderr.contains("cannot use the report file /dev/full"), "{finished}");
+}
+
+#[test]
 fn a_demo_that_ends_before_its_migration_leaves_no_page() {
     let folder = TempDir::new().expect("a folder");
     let path = folder.path().join("report.html");

@@ -16,7 +16,7 @@ mod sources;
 
 const THE_OBJECT: &str = "state.rs";
 
-const LEAVES: [&str; 27] = [
+const LEAVES: [&str; 28] = [
     "agreement.rs",
     "course.rs",
     "error.rs",
@@ -40,6 +40,7 @@ const LEAVES: [&str; 27] = [
     "transport/command.rs",
     "transport/listener.rs",
     "transport/mod.rs",
+    "transport/removed.rs",
     "transport/stop.rs",
     "transport/tcp.rs",
     "transport/unix.rs",

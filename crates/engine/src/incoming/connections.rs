@@ -2,14 +2,14 @@
 
 use std::time::Instant;
 
-use wire::multifd::{MULTIFD_INIT_LEN, MULTIFD_MAGIC, MultifdInit};
+use wire::multifd::{MULTIFD_INIT_LEN, MultifdInit};
 use wire::{Decoder, Uuid, Wire};
 
 use crate::error::MigrationError;
 use crate::state::MigrationState;
 use crate::transport::{Channel, ChannelReader, Uri};
 
-use super::arrivals::Arrivals;
+use super::arrivals::{Arrivals, Beginning};
 
 /// The connections of a source, of which the main one is known.
 #[derive(Debug)]
@@ -21,25 +21,21 @@ pub(super) struct Connections {
 }
 
 impl Connections {
-    /// Waits for the main connection. Its first byte tells it from the others
+    /// Waits for the main connection. Its first bytes tell it from the others
     /// (`migration_ioc_process_incoming`).
     pub(super) fn wait_for_main(
         state: &MigrationState,
         uri: Uri,
         arrivals: Arrivals,
     ) -> Result<(Channel, Self), MigrationError> {
-        let [multifd, ..] = MULTIFD_MAGIC.to_be_bytes();
         let mut connections = Connections { arrivals, uri, early: Vec::new() };
         loop {
-            let next = connections.arrivals.first(state).and_then(|channel| {
-                let first = channel.peek()?;
-                Ok((channel, first))
-            });
-            let (channel, first) = next.map_err(|source| MigrationError::Listen {
+            let next = connections.arrivals.first(state);
+            let (channel, beginning) = next.map_err(|source| MigrationError::Listen {
                 uri: connections.uri.clone(),
                 source,
             })?;
-            if first != Some(multifd) {
+            if beginning == Beginning::Main {
                 return Ok((channel, connections));
             }
             if connections.early.len() == usize::from(state.parameters().multifd_channels) {
@@ -68,6 +64,7 @@ impl Connections {
                     let until = if found == expected { now } else { deadline };
                     let next = arrivals.next(state, Some(until));
                     next.map_err(|source| MigrationError::Listen { uri: uri.clone(), source })?
+                        .map(|(channel, _)| channel)
                 }
             };
             let Some(channel) = next else { break };

@@ -138,7 +138,7 @@ impl Connected {
             let (channel, others) = Connections::wait_for_main(state, uri, arrivals)?;
             (channel, Some(others))
         } else {
-            (arrivals.first(state).map_err(cannot)?, None)
+            (arrivals.main(state).map_err(cannot)?, None)
         };
         side.progress.restart_clock();
         side.progress.advance(MigrationStatus::Active);

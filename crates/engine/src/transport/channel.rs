@@ -4,6 +4,7 @@
 //! descriptor it is; so the descriptor is non-blocking, and a peer that reads nothing holds
 //! nobody up.
 
+use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
@@ -18,6 +19,7 @@ use rustix::net::{RecvFlags, Shutdown};
 use whole_file::WholeFile;
 
 use super::command::ShellCommand;
+use super::removed::RemovedOnDrop;
 use super::stop::{StopRequest, Woken, stopped};
 use crate::memory::guest_io::{Piece, Room, read_rooms, write_pieces};
 
@@ -94,6 +96,8 @@ enum End {
     Nothing,
     Command(ShellCommand),
     File(WholeFile),
+    /// A file that was made, and is written to where it is.
+    Made(RemovedOnDrop),
 }
 
 impl Channel {
@@ -107,6 +111,15 @@ impl Channel {
         let file = WholeFile::create_private(path)?;
         let mut channel = Channel::new(file.as_file().try_clone()?.into(), false)?;
         channel.end = End::File(file);
+        Ok(channel)
+    }
+
+    /// A file that is open; it is removed after a failure if it was `made`.
+    pub(crate) fn of_made_file(file: File, made: Option<RemovedOnDrop>) -> io::Result<Self> {
+        let mut channel = Channel::new(file.into(), false)?;
+        if let Some(made) = made {
+            channel.end = End::Made(made);
+        }
         Ok(channel)
     }
 
@@ -188,7 +201,7 @@ impl Channel {
             return stop.wait_until_ready(self.fd.as_fd(), PollFlags::OUT);
         }
         stop.wait_until_ready(self.fd.as_fd(), PollFlags::OUT | PollFlags::RDHUP)?;
-        if self.polls(PollFlags::RDHUP) {
+        if self.is_half_closed() {
             return Err(io::ErrorKind::ConnectionReset.into());
         }
         Ok(())
@@ -223,15 +236,20 @@ impl Channel {
         let _ = rustix::io::write(&self.fd, bytes);
     }
 
-    /// Looks at the first byte of what the peer has sent, and leaves it there; `None` at the end.
+    /// Looks at the first bytes of what the peer has sent, and leaves them there; returns how many
+    /// there are, 0 at the end.
     ///
     /// # Errors
     ///
     /// `WouldBlock` if there is none yet.
-    pub(crate) fn peek(&self) -> io::Result<Option<u8>> {
-        let mut byte = [0];
-        let (read, _) = rustix::net::recv(&self.fd, byte.as_mut_slice(), RecvFlags::PEEK)?;
-        Ok((read != 0).then_some(byte[0]))
+    pub(crate) fn peek(&self, bytes: &mut [u8]) -> io::Result<usize> {
+        let (read, _) = rustix::net::recv(&self.fd, bytes, RecvFlags::PEEK)?;
+        Ok(read)
+    }
+
+    /// Whether the peer sends nothing more.
+    pub(crate) fn is_half_closed(&self) -> bool {
+        self.polls(PollFlags::RDHUP)
     }
 
     /// Reads until the peer has closed the channel, and forgets what comes. If it were closed here
@@ -267,6 +285,10 @@ impl Channel {
             End::Nothing => Ok(()),
             End::Command(command) => command.wait(stop),
             End::File(file) => file.persist().map_err(NotTaken::Refused),
+            End::Made(made) => {
+                made.keep();
+                Ok(())
+            }
         }
     }
 }

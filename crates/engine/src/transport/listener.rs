@@ -8,9 +8,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::Channel;
+use super::removed::RemovedOnDrop;
 use super::stop::StopRequest;
 use super::tcp::{accept_any, prepare_tcp};
-use super::unix::RemovedOnDrop;
 use super::uri::Uri;
 
 /// How long a connection over a network may be on its way. Those of one source are made before

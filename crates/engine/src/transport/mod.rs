@@ -3,20 +3,23 @@
 mod channel;
 mod command;
 mod listener;
+mod removed;
 mod stop;
 mod tcp;
 mod unix;
 mod uri;
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io::{self, Seek, SeekFrom};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt;
+use std::path::PathBuf;
 use std::process::Stdio;
 
 use rustix::fs::{FileType, OFlags};
 
 use command::shell;
+use removed::RemovedOnDrop;
 use tcp::{connect_tcp, listen_tcp};
 use unix::{connect_unix, listen_unix};
 
@@ -72,11 +75,10 @@ impl Endpoint {
                 if offset == 0 {
                     return Channel::of_whole_file(&path);
                 }
-                let mut options = without_waiting();
-                let mut file = options.write(true).create(true).mode(0o600).open(path)?;
+                let (mut file, made) = open_or_make(path)?;
                 file.set_len(offset)?;
                 file.seek(SeekFrom::Start(offset))?;
-                Channel::new(file.into(), false)
+                Channel::of_made_file(file, made)
             }
         }
     }
@@ -101,6 +103,18 @@ impl Endpoint {
                 Listener::Ready(Some(Channel::new(file.into(), false)?))
             }
         })
+    }
+}
+
+/// Opens a file to write; one that was not there before goes again if the migration fails.
+fn open_or_make(path: PathBuf) -> io::Result<(File, Option<RemovedOnDrop>)> {
+    match without_waiting().write(true).open(&path) {
+        Ok(file) => Ok((file, None)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let file = without_waiting().write(true).create(true).mode(0o600).open(&path)?;
+            Ok((file, Some(RemovedOnDrop::new(path)?)))
+        }
+        Err(error) => Err(error),
     }
 }
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -13,6 +13,7 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
 use super::Channel;
 use super::listener::Listener;
+use super::removed::RemovedOnDrop;
 use super::stop::{StopRequest, stopped};
 use super::uri::{abstract_path, is_abstract};
 
@@ -24,31 +25,6 @@ const QUEUE_FULL: Duration = Duration::from_millis(20);
 /// of random pages into fresh memory took 0.75 s and takes 0.46 s. More gains nothing. TCP sees to
 /// that by itself.
 const SEND_BUFFER: usize = 1 << 20;
-
-/// The path of a listener's socket, which goes with it.
-#[derive(Debug)]
-pub(crate) struct RemovedOnDrop {
-    path: PathBuf,
-    /// Device and inode: somebody may have another file there by then.
-    identity: (u64, u64),
-}
-
-impl RemovedOnDrop {
-    fn new(path: PathBuf) -> io::Result<Self> {
-        let there = fs::symlink_metadata(&path)?;
-        Ok(RemovedOnDrop { path, identity: (there.dev(), there.ino()) })
-    }
-}
-
-impl Drop for RemovedOnDrop {
-    fn drop(&mut self) {
-        let ours = |there: fs::Metadata| (there.dev(), there.ino()) == self.identity;
-        if fs::symlink_metadata(&self.path).is_ok_and(ours) {
-            // It may have been removed by hand just now.
-            let _ = fs::remove_file(&self.path);
-        }
-    }
-}
 
 /// Connections that may wait until they are taken.
 const QUEUE: i32 = 128;

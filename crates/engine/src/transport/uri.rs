@@ -86,7 +86,11 @@ impl FromStr for Uri {
                     Some((path, offset)) => (
                         path,
                         size(offset)
-                            .ok_or_else(|| refuse("the offset is not a number of bytes"))?,
+                            .ok_or_else(|| refuse("the offset is not a number of bytes"))
+                            .and_then(|offset| match offset {
+                            ..=MOST_OFFSET => Ok(offset),
+                            _ => Err(refuse("no file is so long")),
+                        })?,
                     ),
                 };
                 Ok(Uri::File { path: path.into(), offset })
@@ -119,6 +123,9 @@ fn size(text: &str) -> Option<u64> {
     };
     digits.parse::<u64>().ok()?.checked_mul(1 << (10 * power))
 }
+
+/// The greatest place in a file.
+const MOST_OFFSET: u64 = i64::MAX as u64;
 
 impl fmt::Display for Uri {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -176,7 +183,7 @@ mod tests {
             ("0X1000", 4096),
             ("0xB", 11),
             ("2M", 2 << 20),
-            ("15E", 15 << 60),
+            ("7E", 7 << 60),
         ] {
             let uri: Uri = format!("file:/a,offset={text}").parse().expect(text);
             assert_eq!(uri, Uri::File { path: "/a".into(), offset: bytes }, "{text}");
@@ -203,6 +210,8 @@ mod tests {
             "file:/a,offset=4KB",
             "file:/a,offset=1.5K",
             "file:/a,offset=99E",
+            "file:/a,offset=8E",
+            "file:/a,offset=18446744073709551615",
             "rdma:h:1",
             "exec:",
         ] {

@@ -305,14 +305,26 @@ fn a_number_without_a_descriptor_is_no_endpoint() {
 }
 
 /// Connections that are none of a source's, made before it comes.
-fn strangers(connect: &dyn Fn() -> Box<dyn std::io::Read>) -> Vec<Box<dyn std::io::Read>> {
+fn strangers(connect: &dyn Fn() -> Box<dyn std::io::Write>) -> Vec<Box<dyn std::io::Write>> {
+    let says = |words: &[u8]| {
+        let mut stranger = connect();
+        // It may have been dropped for what it said first.
+        let _ = stranger.write_all(words);
+        stranger
+    };
     // Those that close, and more that are silent than anybody keeps.
     (0..3).for_each(|_| drop(connect()));
-    (0..100).map(|_| connect()).collect()
+    let mut all: Vec<_> = (0..100).map(|_| connect()).collect();
+    // Those that say something else, or half of what a source says, and close or stay.
+    for words in [&b"\n"[..], b"GET / HTTP/1.0\r\n\r\n", b"QE", b"\x11\x22", b"QEVX"] {
+        drop(says(words));
+        all.push(says(words));
+    }
+    all
 }
 
 #[test]
-fn a_probe_and_a_silent_connection_are_no_source() {
+fn a_probe_and_a_connection_that_begins_as_nothing_are_no_source() {
     let folder = TempDir::new().expect("a folder");
     for channels in [None, Some(2)] {
         for uri in [Uri::Unix(folder.path().join("socket")), Uri::Tcp("127.0.0.1:0".into())] {
