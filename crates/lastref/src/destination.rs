@@ -65,6 +65,16 @@ impl Message {
 }
 
 pub(crate) fn run(args: &DemoDestinationArgs) -> Result<(), Failure> {
+    match take_over(args) {
+        Err(error) if !matches!(error, Failure::Reported) => {
+            let error = migration::error_chain(&error);
+            Message::Failed { error, record: None }.say().and(Err(Failure::Reported))
+        }
+        done => done,
+    }
+}
+
+fn take_over(args: &DemoDestinationArgs) -> Result<(), Failure> {
     // The machine must not run on without anybody who knows.
     rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))
         .map_err(|error| Failure::set_up("the end with the first process")(error.into()))?;
