@@ -19,9 +19,7 @@ impl RemovedOnDrop {
         let there = fs::symlink_metadata(&path)?;
         Ok(RemovedOnDrop { path, identity: (there.dev(), there.ino()), kept: false })
     }
-}
 
-impl RemovedOnDrop {
     /// It stays.
     pub(super) fn keep(mut self) {
         self.kept = true;
