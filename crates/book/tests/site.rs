@@ -82,6 +82,11 @@ fn walk(
     Ok(looks)
 }
 
+/// A file as the browser calls it.
+fn address(file: &Path) -> String {
+    format!("file://{}", file.display().to_string().replace('%', "%25").replace(' ', "%20"))
+}
+
 /// The links that lead nowhere, as `page -> link`.
 fn dead(looks: &BTreeMap<String, Look>) -> Vec<String> {
     let leads = |link: &str| {
@@ -89,7 +94,7 @@ fn dead(looks: &BTreeMap<String, Look>) -> Vec<String> {
         let Some(file) = page.strip_prefix("file://") else { return true };
         match looks.get(page) {
             Some(look) => part.is_empty() || look.ids.iter().any(|id| id == part),
-            None => fs::read_to_string(file)
+            None => fs::read_to_string(file.replace("%20", " ").replace("%25", "%"))
                 .is_ok_and(|text| part.is_empty() || text.contains(&format!("id=\"{part}\""))),
         }
     };
@@ -111,7 +116,7 @@ fn the_site_can_be_read_everywhere() -> Result<(), Box<dyn Error>> {
     for page in book::pages(&book::workspace().join("docs"))? {
         let below = page.strip_prefix(book::workspace().join("docs"))?.with_extension("html");
         let name = below.display().to_string().replace("README.html", "index.html");
-        let address = format!("file://{}/{name}", site.display());
+        let address = address(&site.join(&name));
         if name != "SUMMARY.html" {
             let [dark, light] = [&phone, &screen].map(|looks| looks.get(&address));
             let dark = dark.ok_or(format!("no link leads to {name}"))?;
@@ -151,7 +156,7 @@ fn what_is_wrong_with_a_site_is_seen() -> Result<(), Box<dyn Error>> {
     let seen = ask(&browser, scratch.path(), &page, PHONE, Scheme::Light, WALK);
     let looks: BTreeMap<String, Look> = serde_json::from_value(seen.answer)?;
     assert_eq!(looks.len(), 2, "{looks:?}");
-    let look = &looks[&format!("file://{}", page.display())];
+    let look = &looks[&address(&page)];
     assert!(look.wide > 0 && look.broken.len() == 1 && look.faint.len() == 1, "{look:?}");
     let dead = dead(&looks);
     assert!(dead.len() == 2 && dead[0].ends_with("other.html#gone"), "{dead:?}");
