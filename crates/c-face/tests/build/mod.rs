@@ -46,6 +46,8 @@ fn libraries(owner: Owner) -> PathBuf {
             .get_or_init(|| {
                 let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("c-lock");
                 run(Command::new(env!("CARGO"))
+                    // With a target it would be another folder.
+                    .env_remove("CARGO_BUILD_TARGET")
                     .args(["build", "--locked", "--offline", "--lib"])
                     .args(["--features", "c-lock", "--manifest-path"])
                     .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml"))
