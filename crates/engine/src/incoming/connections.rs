@@ -38,6 +38,8 @@ impl Connections {
             if beginning == Beginning::Main {
                 return Ok((channel, connections));
             }
+            // Those of a source that has gone meanwhile are not the next one's.
+            connections.early.retain(|channel| !channel.is_half_closed());
             if connections.early.len() == usize::from(state.parameters().multifd_channels) {
                 return Err(connections.missing(state, connections.early.len() + 1));
             }

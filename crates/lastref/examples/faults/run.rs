@@ -303,11 +303,15 @@ pub(crate) fn run(
         if source_ended.is_some() && destination_ended.is_none() {
             fault.is_over.store(true, Ordering::Relaxed);
             let alone_since = *alone_since.get_or_insert_with(Instant::now);
-            // It waits for somebody who does not come, as long as its user likes: one of ours until a
-            // connection says something. A QEMU does so too if not all of its channels have come.
+            // It waits for somebody who does not come, as long as its user likes: one of ours until the
+            // main connection has said what it is, whatever the channels beside it said. A QEMU does so too if not all of its channels have come.
             let is_alone = match plan.destination.is_qemu() {
                 true => !proxy.was_used() || alone_since.elapsed() > GIVEN_UP,
-                false => proxy.bytes().0 == 0,
+                false => {
+                    let said = proxy.bytes().0;
+                    let channels = 64 * u64::from(plan.channels.unwrap_or(0));
+                    said == 0 || said < channels + 4 && alone_since.elapsed() > GIVEN_UP
+                }
             };
             if is_alone && !never_met {
                 never_met = true;
