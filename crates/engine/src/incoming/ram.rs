@@ -1,6 +1,7 @@
 //! Section `ram` on its way in: `migration/ram.c`, the loading half.
 
 use std::io::IoSlice;
+use std::ops::Range;
 use std::sync::Arc;
 
 use wire::ram::{BlockList, BlockRef, PageOffset, PageRun, RamRecord};
@@ -47,6 +48,9 @@ pub(super) struct RamLoad<'a> {
     /// Of each block, the pages that hold zeros and have no memory behind them: to look at one
     /// would give it some.
     untouched: Vec<Arc<PageSet>>,
+    /// Of each block, the pages that the main channel has not brought; and how many they are.
+    missing: Vec<PageSet>,
+    missing_pages: usize,
     normal: u64,
     duplicate: u64,
     multifd: Multifd,
@@ -66,6 +70,8 @@ impl<'a> RamLoad<'a> {
             ended: false,
             last_block: None,
             untouched: state.host.ram.iter().map(|block| Arc::new(block.untouched())).collect(),
+            missing: state.host.ram.iter().map(|block| PageSet::all(block.pages())).collect(),
+            missing_pages: state.host.ram.iter().map(RamBlock::pages).sum(),
             normal: 0,
             duplicate: 0,
             multifd: multifd
@@ -147,6 +153,7 @@ impl<'a> RamLoad<'a> {
     /// A page of zeros: nothing to do where there is no memory.
     fn zero(&mut self, state: &MigrationState, index: usize, page: usize) {
         self.duplicate += 1;
+        self.came(index, page..page + 1);
         if !self.untouched[index].contains(page) {
             store_zero(state.host.ram[index].page(page));
         }
@@ -180,7 +187,13 @@ impl<'a> RamLoad<'a> {
         };
         untouched.remove_range(page..page + pages);
         self.normal += pages as u64;
+        self.came(index, page..page + pages);
         Ok(())
+    }
+
+    fn came(&mut self, index: usize, pages: Range<usize>) {
+        let missing = &mut self.missing[index];
+        self.missing_pages -= pages.filter(|page| missing.remove(*page)).count();
     }
 
     /// Brings the counters up to date, with `bytes` of the stream read.
@@ -279,9 +292,8 @@ impl<'a> RamLoad<'a> {
         input: &Decoder<ChannelReader<'_>>,
     ) -> Result<(), DecodeError> {
         let nothing_came = !self.announced && !self.ended;
-        let pages: usize = state.host.ram.iter().map(RamBlock::pages).sum();
-        let each_came = self.normal + self.duplicate >= pages as u64;
-        if self.announced && (self.ended || each_came) || nothing_came && pages == 0 {
+        let whole = self.ended || self.missing_pages == 0;
+        if self.announced && whole || nothing_came && state.host.ram.is_empty() {
             return Ok(());
         }
         Err(input.error("END of section \"ram\", or each of its pages", "the end of the stream"))

@@ -15,6 +15,13 @@ impl PageSet {
         PageSet { words: (0..pages.div_ceil(64)).map(|_| AtomicU64::new(0)).collect() }
     }
 
+    /// All pages of a block with `pages` pages.
+    pub(crate) fn all(pages: usize) -> Self {
+        let mut set = PageSet::none(pages);
+        set.insert_range(0..pages);
+        set
+    }
+
     pub(crate) fn contains(&self, page: usize) -> bool {
         self.words[page / 64].load(Ordering::Relaxed) >> (page % 64) & 1 != 0
     }
