@@ -35,7 +35,7 @@ pub(crate) struct Outcome {
     pub(crate) recovered: bool,
     /// Why a write was lost or done twice.
     pub(crate) lost: Option<String>,
-    /// A QEMU did not end its migration, or did not answer, and its user ended it.
+    /// A QEMU did not end its migration, or did not answer, and its user ended it; or it aborted.
     pub(crate) qemu_hangs: bool,
     /// What was left behind.
     pub(crate) left: Vec<String>,
@@ -108,11 +108,12 @@ impl Outcome {
         {
             self.violated("the source left its machine stopped, and not because it cannot know");
         }
-        self.qemu_hangs |= ends.source.hangs() || ends.destination.hangs();
-        // A QEMU whose destination is killed may end by an assertion of its own.
-        let may_die = plan.source.is_qemu() && plan.kind == Some(Kind::KillDestination);
-        let killed = plan.kind == Some(Kind::KillSource) || may_die;
-        if source.has == Has::Dead && !ends.source.hangs() && !killed {
+        // A QEMU may end by an assertion of its own.
+        let error = ends.source_ended.and_then(|ended| ended.error.as_deref());
+        let aborted = plan.source.is_qemu() && error.is_some_and(|error| error.contains("SIGABRT"));
+        self.qemu_hangs |= ends.source.hangs() || ends.destination.hangs() || aborted;
+        let its_own = ends.source.hangs() || aborted;
+        if source.has == Has::Dead && !its_own && plan.kind != Some(Kind::KillSource) {
             self.violated("the source ended by itself");
         }
         if destination.has == Has::Dead && plan.kind != Some(Kind::KillDestination) {

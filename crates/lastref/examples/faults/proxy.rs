@@ -105,6 +105,8 @@ struct Shared {
     connections: AtomicUsize,
     forth: AtomicU64,
     back: AtomicU64,
+    /// Bytes of the main channel that the destination was given; a held one is read, and not given.
+    given: AtomicU64,
 }
 
 /// The link. Dropping it cuts it, and waits for its threads.
@@ -162,6 +164,7 @@ impl Proxy {
             is_held: AtomicBool::new(false),
             connections: AtomicUsize::new(0),
             forth: AtomicU64::new(0),
+            given: AtomicU64::new(0),
             back: AtomicU64::new(0),
         });
         let (accepting, listening) = (Arc::clone(&shared), Arc::clone(&listener));
@@ -181,6 +184,11 @@ impl Proxy {
     /// Returns whether the destination was ever connected to.
     pub(crate) fn was_used(&self) -> bool {
         self.shared.connections.load(Ordering::SeqCst) != 0
+    }
+
+    /// Returns whether the destination was given the magic of a stream, by which it knows one.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.shared.given.load(Ordering::SeqCst) >= size_of_val(&wire::FILE_MAGIC) as u64
     }
 
     /// Returns the bytes of the main channel, to the destination and back.
@@ -276,6 +284,9 @@ fn copy(shared: &Shared, is_main: bool, forth: bool, from: &OwnedFd, to: &OwnedF
                 if send(shared, to, before).is_err() {
                     break;
                 }
+                if forth {
+                    shared.given.fetch_add(before.len() as u64, Ordering::SeqCst);
+                }
                 action();
                 bytes = after;
             }
@@ -287,6 +298,9 @@ fn copy(shared: &Shared, is_main: bool, forth: bool, from: &OwnedFd, to: &OwnedF
             // Who sends is told, as if there was no proxy.
             let _ = rustix::net::shutdown(from, Shutdown::Both);
             break;
+        }
+        if is_main && forth {
+            shared.given.fetch_add(bytes.len() as u64, Ordering::SeqCst);
         }
     }
     let _ = rustix::net::shutdown(to, Shutdown::Write);

@@ -307,11 +307,7 @@ pub(crate) fn run(
             // main connection has said what it is, whatever the channels beside it said. A QEMU does so too if not all of its channels have come.
             let is_alone = match plan.destination.is_qemu() {
                 true => !proxy.was_used() || alone_since.elapsed() > GIVEN_UP,
-                // With channels the proxy cannot tell whether it was the main one that spoke.
-                false => {
-                    let quiet = proxy.bytes().0 == 0;
-                    quiet || plan.channels.is_some() && alone_since.elapsed() > GIVEN_UP
-                }
+                false => !proxy.has_begun(),
             };
             if is_alone && !never_met {
                 never_met = true;

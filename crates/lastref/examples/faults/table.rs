@@ -184,7 +184,7 @@ impl Table {
         }
         println!("{LEGEND}");
         println!(
-            "\nin {} runs a QEMU neither ended its migration nor itself, and was ended",
+            "\nin {} runs a QEMU neither ended its migration nor itself and was ended, or it aborted",
             self.total().qemu_hangs
         );
     }
