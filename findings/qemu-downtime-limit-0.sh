@@ -25,7 +25,7 @@ apt=(-qq -o "Dir::Etc::sourcelist=$folder/sources.list" -o "Dir::Etc::sourcepart
 apt-get update "${apt[@]}" >/dev/null
 apt-get install "${apt[@]}" -y --no-install-recommends --reinstall --allow-downgrades --download-only \
     -o Dir::Cache::archives="$folder/debs" -t bookworm-backports \
-    qemu-system-x86="$VERSION" qemu-system-common="$VERSION" qemu-system-data="$VERSION" seabios >/dev/null 2>&1
+    qemu-system-x86="$VERSION" qemu-system-common="$VERSION" qemu-system-data="$VERSION" seabios=1.16.3-2~bpo12+1 >/dev/null 2>&1
 for deb in "$folder"/debs/*.deb; do dpkg -x "$deb" "$folder/root"; done
 export LD_LIBRARY_PATH="$folder/root/usr/lib/x86_64-linux-gnu:$folder/root/lib/x86_64-linux-gnu"
 export QEMU_MODULE_DIR="$folder/root/usr/lib/x86_64-linux-gnu/qemu"
