@@ -20,7 +20,7 @@ use crate::transport::{Channel, Listener, Woken, stopped};
 const MOST_SILENT: usize = 64;
 
 /// How often a connection is looked at that has begun, since what is there already wakes nobody.
-const LOOK: Duration = Duration::from_millis(20);
+pub(super) const LOOK: Duration = Duration::from_millis(20);
 
 /// What a connection begins as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

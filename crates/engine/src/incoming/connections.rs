@@ -9,7 +9,7 @@ use crate::error::MigrationError;
 use crate::state::MigrationState;
 use crate::transport::{Channel, ChannelReader, Uri};
 
-use super::arrivals::{Arrivals, Beginning};
+use super::arrivals::{Arrivals, Beginning, LOOK};
 
 /// The connections of a source, of which the main one is known.
 #[derive(Debug)]
@@ -30,21 +30,37 @@ impl Connections {
     ) -> Result<(Channel, Self), MigrationError> {
         let mut connections = Connections { arrivals, uri, early: Vec::new() };
         loop {
-            let next = connections.arrivals.first(state);
-            let (channel, beginning) = next.map_err(|source| MigrationError::Listen {
-                uri: connections.uri.clone(),
-                source,
-            })?;
+            let Some((channel, beginning)) = connections.next(state)? else { continue };
             if beginning == Beginning::Main {
                 return Ok((channel, connections));
             }
-            // Those of a source that has gone meanwhile are not the next one's.
-            connections.early.retain(|channel| !channel.is_half_closed());
-            if connections.early.len() == usize::from(state.parameters().multifd_channels) {
-                return Err(connections.missing(state, connections.early.len() + 1));
+            let expected = usize::from(state.parameters().multifd_channels);
+            if connections.early.len() == expected {
+                return Err(MigrationError::ChannelsMissing { found: expected + 1, expected });
             }
             connections.early.push(channel);
         }
+    }
+
+    /// Waits for the next connection. While there are early ones, it looks after them now and then,
+    /// and there is none then.
+    ///
+    /// A source closes none of its connections before it has made them all and said everything. So
+    /// one that is closed while there is no main one has lost its source, and is not the next one's.
+    fn next(
+        &mut self,
+        state: &MigrationState,
+    ) -> Result<Option<(Channel, Beginning)>, MigrationError> {
+        let closed: Vec<bool> = self.early.iter().map(Channel::is_half_closed).collect();
+        let look = (!self.early.is_empty()).then(|| Instant::now() + LOOK);
+        let next = self.arrivals.next(state, look);
+        let next =
+            next.map_err(|source| MigrationError::Listen { uri: self.uri.clone(), source })?;
+        if next.is_none() {
+            let mut closed = closed.into_iter();
+            self.early.retain(|_| !closed.next().unwrap_or(false));
+        }
+        Ok(next)
     }
 
     /// Takes every channel that the source has connected, in the order of their numbers.
@@ -78,11 +94,6 @@ impl Connections {
             return Err(MigrationError::ChannelsMissing { found: channels.len(), expected });
         }
         Ok(channels)
-    }
-
-    fn missing(&self, state: &MigrationState, found: usize) -> MigrationError {
-        let expected = usize::from(state.parameters().multifd_channels);
-        MigrationError::ChannelsMissing { found, expected }
     }
 }
 

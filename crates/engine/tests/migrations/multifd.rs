@@ -1,7 +1,8 @@
 //! Pages over the channels of multifd: all arrive, and a channel that is not as it has to be ends
 //! the migration with words that say how.
 
-use std::io::Write;
+use std::io::{ErrorKind, Read, Write};
+use std::net::Shutdown;
 use std::os::unix::net::{UnixListener, UnixStream};
 
 use bql::BqlUnlocked;
@@ -174,6 +175,28 @@ fn a_source_with_its_channels_in_any_order_is_taken() {
     let contents = site.machine.contents();
     let page = &contents[3 * PAGE_WORDS..4 * PAGE_WORDS];
     assert!(page.iter().all(|word| *word == 0x0707_0707_0707_0707), "{:x?}", &page[..4]);
+}
+
+#[test]
+fn channels_of_a_source_that_went_before_its_main_one_spoke_are_not_the_next_ones() {
+    let (folder, mut thread) = (TempDir::new().expect("a folder"), attach());
+    let site = waiting(&folder, &mut thread);
+    let path = folder.path().join("socket");
+    for id in [0, 1] {
+        let mut gone = UnixStream::connect(&path).expect("a destination that waits");
+        gone.write_all(&init(id)).expect("room in the socket");
+        gone.shutdown(Shutdown::Write).expect("a connection");
+        // It is closed with its number unread.
+        let end = gone.read(&mut [0]).expect_err("nothing is said on it");
+        assert_eq!(end.kind(), ErrorKind::ConnectionReset);
+    }
+    let mut source = Source::connect(&folder, &[init(0), init(1)]);
+    source.say_on_channels(&[sync(), sync()].concat());
+    source.start();
+    source.say(&peer::memory_end_and_devices(true));
+    drop(source);
+    let status = site.end(&mut thread, Direction::Incoming);
+    assert_eq!(status, MigrationStatus::Completed, "{:?}", site.error(Direction::Incoming));
 }
 
 #[test]
