@@ -10,7 +10,7 @@
 //! [[weakening]]
 //! name = "a guard may be cloned"
 //! claim = "lock.one-guard"
-//! file = "crates/biglock/src/thread.rs"
+//! file = "crates/core/biglock/src/thread.rs"
 //! find = "pub struct Guard<'t, L: Lock> {"
 //! replace = "#[derive(Clone)]\npub struct Guard<'t, L: Lock> {"
 //!

@@ -1,5 +1,5 @@
 //! The rooms of the suite are what they claim to be: this one sees what the engine sees. What
-//! the engine sees is compared with the rules in crates/book/tests/rooms.rs.
+//! the engine sees is compared with the rules in crates/evidence/book/tests/rooms.rs.
 
 use std::fs;
 use std::path::Path;
@@ -18,7 +18,7 @@ fn dependencies_of(folder: &str) -> Vec<String> {
 
 #[test]
 fn this_room_sees_the_engine_and_what_the_engine_sees() {
-    let mut engine = dependencies_of("../../crates/engine");
+    let mut engine = dependencies_of("../../crates/core/engine");
     engine.push("engine".to_owned());
     engine.sort();
     let mut here = dependencies_of(".");

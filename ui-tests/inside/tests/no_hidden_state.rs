@@ -30,19 +30,19 @@ struct Static {
 
 const STATICS: [Static; 3] = [
     Static {
-        file: "crates/biglock/src/std_mutex.rs",
+        file: "crates/core/biglock/src/std_mutex.rs",
         name: "ATTACHED",
         ty: "RefCell<Vec<usize>>",
         _why: "which locks a thread is attached to: addresses, of which nothing makes a reference",
     },
     Static {
-        file: "crates/bql/src/c_lock.rs",
+        file: "crates/core/bql/src/c_lock.rs",
         name: "ATTACHED",
         ty: "Cell<bool>",
         _why: "whether a thread is attached to the lock of the C program",
     },
     Static {
-        file: "crates/bql/src/lib.rs",
+        file: "crates/core/bql/src/lib.rs",
         name: "BQL",
         ty: "Backend",
         _why: "the lock itself; with the feature `trace` also the names of those who held it",
@@ -103,25 +103,25 @@ struct Explained {
 
 const EXPLAINED: [Explained; 4] = [
     Explained {
-        file: "crates/engine/src/error.rs",
+        file: "crates/core/engine/src/error.rs",
         function: "",
         word: "Any",
         _why: "imports it for the function below",
     },
     Explained {
-        file: "crates/engine/src/error.rs",
+        file: "crates/core/engine/src/error.rs",
         function: "of_panic",
         word: "Any",
         _why: "takes what a panic carried, which is what `catch_unwind` gives",
     },
     Explained {
-        file: "crates/engine/src/registrations.rs",
+        file: "crates/core/engine/src/registrations.rs",
         function: "words",
         word: "Any",
         _why: "the same",
     },
     Explained {
-        file: "crates/engine/src/registrations.rs",
+        file: "crates/core/engine/src/registrations.rs",
         function: "words",
         word: "downcast_ref",
         _why: "looks for the message of a panic, and returns its text",
@@ -389,7 +389,7 @@ fn manifest_of(folder: &str) -> String {
 
 #[test]
 fn the_crates_that_the_engine_sees_have_no_hidden_state() {
-    let (inside, elsewhere) = seen_from("crates/engine", &manifest_of);
+    let (inside, elsewhere) = seen_from("crates/core/engine", &manifest_of);
     assert_eq!(
         elsewhere.iter().map(String::as_str).collect::<Vec<_>>(),
         FROM_ELSEWHERE,
@@ -407,8 +407,8 @@ fn the_crates_that_the_engine_sees_have_no_hidden_state() {
 
 #[test]
 fn the_engine_sees_the_lock_crates_too() {
-    let (inside, _) = seen_from("crates/engine", &manifest_of);
-    let expected = ["biglock", "bql", "engine", "whole-file", "wire"];
+    let (inside, _) = seen_from("crates/core/engine", &manifest_of);
+    let expected = ["core/biglock", "core/bql", "core/engine", "real/whole-file", "real/wire"];
     assert_eq!(inside, expected.map(|name| format!("crates/{name}")).into());
 }
 
@@ -483,7 +483,7 @@ fn with(file: &str, text: &str) -> Vec<String> {
     };
     let mut files: Vec<_> = known.into_iter().map(read).collect();
     // What the lock of these files consists of.
-    let trace = "crates/bql/src/trace.rs";
+    let trace = "crates/core/bql/src/trace.rs";
     if file != trace {
         files.push(read(trace));
     }
@@ -493,7 +493,7 @@ fn with(file: &str, text: &str) -> Vec<String> {
 #[test]
 fn an_object_smuggled_through_the_lock_crate_is_found() {
     let complaints = with(
-        "crates/bql/src/lib.rs",
+        "crates/core/bql/src/lib.rs",
         "static SMUGGLED: std::sync::Mutex<Option<std::sync::Arc<dyn std::any::Any + Send + Sync>>> =
              std::sync::Mutex::new(None);
          pub fn smuggle(object: std::sync::Arc<dyn std::any::Any + Send + Sync>) {
@@ -506,17 +506,17 @@ fn an_object_smuggled_through_the_lock_crate_is_found() {
     assert!(about("Any in `smuggle`"), "{complaints:#?}");
 
     let reader = "fn current(smuggled: &Smuggled) { smuggled.downcast_ref::<MigrationState>() }";
-    let complaints = with("crates/engine/src/attempt.rs", reader);
-    assert_eq!(complaints, ["crates/engine/src/attempt.rs: downcast_ref in `current`"]);
+    let complaints = with("crates/core/engine/src/attempt.rs", reader);
+    assert_eq!(complaints, ["crates/core/engine/src/attempt.rs: downcast_ref in `current`"]);
 }
 
 #[test]
 fn what_is_listed_is_listed_with_its_file_and_type() {
-    assert_eq!(with("crates/wire/src/lib.rs", ""), [""; 0]);
-    let elsewhere = with("crates/wire/src/lib.rs", "static BQL: Backend = free();");
-    assert_eq!(elsewhere, ["crates/wire/src/lib.rs: a static, BQL: Backend"]);
-    let other_type = with("crates/bql/src/lib.rs", "static BQL: bool = false;");
-    assert_eq!(other_type, ["crates/bql/src/lib.rs: a static, BQL: bool"]);
+    assert_eq!(with("crates/real/wire/src/lib.rs", ""), [""; 0]);
+    let elsewhere = with("crates/real/wire/src/lib.rs", "static BQL: Backend = free();");
+    assert_eq!(elsewhere, ["crates/real/wire/src/lib.rs: a static, BQL: Backend"]);
+    let other_type = with("crates/core/bql/src/lib.rs", "static BQL: bool = false;");
+    assert_eq!(other_type, ["crates/core/bql/src/lib.rs: a static, BQL: bool"]);
     let gone = complaints(&[]);
     assert_eq!(gone.len(), STATICS.len() + EXPLAINED.len(), "{gone:#?}");
 }
@@ -524,8 +524,8 @@ fn what_is_listed_is_listed_with_its_file_and_type() {
 #[test]
 fn a_listed_static_is_followed_to_the_bottom() {
     let smuggled =
-        with("crates/bql/src/trace.rs", "pub struct StdMutex { more: Mutex<Box<bool>> }");
-    assert_eq!(smuggled, ["crates/bql/src/lib.rs: BQL may hold anything: it leads to Box"]);
+        with("crates/core/bql/src/trace.rs", "pub struct StdMutex { more: Mutex<Box<bool>> }");
+    assert_eq!(smuggled, ["crates/core/bql/src/lib.rs: BQL may hold anything: it leads to Box"]);
 
     let files = "struct Deep<T> { in_it: Vec<Deeper<T>> } enum Deeper<T> { Plain(T), Not(Odd) }
                  type Odd = Other; struct Other(&'static u8);";
