@@ -1,11 +1,12 @@
 //! Every function of the engine that works on a migration is handed the object: it takes
 //! `&MigrationState` first, or `Arc<MigrationState>` where it must outlive the call, or `Begun`,
-//! which is the object of an attempt. A method that consumes a phase has the object that the phase
-//! began with, and cannot be given another one.
+//! which is the object of an attempt. A method of a struct that keeps the object that it began
+//! with, as a phase does, cannot be given another one.
 //!
 //! Three kinds of files: the object itself; leaves, which know nothing of a migration and do
 //! not name its type; and all others, where a function works on a migration if it takes a lock
-//! token, can fail, or returns a phase (a struct of these files that must be used).
+//! token, returns a phase (a struct of these files that must be used), or takes the object at all.
+//! A helper that does none of these has no object.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -114,9 +115,10 @@ impl<'ast> Visit<'ast> for Names {
     }
 }
 
-/// The structs that must be used.
+/// The structs that say something of the object.
 #[derive(Default)]
 struct Phases {
+    /// Those that must be used.
     all: BTreeSet<String>,
     /// Those that keep the object that they began with.
     with_object: BTreeSet<String>,
@@ -126,9 +128,9 @@ impl<'ast> Visit<'ast> for Phases {
     fn visit_item_struct(&mut self, item: &'ast syn::ItemStruct) {
         if item.attrs.iter().any(|attribute| attribute.path().is_ident("must_use")) {
             self.all.insert(item.ident.to_string());
-            if item.fields.iter().any(|field| keeps_the_object(&field.ty)) {
-                self.with_object.insert(item.ident.to_string());
-            }
+        }
+        if item.fields.iter().any(|field| keeps_the_object(borrowed(&field.ty))) {
+            self.with_object.insert(item.ident.to_string());
         }
     }
 }
@@ -149,11 +151,8 @@ struct Functions<'a> {
 
 impl Functions<'_> {
     fn look_at(&mut self, signature: &syn::Signature) {
-        let consumes_self = matches!(
-            signature.inputs.first(),
-            Some(syn::FnArg::Receiver(receiver)) if matches!(receiver.kind, syn::ReceiverKind::Value)
-        );
-        let has_it = is_handed_the_object(signature) || consumes_self && self.self_keeps_it;
+        let is_method = matches!(signature.inputs.first(), Some(syn::FnArg::Receiver(_)));
+        let has_it = is_handed_the_object(signature) || is_method && self.self_keeps_it;
         if self.works_on_a_migration(signature) && !has_it {
             self.found.push(signature.ident.to_string());
         }
@@ -162,12 +161,13 @@ impl Functions<'_> {
     fn works_on_a_migration(&self, signature: &syn::Signature) -> bool {
         let token =
             |ty: &syn::Type| mentions(ty, &|name| name == "BqlGuard" || name == "BqlUnlocked");
-        let ends = |name: &str| name == "Result" || self.phases.all.contains(name);
-        let returns = match &signature.output {
+        let object = |ty: &syn::Type| mentions(ty, &|name| name == "MigrationState");
+        let phase = |name: &str| self.phases.all.contains(name);
+        let moves_on = match &signature.output {
             syn::ReturnType::Default => false,
-            syn::ReturnType::Type(_, ty) => mentions(ty, &ends),
+            syn::ReturnType::Type(_, ty) => mentions(ty, &phase),
         };
-        returns || arguments(signature).any(token)
+        moves_on || arguments(signature).any(|ty| token(ty) || object(ty))
     }
 }
 
@@ -243,6 +243,14 @@ fn counted(ty: &syn::Type) -> Option<&syn::Type> {
     }
 }
 
+/// `T` of `&T`, and of `T`.
+fn borrowed(ty: &syn::Type) -> &syn::Type {
+    match ty {
+        syn::Type::Reference(reference) => &reference.elem,
+        ty => ty,
+    }
+}
+
 fn last_segment(ty: &syn::Type) -> Option<&syn::PathSegment> {
     match ty {
         syn::Type::Path(path) => path.path.segments.last(),
@@ -296,23 +304,23 @@ fn a_function_that_is_not_handed_the_object_is_found() {
     for (function, signature) in [
         ("with_the_lock", "fn with_the_lock(bql: &BqlGuard<'_>) {}"),
         ("without_it", "fn without_it(&self, thread: &mut BqlUnlocked) {}"),
-        ("fails", "fn fails(direction: Direction) -> Result<(), Error> {}"),
+        ("second", "fn second(channel: &Channel, state: &MigrationState) {}"),
         ("moves_on", "#[must_use] struct Active; fn moves_on() -> Active {}"),
         ("late", "fn late(bql: &BqlGuard<'_>, state: &MigrationState) {}"),
         ("changes", "fn changes(state: &mut MigrationState, bql: &BqlGuard<'_>) {}"),
         ("owns", "fn owns(state: MigrationState, bql: &BqlGuard<'_>) {}"),
-        ("method", "impl Active { fn method(self) -> io::Result<()> {} }"),
+        ("method", "impl Active { fn method(self, thread: &mut BqlUnlocked) {} }"),
         (
-            "borrows",
+            "makes",
             "#[must_use] struct Active { begun: Begun }
-             impl Active { fn borrows(&self, bql: &BqlGuard<'_>) {} }",
+             impl Active { fn makes(thread: &mut BqlUnlocked) {} }",
         ),
         (
             "without",
             "#[must_use] struct Active { stream: Stream }
              impl Active { fn without(self, bql: &BqlGuard<'_>) {} }",
         ),
-        ("promised", "trait Phase { fn promised(self) -> Result<(), ()>; }"),
+        ("promised", "trait Phase { fn promised(self, bql: &BqlGuard<'_>); }"),
         ("inner", "fn outer(state: &MigrationState) { fn inner(bql: &BqlGuard<'_>) {} }"),
     ] {
         let expected = BTreeSet::from([format!("outgoing/new.rs::{function}")]);
@@ -337,7 +345,9 @@ fn lawful_functions_are_left_alone() {
         impl Cleaned { fn publish(self, bql: &mut BqlGuard<'_>) {} }
         fn spawn(state: Arc<MigrationState>, bql: &mut BqlGuard<'_>) {}
         fn count(state: &Arc<MigrationState>, run: impl FnOnce(&mut BqlGuard<'_>) -> Active) {}
-        fn bytes(pages: u64) -> u64 {}
+        struct Loading<'a> { begun: &'a Begun }
+        impl Loading<'_> { fn restore(&mut self, thread: &mut BqlUnlocked) -> Result<(), ()> {} }
+        fn bytes(pages: u64) -> Result<u64, ()> {}
         #[cfg(test)] mod tests { fn helper(bql: &BqlGuard<'_>) {} }
     ";
     assert_eq!(findings_in("outgoing/new.rs", text), Findings::default());

@@ -12,7 +12,7 @@ impl DirtyLog for Log {
     }
     fn stop(&mut self) {}
     fn sync(&mut self, dirty: &mut DirtyBitmap) -> io::Result<()> {
-        DirtyBitmap::merge(dirty, 0, 1);
+        dirty.merge(0, 1);
         Ok(())
     }
 }

@@ -4,7 +4,6 @@ use std::any::Any;
 use std::io;
 use std::process::ExitStatus;
 
-use bql::AttachError;
 use wire::DecodeError;
 
 use crate::host::SettleError;
@@ -68,9 +67,6 @@ pub enum MigrationError {
         /// Why.
         source: io::Error,
     },
-    /// The thread cannot have a lock token.
-    #[error("the migration thread has no lock token")]
-    Attach(#[from] AttachError),
     /// The destination cannot be reached.
     #[error("cannot connect to {uri}")]
     Connect {
@@ -237,6 +233,10 @@ pub enum MigrationError {
     /// It was cancelled.
     #[error("cancelled")]
     Cancelled,
+    /// It was asked to stop. The reason was recorded before it was asked, and is its error; so this
+    /// one never is.
+    #[error("asked to stop")]
+    Stopped,
     /// Code of the migration or of one of its hooks panicked. A migration that
     /// completed may have this error too: the status decides.
     #[error("the migration thread panicked: {message}")]

@@ -149,6 +149,16 @@ impl Progress {
         change(&mut self.lock().info);
     }
 
+    /// Counts bytes of the stream, of whichever channel.
+    pub(crate) fn count(&self, bytes: usize) {
+        self.update(|info| info.transferred += bytes as u64);
+    }
+
+    /// Returns the bytes of the stream so far, of all channels.
+    pub(crate) fn transferred(&self) -> u64 {
+        self.lock().info.transferred
+    }
+
     /// A pass over memory is over.
     pub(crate) fn note_pass(&self, pass: Pass) {
         let passes = &mut self.lock().course.passes;

@@ -25,6 +25,7 @@ type Input<'a> = Decoder<ChannelReader<'a>>;
 
 /// A stream on its way in. What it brought besides memory is not in place before all of it is here.
 pub(super) struct Loading<'a> {
+    begun: &'a Begun,
     waiting: &'a VmWaiting,
     ram: RamLoad<'a>,
     /// The name of each section number that was given out.
@@ -46,14 +47,14 @@ pub(super) struct Brought {
 
 impl<'a> Loading<'a> {
     pub(super) fn new(
-        state: &MigrationState,
         begun: &'a Begun,
         waiting: &'a VmWaiting,
         multifd: Option<Connections>,
     ) -> Self {
         Loading {
+            begun,
             waiting,
-            ram: RamLoad::new(state, begun, multifd),
+            ram: RamLoad::new(begun, multifd),
             numbers: HashMap::new(),
             devices: Vec::new(),
             // A stream without the section comes from a machine that runs.
@@ -64,11 +65,11 @@ impl<'a> Loading<'a> {
     /// Reads a stream to its end, and puts what it brought in place.
     pub(super) fn load(
         mut self,
-        state: &MigrationState,
         thread: &mut BqlUnlocked,
         input: &mut Input<'_>,
         answers: &mut Answers<'_>,
     ) -> Result<Brought, MigrationError> {
+        let state = self.begun.state();
         FileHeader::decode(input)?;
         match Record::decode(input)? {
             Record::Configuration(configuration) => {
@@ -82,14 +83,14 @@ impl<'a> Loading<'a> {
             match Record::decode(input)? {
                 Record::Eof => break,
                 record if asked => return Err(input.error("the end", name(&record)).into()),
-                Record::Start(header) => self.begin(state, input, header, true)?,
-                Record::Full(header) => self.begin(state, input, header, false)?,
-                Record::Part { section_id } => self.go_on(state, input, section_id, false)?,
-                Record::End { section_id } => self.go_on(state, input, section_id, true)?,
+                Record::Start(header) => self.begin(input, header, true)?,
+                Record::Full(header) => self.begin(input, header, false)?,
+                Record::Part { section_id } => self.go_on(input, section_id, false)?,
+                Record::End { section_id } => self.go_on(input, section_id, true)?,
                 Record::Command(Command::Ping(READY_PING)) if answers.open => {
-                    self.ram.check_whole(state, input)?;
-                    self.ram.finish(state)?;
-                    self.restore(state, thread)?;
+                    self.ram.check_whole(input)?;
+                    self.ram.finish()?;
+                    self.restore(thread)?;
                     answers.pong(state, input, READY_PING)?;
                     asked = true;
                 }
@@ -99,23 +100,19 @@ impl<'a> Loading<'a> {
                     return Err(input.error(expected, name(&other)).into());
                 }
             }
-            self.ram.count(state, input.offset());
+            self.ram.count(input.offset());
         }
         if !asked {
-            self.ram.check_whole(state, input)?;
-            self.ram.finish(state)?;
-            description(state, input)?;
-            self.restore(state, thread)?;
+            self.ram.check_whole(input)?;
+            self.ram.finish()?;
+            description(input)?;
+            self.restore(thread)?;
         }
         Ok(Brought { at_source: self.at_source, given_away: asked })
     }
 
     /// Puts every device state in place.
-    fn restore(
-        &mut self,
-        _state: &MigrationState,
-        thread: &mut BqlUnlocked,
-    ) -> Result<(), MigrationError> {
+    fn restore(&mut self, thread: &mut BqlUnlocked) -> Result<(), MigrationError> {
         let mut bql = thread.lock();
         for (device, restore) in std::mem::take(&mut self.devices) {
             let restored = restore.restore(&mut bql, self.waiting);
@@ -127,7 +124,6 @@ impl<'a> Loading<'a> {
     /// A section's START or FULL.
     fn begin(
         &mut self,
-        state: &MigrationState,
         input: &mut Input<'_>,
         header: SectionHeader,
         in_pieces: bool,
@@ -144,7 +140,7 @@ impl<'a> Loading<'a> {
             let once = format!("{} once", header.label());
             return Err(input.error(once, "a second time").into());
         }
-        let section_id = header.section_id;
+        let (state, section_id) = (self.begun.state(), header.section_id);
         match (header.idstr.as_str(), header.instance_id, in_pieces) {
             ("ram", 0, true) => {
                 if header.version_id != RAM_VERSION {
@@ -152,9 +148,9 @@ impl<'a> Loading<'a> {
                     let found = format!("version {}", header.version_id);
                     return Err(input.error(expected, found).into());
                 }
-                self.ram.load(state, input)?;
+                self.ram.load(input)?;
             }
-            (DIRTY_BITMAP, 0, true) => no_bitmaps(state, input)?,
+            (DIRTY_BITMAP, 0, true) => no_bitmaps(input)?,
             (GlobalState::NAME, 0, false) => {
                 let global: GlobalState = vmstate::load(input, header.version_id)?;
                 let runstate = global
@@ -180,7 +176,6 @@ impl<'a> Loading<'a> {
     /// A section's PART or END.
     fn go_on(
         &mut self,
-        state: &MigrationState,
         input: &mut Input<'_>,
         section_id: u32,
         last: bool,
@@ -191,12 +186,12 @@ impl<'a> Loading<'a> {
         }
         match begun.map(|header| header.idstr.as_str()) {
             Some("ram") => {
-                self.ram.load(state, input)?;
+                self.ram.load(input)?;
                 if last {
-                    self.ram.end(state, input)?;
+                    self.ram.end(input)?;
                 }
             }
-            Some(DIRTY_BITMAP) => no_bitmaps(state, input)?,
+            Some(DIRTY_BITMAP) => no_bitmaps(input)?,
             _ => {
                 let found = format!("section number {section_id}");
                 let expected = "the number of a section that was begun";
@@ -213,7 +208,7 @@ const DIRTY_BITMAP: &str = "dirty-bitmap";
 
 /// One piece of the section [`DIRTY_BITMAP`]: the flag of its end and nothing else, as there are no
 /// disks here.
-fn no_bitmaps(_state: &MigrationState, input: &mut Input<'_>) -> Result<(), DecodeError> {
+fn no_bitmaps(input: &mut Input<'_>) -> Result<(), DecodeError> {
     const END: u8 = 0x01;
     match input.u8("flags of a dirty bitmap")? {
         END => Ok(()),
@@ -224,7 +219,7 @@ fn no_bitmaps(_state: &MigrationState, input: &mut Input<'_>) -> Result<(), Deco
 }
 
 /// Reads the description after the end. A source that sends none closes the channel instead.
-fn description(_state: &MigrationState, input: &mut Input<'_>) -> Result<(), DecodeError> {
+fn description(input: &mut Input<'_>) -> Result<(), DecodeError> {
     if input.peek_u8()?.is_none() {
         return Ok(());
     }

@@ -157,14 +157,14 @@ impl Connected {
         let mut answers = Answers { channel: &channel, open: false };
         let reader = ChannelReader::new(&channel, &state.incoming.stop);
         let mut input = Decoder::with_capacity(reader, BUFFER);
-        let loading = Loading::new(state, &begun, &waiting, multifd);
-        match loading.load(state, thread, &mut input, &mut answers) {
+        let loading = Loading::new(&begun, &waiting, multifd);
+        match loading.load(thread, &mut input, &mut answers) {
             Ok(Brought { at_source, given_away }) => {
                 let return_path = answers.open;
                 Ok(Loaded { begun, waiting, channel, return_path, at_source, given_away })
             }
             Err(error) => {
-                answers.say_failed(state);
+                answers.say_failed();
                 drop(input);
                 Err(match channel.failed_command(&state.incoming.stop) {
                     Some(status) => MigrationError::Command { status, source: Box::new(error) },
@@ -203,7 +203,7 @@ impl Answers<'_> {
     /// # Errors
     ///
     /// If the source has gone, as one that was cancelled does.
-    fn check_heard(&self, _state: &MigrationState) -> Result<(), MigrationError> {
+    fn check_heard(&self) -> Result<(), MigrationError> {
         if self.open && self.channel.has_ended() {
             let source = io::ErrorKind::ConnectionAborted.into();
             return Err(MigrationError::SourceGone { source });
@@ -213,7 +213,7 @@ impl Answers<'_> {
 
     /// Tells the source that this did not work, if there is a way to do so just now. The
     /// connection may be what failed; the source then sees it closed.
-    fn say_failed(&self, _state: &MigrationState) {
+    fn say_failed(&self) {
         if self.open {
             self.channel.write_now(&encoded(&ReturnMessage::Shut(1)));
         }
@@ -250,13 +250,13 @@ impl Loaded {
         let state = begun.state();
         let answers = Answers { channel: &channel, open: return_path };
         if !given_away {
-            answers.check_heard(state)?;
+            answers.check_heard()?;
         }
         // What is durable cannot be taken back, so a cancel comes before that or too late.
         let closed = state.incoming.stop.close();
         let closed = closed.map_err(|source| MigrationError::SourceGone { source });
         if let Err(error) = closed.and_then(|()| settle(state, thread, &waiting)) {
-            answers.say_failed(state);
+            answers.say_failed();
             return Err(error);
         }
         match answers.say(state, ReturnMessage::Shut(0)) {

@@ -9,7 +9,6 @@ use crate::transport::ChannelReader;
 
 /// The page at `offset` of a block, if the block has it.
 pub(super) fn page(
-    _state: &MigrationState,
     input: &Decoder<ChannelReader<'_>>,
     at: u64,
     block: &RamBlock,

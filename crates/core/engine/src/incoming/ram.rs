@@ -10,7 +10,6 @@ use wire::{DecodeError, Decoder, TARGET_PAGE_SIZE, Wire};
 use crate::attempt::Begun;
 use crate::error::MigrationError;
 use crate::memory::{PageSet, RamBlock, store, store_zero};
-use crate::state::MigrationState;
 use crate::transport::ChannelReader;
 
 use super::connections::Connections;
@@ -59,11 +58,8 @@ pub(super) struct RamLoad<'a> {
 }
 
 impl<'a> RamLoad<'a> {
-    pub(super) fn new(
-        state: &MigrationState,
-        begun: &'a Begun,
-        multifd: Option<Connections>,
-    ) -> Self {
+    pub(super) fn new(begun: &'a Begun, multifd: Option<Connections>) -> Self {
+        let state = begun.state();
         RamLoad {
             begun,
             announced: false,
@@ -83,7 +79,6 @@ impl<'a> RamLoad<'a> {
     /// One piece of the section, up to its end mark.
     pub(super) fn load(
         &mut self,
-        state: &MigrationState,
         input: &mut Decoder<ChannelReader<'_>>,
     ) -> Result<(), MigrationError> {
         let mut flushed = false;
@@ -91,33 +86,33 @@ impl<'a> RamLoad<'a> {
             let at = input.offset();
             match RamRecord::decode(input)? {
                 RamRecord::EndOfSection => break,
-                RamRecord::BlockList(list) => self.announce(state, input, at, &list)?,
+                RamRecord::BlockList(list) => self.announce(input, at, &list)?,
                 RamRecord::Zero { offset, block } => {
-                    let (index, page) = self.page(state, input, at, block, offset)?;
-                    self.zero(state, index, page);
+                    let (index, page) = self.page(input, at, block, offset)?;
+                    self.zero(index, page);
                 }
                 RamRecord::Page { offset, block } => {
-                    let (index, page) = self.page(state, input, at, block, offset)?;
-                    self.receive(state, input, index, page)?;
+                    let (index, page) = self.page(input, at, block, offset)?;
+                    self.receive(input, index, page)?;
                 }
                 RamRecord::MultifdFlush => {
-                    self.flush(state)?;
+                    self.flush()?;
                     flushed = true;
                 }
             }
             if self.normal + self.duplicate >= self.counted.0 + self.counted.1 + COUNTED {
-                self.count(state, input.offset());
+                self.count(input.offset());
             }
         }
-        self.end_of_section(state, flushed)?;
-        self.count(state, input.offset());
+        self.end_of_section(flushed)?;
+        self.count(input.offset());
         Ok(())
     }
 
     /// The source says that a pass ends here.
-    fn flush(&mut self, state: &MigrationState) -> Result<(), MigrationError> {
+    fn flush(&mut self) -> Result<(), MigrationError> {
         match &self.multifd {
-            Multifd::Running { receivers, .. } => receivers.sync(state),
+            Multifd::Running { receivers, .. } => receivers.sync(self.begun.state()),
             // The end of this section does it.
             Multifd::Waiting(_) => Ok(()),
             // QEMU 8.1.0 says so without multifd too (its commit d4f34485ca), and QEMU ignores it.
@@ -127,22 +122,17 @@ impl<'a> RamLoad<'a> {
 
     /// All channels are there when the first section ends, and whether that one said that the pass
     /// ends tells what the others mean.
-    fn end_of_section(
-        &mut self,
-        state: &MigrationState,
-        flushed: bool,
-    ) -> Result<(), MigrationError> {
+    fn end_of_section(&mut self, flushed: bool) -> Result<(), MigrationError> {
         match std::mem::replace(&mut self.multifd, Multifd::Off) {
             Multifd::Off => {}
             Multifd::Waiting(connections) => {
-                let receivers =
-                    Receivers::start(state, self.begun, *connections, self.untouched.clone())?;
-                receivers.sync(state)?;
+                let receivers = Receivers::start(self.begun, *connections, self.untouched.clone())?;
+                receivers.sync(self.begun.state())?;
                 self.multifd = Multifd::Running { receivers, flush_after_each_section: !flushed };
             }
             Multifd::Running { receivers, flush_after_each_section } => {
                 if flush_after_each_section {
-                    receivers.sync(state)?;
+                    receivers.sync(self.begun.state())?;
                 }
                 self.multifd = Multifd::Running { receivers, flush_after_each_section };
             }
@@ -151,23 +141,22 @@ impl<'a> RamLoad<'a> {
     }
 
     /// A page of zeros: nothing to do where there is no memory.
-    fn zero(&mut self, state: &MigrationState, index: usize, page: usize) {
+    fn zero(&mut self, index: usize, page: usize) {
         self.duplicate += 1;
         self.came(index, page..page + 1);
         if !self.untouched[index].contains(page) {
-            store_zero(state.host.ram[index].page(page));
+            store_zero(self.begun.state().host.ram[index].page(page));
         }
     }
 
     /// A page whose bytes come next; where there is no memory yet, those that follow it as well.
     fn receive(
         &mut self,
-        state: &MigrationState,
         input: &mut Decoder<ChannelReader<'_>>,
         index: usize,
         page: usize,
     ) -> Result<(), MigrationError> {
-        let (block, untouched) = (&state.host.ram[index], &self.untouched[index]);
+        let (block, untouched) = (&self.begun.state().host.ram[index], &self.untouched[index]);
         let new = match block.shared_file() {
             None => 0,
             Some(_) => (page..block.pages())
@@ -182,7 +171,7 @@ impl<'a> RamLoad<'a> {
             let offset = PageOffset::containing((page * TARGET_PAGE_SIZE) as u64);
             let run = PageRun::take(input, offset, new)?;
             let mut bytes: Vec<_> = run.pages().map(IoSlice::new).collect();
-            write_new(state, index, page, &mut bytes)?;
+            write_new(self.begun.state(), index, page, &mut bytes)?;
             bytes.len()
         };
         untouched.remove_range(page..page + pages);
@@ -197,10 +186,10 @@ impl<'a> RamLoad<'a> {
     }
 
     /// Brings the counters up to date, with `bytes` of the stream read.
-    pub(super) fn count(&mut self, state: &MigrationState, bytes: u64) {
+    pub(super) fn count(&mut self, bytes: u64) {
         let (normal, duplicate, transferred) = self.counted;
         self.counted = (self.normal, self.duplicate, bytes);
-        state.incoming.progress.update(|info| {
+        self.begun.state().incoming.progress.update(|info| {
             info.normal += self.normal - normal;
             info.duplicate += self.duplicate - duplicate;
             info.transferred += bytes - transferred;
@@ -211,7 +200,6 @@ impl<'a> RamLoad<'a> {
     /// the host's list, and the page's in the block.
     fn page(
         &mut self,
-        state: &MigrationState,
         input: &Decoder<ChannelReader<'_>>,
         at: u64,
         block: BlockRef,
@@ -221,23 +209,31 @@ impl<'a> RamLoad<'a> {
             return Err(input.error_at(at, "the list of RAM blocks", "a page"));
         }
         let index = match block {
-            BlockRef::Named(idstr) => {
-                state.host.ram.iter().position(|block| *block.idstr() == idstr).ok_or_else(
-                    || input.error_at(at, ours(state), format!("RAM block {:?}", idstr.as_str())),
-                )?
-            }
+            BlockRef::Named(idstr) => self
+                .begun
+                .state()
+                .host
+                .ram
+                .iter()
+                .position(|block| *block.idstr() == idstr)
+                .ok_or_else(|| {
+                    input.error_at(
+                        at,
+                        ours(self.begun.state()),
+                        format!("RAM block {:?}", idstr.as_str()),
+                    )
+                })?,
             BlockRef::Same => self.last_block.ok_or_else(|| {
                 input.error_at(at, "the name of a RAM block", "CONTINUE on the first page")
             })?,
         };
         self.last_block = Some(index);
-        Ok((index, page(state, input, at, &state.host.ram[index], offset)?))
+        Ok((index, page(input, at, &self.begun.state().host.ram[index], offset)?))
     }
 
     /// The list of blocks: each of ours, and no other.
     fn announce(
         &mut self,
-        state: &MigrationState,
         input: &Decoder<ChannelReader<'_>>,
         at: u64,
         list: &BlockList,
@@ -246,10 +242,15 @@ impl<'a> RamLoad<'a> {
             return Err(input.error_at(at, "one list of RAM blocks", "a second one"));
         }
         for entry in list.blocks() {
-            let block = state.host.ram.iter().find(|block| *block.idstr() == entry.idstr);
+            let block =
+                self.begun.state().host.ram.iter().find(|block| *block.idstr() == entry.idstr);
             let name = entry.idstr.as_str();
             let Some(block) = block else {
-                return Err(input.error_at(at, ours(state), format!("RAM block {name:?}")));
+                return Err(input.error_at(
+                    at,
+                    ours(self.begun.state()),
+                    format!("RAM block {name:?}"),
+                ));
             };
             if block.used_length() != entry.used_length {
                 let expected = format!("RAM block {name:?} of {:#x} bytes", block.used_length());
@@ -260,22 +261,18 @@ impl<'a> RamLoad<'a> {
                 ));
             }
         }
-        if list.blocks().len() != state.host.ram.len() {
+        if list.blocks().len() != self.begun.state().host.ram.len() {
             let found = format!("{} blocks", list.blocks().len());
-            return Err(input.error_at(at, ours(state), found));
+            return Err(input.error_at(at, ours(self.begun.state()), found));
         }
         self.announced = true;
         let total = list.total();
-        state.incoming.progress.update(|info| info.total = total);
+        self.begun.state().incoming.progress.update(|info| info.total = total);
         Ok(())
     }
 
     /// The last piece was loaded.
-    pub(super) fn end(
-        &mut self,
-        _state: &MigrationState,
-        input: &Decoder<ChannelReader<'_>>,
-    ) -> Result<(), DecodeError> {
+    pub(super) fn end(&mut self, input: &Decoder<ChannelReader<'_>>) -> Result<(), DecodeError> {
         if self.ended {
             return Err(input.error("one END of section \"ram\"", "a second one"));
         }
@@ -288,22 +285,21 @@ impl<'a> RamLoad<'a> {
     /// (`bg_migration_completion`).
     pub(super) fn check_whole(
         &self,
-        state: &MigrationState,
         input: &Decoder<ChannelReader<'_>>,
     ) -> Result<(), DecodeError> {
         let nothing_came = !self.announced && !self.ended;
         let whole = self.ended || self.missing_pages == 0;
-        if self.announced && whole || nothing_came && state.host.ram.is_empty() {
+        if self.announced && whole || nothing_came && self.begun.state().host.ram.is_empty() {
             return Ok(());
         }
         Err(input.error("END of section \"ram\", or each of its pages", "the end of the stream"))
     }
 
     /// The stream has ended.
-    pub(super) fn finish(&mut self, state: &MigrationState) -> Result<(), MigrationError> {
+    pub(super) fn finish(&mut self) -> Result<(), MigrationError> {
         match std::mem::replace(&mut self.multifd, Multifd::Off) {
             Multifd::Off | Multifd::Waiting(_) => Ok(()),
-            Multifd::Running { receivers, .. } => receivers.finish(state),
+            Multifd::Running { receivers, .. } => receivers.finish(),
         }
     }
 }

@@ -18,7 +18,7 @@ use wire::{DecodeError, Decoder, TARGET_PAGE_SIZE, Wire};
 
 use crate::attempt::{Begun, fail_from_channel};
 use crate::error::MigrationError;
-use crate::memory::guest_io::Room;
+use crate::memory::guest_io::Piece;
 use crate::memory::{PageSet, store_zero};
 use crate::state::MigrationState;
 use crate::status::Direction;
@@ -90,12 +90,11 @@ impl Shared {
 impl Receivers {
     /// Takes the channels of `connections`, and starts their threads.
     pub(super) fn start(
-        state: &MigrationState,
         begun: &Begun,
         connections: Connections,
         untouched: Vec<Arc<PageSet>>,
     ) -> Result<Self, MigrationError> {
-        let channels = connections.complete(state)?;
+        let channels = connections.complete(begun.state())?;
         let resources = |what| move |source| MigrationError::Resources { what, source };
         let shared = Shared {
             untouched,
@@ -129,8 +128,8 @@ impl Receivers {
         loop {
             let mut gate = self.shared.lock();
             if gate.broken {
-                // The channel's own error was kept.
-                return Err(MigrationError::Cancelled);
+                // The channel has recorded why.
+                return Err(MigrationError::Stopped);
             }
             if gate.waiting == all {
                 gate.waiting = 0;
@@ -151,11 +150,11 @@ impl Receivers {
     }
 
     /// Ends the threads when everything is here; a channel that has more to bring is an error.
-    pub(super) fn finish(mut self, _state: &MigrationState) -> Result<(), MigrationError> {
+    pub(super) fn finish(mut self) -> Result<(), MigrationError> {
         self.end();
         let mut gate = self.shared.lock();
         if gate.broken {
-            return Err(MigrationError::Cancelled);
+            return Err(MigrationError::Stopped);
         }
         gate.late.take().map_or(Ok(()), Err)
     }
@@ -268,12 +267,12 @@ fn receive_pages(
     };
     let (block, untouched) = (&state.host.ram[index], &shared.untouched[index]);
     let pages = |offsets: &[PageOffset]| -> Result<Vec<usize>, DecodeError> {
-        offsets.iter().map(|offset| page(state, input, at, block, *offset)).collect()
+        offsets.iter().map(|offset| page(input, at, block, *offset)).collect()
     };
     let (normal, zero) = (pages(packet.normal())?, pages(packet.zero())?);
     if block.shared_file().is_some() && normal.iter().all(|page| untouched.contains(*page)) {
         let mut staged = &mut stage[..normal.len() * TARGET_PAGE_SIZE];
-        receive_bytes(state, input, staged)?;
+        receive_bytes(input, staged)?;
         for run in normal.chunk_by(|page, next| page + 1 == *next) {
             let (bytes, rest) = staged.split_at_mut(run.len() * TARGET_PAGE_SIZE);
             let bytes = &mut [IoSlice::new(bytes)];
@@ -281,7 +280,7 @@ fn receive_pages(
             staged = rest;
         }
     } else {
-        receive_runs(state, input, &block.runs(&normal))?;
+        receive_runs(input, &block.runs(&normal))?;
     }
     for page in normal {
         untouched.remove_range(page..page + 1);
@@ -294,35 +293,25 @@ fn receive_pages(
 
 /// Fills `runs` of guest memory, one after the other.
 fn receive_runs(
-    state: &MigrationState,
     input: &mut Decoder<ChannelReader<'_>>,
     runs: &[&[AtomicU64]],
 ) -> Result<(), DecodeError> {
-    let bytes: usize = runs.iter().map(|words| size_of_val(*words)).sum();
-    let mut filled = 0;
-    while filled < bytes {
-        let mut before = filled;
-        let mut rooms: Vec<Room<'_>> = Vec::with_capacity(runs.len());
-        for words in runs {
-            let bytes = size_of_val(*words);
-            if before < bytes {
-                rooms.push(Room::words(words).after(before));
-            }
-            before = before.saturating_sub(bytes);
-        }
-        filled += read_bytes_of_pages(state, input, |reader| reader.read_rooms(&mut rooms))?;
+    let mut pieces: Vec<_> = runs.iter().map(|words| Piece::words(words)).collect();
+    let mut left = pieces.as_mut_slice();
+    while !left.is_empty() {
+        let read = read_bytes_of_pages(input, |reader| reader.read_pieces(left))?;
+        left = Piece::advance_all(left, read);
     }
     Ok(())
 }
 
 /// Fills `bytes`.
 fn receive_bytes(
-    state: &MigrationState,
     input: &mut Decoder<ChannelReader<'_>>,
     mut bytes: &mut [u8],
 ) -> Result<(), DecodeError> {
     while !bytes.is_empty() {
-        let read = read_bytes_of_pages(state, input, |reader| reader.read(bytes))?;
+        let read = read_bytes_of_pages(input, |reader| reader.read(bytes))?;
         bytes = &mut bytes[read..];
     }
     Ok(())
@@ -330,7 +319,6 @@ fn receive_bytes(
 
 /// One read of what belongs to pages, at least a byte.
 fn read_bytes_of_pages<'a>(
-    _state: &MigrationState,
     input: &mut Decoder<ChannelReader<'a>>,
     read: impl FnOnce(&mut ChannelReader<'a>) -> io::Result<usize>,
 ) -> Result<usize, DecodeError> {

@@ -3,19 +3,20 @@
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// A set of pages of one block: a bit a page. Several threads may take pages out of it.
+/// A set of pages of one block. Several threads may take pages out of it.
 #[derive(Debug)]
 pub(crate) struct PageSet {
     words: Vec<AtomicU64>,
+    pages: usize,
 }
 
 impl PageSet {
-    /// The empty set, of a block with `pages` pages.
+    /// Makes the empty set, of a block with `pages` pages.
     pub(crate) fn none(pages: usize) -> Self {
-        PageSet { words: (0..pages.div_ceil(64)).map(|_| AtomicU64::new(0)).collect() }
+        PageSet { words: (0..pages.div_ceil(64)).map(|_| AtomicU64::new(0)).collect(), pages }
     }
 
-    /// All pages of a block with `pages` pages.
+    /// Makes the set of all pages of a block with `pages` pages.
     pub(crate) fn all(pages: usize) -> Self {
         let mut set = PageSet::none(pages);
         set.insert_range(0..pages);
@@ -26,7 +27,7 @@ impl PageSet {
         self.words[page / 64].load(Ordering::Relaxed) >> (page % 64) & 1 != 0
     }
 
-    /// Takes a page out; `true` says that it was in.
+    /// Takes a page out, and returns whether it was in.
     pub(crate) fn remove(&mut self, page: usize) -> bool {
         let (word, bit) = (self.words[page / 64].get_mut(), 1 << (page % 64));
         let was = *word & bit != 0;
@@ -34,13 +35,36 @@ impl PageSet {
         was
     }
 
-    /// Adds the pages of `range`; those beyond the block are ignored.
-    pub(crate) fn insert_range(&mut self, range: Range<usize>) {
-        // What a machine reports may be any range.
-        let end = range.end.min(self.words.len() * 64);
-        for (index, bits) in words_of(range.start..end) {
-            *self.words[index].get_mut() |= bits;
+    /// Takes out the first page at or after `from`.
+    fn take_next(&mut self, from: usize) -> Option<usize> {
+        let mut index = from / 64;
+        let mut bits = *self.words.get_mut(index)?.get_mut() & (u64::MAX << (from % 64));
+        while bits == 0 {
+            index += 1;
+            bits = *self.words.get_mut(index)?.get_mut();
         }
+        let bit = bits.trailing_zeros() as usize;
+        *self.words[index].get_mut() &= !(1 << bit);
+        Some(index * 64 + bit)
+    }
+
+    /// Adds the pages of `bits`, bit 0 of which is page `64 * index`, and returns how many were not
+    /// in. Pages beyond the block are ignored: a machine may report any.
+    fn insert(&mut self, index: usize, bits: u64) -> usize {
+        let Some(word) = self.words.get_mut(index) else { return 0 };
+        let tail = self.pages - index * 64;
+        let bits = if tail < 64 { bits & ((1 << tail) - 1) } else { bits };
+        let word = word.get_mut();
+        let new = bits & !*word;
+        *word |= new;
+        new.count_ones() as usize
+    }
+
+    /// Adds the pages of `range`, and returns how many were not in. Pages beyond the block are
+    /// ignored.
+    pub(crate) fn insert_range(&mut self, range: Range<usize>) -> usize {
+        let within = range.start..range.end.min(self.pages);
+        words_of(within).map(|(index, bits)| self.insert(index, bits)).sum()
     }
 
     pub(crate) fn remove_range(&self, range: Range<usize>) {
@@ -52,7 +76,7 @@ impl PageSet {
     }
 }
 
-/// The words of a bitmap that `range` touches, with the bits of it in each.
+/// Returns the words of a bitmap that `range` touches, with the bits of it in each.
 fn words_of(range: Range<usize>) -> impl Iterator<Item = (usize, u64)> {
     let indices = if range.is_empty() { 0..0 } else { range.start / 64..range.end.div_ceil(64) };
     indices.map(move |index| {
@@ -66,29 +90,22 @@ fn words_of(range: Range<usize>) -> impl Iterator<Item = (usize, u64)> {
 /// older one in its place.
 #[derive(Debug)]
 pub struct DirtyBitmap {
-    words: Vec<u64>,
-    pages: usize,
+    set: PageSet,
     dirty: usize,
 }
 
 impl DirtyBitmap {
-    /// A bitmap in which every page is dirty.
+    /// Makes a bitmap in which every page is dirty.
     pub(crate) fn all(pages: usize) -> Self {
-        let mut words = vec![u64::MAX; pages.div_ceil(64)];
-        if let Some(last) = words.last_mut()
-            && !pages.is_multiple_of(64)
-        {
-            *last = (1 << (pages % 64)) - 1;
-        }
-        DirtyBitmap { words, pages, dirty: pages }
+        DirtyBitmap { set: PageSet::all(pages), dirty: pages }
     }
 
-    /// How many pages the block has.
+    /// Returns how many pages the block has.
     pub fn pages(&self) -> usize {
-        self.pages
+        self.set.pages
     }
 
-    /// How many pages are dirty.
+    /// Returns how many pages are dirty.
     pub fn count(&self) -> usize {
         self.dirty
     }
@@ -96,34 +113,19 @@ impl DirtyBitmap {
     /// Adds the dirty pages of `bits`, bit 0 of which is page `64 * index`. Bits beyond the
     /// block are ignored.
     pub fn merge(&mut self, index: usize, bits: u64) {
-        let Some(word) = self.words.get_mut(index) else {
-            return;
-        };
-        let tail = self.pages - index * 64;
-        let bits = if tail < 64 { bits & ((1 << tail) - 1) } else { bits };
-        self.dirty += (bits & !*word).count_ones() as usize;
-        *word |= bits;
+        self.dirty += self.set.insert(index, bits);
     }
 
     /// Adds a range of dirty pages. Pages beyond the block are ignored.
     pub fn merge_range(&mut self, pages: Range<usize>) {
-        for (index, bits) in words_of(pages.start..pages.end.min(self.pages)) {
-            self.merge(index, bits);
-        }
+        self.dirty += self.set.insert_range(pages);
     }
 
     /// Takes the first dirty page at or after `from` out of the bitmap.
     pub(crate) fn take_next(&mut self, from: usize) -> Option<usize> {
-        let mut index = from / 64;
-        let mut bits = self.words.get(index)? & (u64::MAX << (from % 64));
-        while bits == 0 {
-            index += 1;
-            bits = *self.words.get(index)?;
-        }
-        let bit = bits.trailing_zeros() as usize;
-        self.words[index] &= !(1 << bit);
+        let page = self.set.take_next(from)?;
         self.dirty -= 1;
-        Some(index * 64 + bit)
+        Some(page)
     }
 }
 

@@ -97,7 +97,9 @@ impl RamBlock {
     /// The pages that are untouched now.
     pub(crate) fn untouched(&self) -> PageSet {
         let mut set = PageSet::none(self.pages());
-        self.memory.each_untouched(&mut |pages| set.insert_range(pages));
+        self.memory.each_untouched(&mut |pages| {
+            set.insert_range(pages);
+        });
         set
     }
 

@@ -13,15 +13,22 @@ use std::sync::atomic::AtomicU64;
 /// The most pieces one call takes (`IOV_MAX` of Linux).
 pub(crate) const MAX_PIECES: usize = 1024;
 
-/// A piece of memory for `writev`: bytes of ours, or words of the guest.
+/// A piece that the kernel only reads: bytes of ours, or words of the guest.
+pub(crate) enum Read {}
+
+/// A piece that the kernel may store to as well: words of the guest.
+pub(crate) enum Store {}
+
+/// A piece of memory for `writev`, or with [`Store`] for `readv`.
 ///
 /// # Invariants
 ///
-/// The `iovec` lies within the slice it was made from, which is borrowed for `'a`.
+/// The `iovec` lies within the slice it was made from, which is borrowed for `'a`. With [`Store`]
+/// that is a slice of atomics, which anybody may store to.
 #[repr(transparent)]
-pub(crate) struct Piece<'a> {
+pub(crate) struct Piece<'a, Access = Read> {
     iovec: libc::iovec,
-    _memory: PhantomData<&'a [AtomicU64]>,
+    _memory: PhantomData<(&'a [AtomicU64], Access)>,
 }
 
 impl<'a> Piece<'a> {
@@ -31,56 +38,40 @@ impl<'a> Piece<'a> {
             _memory: PhantomData,
         }
     }
+}
 
+impl<'a, Access> Piece<'a, Access> {
     pub(crate) fn words(words: &'a [AtomicU64]) -> Self {
-        Piece { iovec: iovec_of(words), _memory: PhantomData }
+        // The pointer may be stored through: atomics are changed through shared references.
+        let iov_base = words.as_ptr().cast_mut().cast();
+        let iovec = libc::iovec { iov_base, iov_len: size_of_val(words) };
+        Piece { iovec, _memory: PhantomData }
     }
 
     pub(crate) fn len(&self) -> usize {
         self.iovec.iov_len
     }
 
-    /// Leaves out the first `n` bytes, or all if it has fewer.
-    pub(crate) fn advance(&mut self, n: usize) {
-        let n = n.min(self.len());
-        advance(&mut self.iovec, n);
-    }
-}
-
-/// Room for `readv`: words of the guest.
-///
-/// # Invariants
-///
-/// The `iovec` lies within the words it was made from, which are borrowed for `'a` and may be
-/// stored to by anybody.
-#[repr(transparent)]
-pub(crate) struct Room<'a> {
-    iovec: libc::iovec,
-    _memory: PhantomData<&'a [AtomicU64]>,
-}
-
-impl<'a> Room<'a> {
-    pub(crate) fn words(words: &'a [AtomicU64]) -> Self {
-        Room { iovec: iovec_of(words), _memory: PhantomData }
+    /// Leaves out the first `n` bytes of `pieces`, and returns those that are left. Empty ones
+    /// before them are left out as well.
+    pub(crate) fn advance_all(pieces: &mut [Self], mut n: usize) -> &mut [Self] {
+        let mut done = 0;
+        for piece in pieces.iter_mut() {
+            let went = n.min(piece.len());
+            piece.advance(went);
+            n -= went;
+            if piece.len() > 0 {
+                break;
+            }
+            done += 1;
+        }
+        &mut pieces[done..]
     }
 
-    /// The same without its first `n` bytes; empty if it has fewer.
-    pub(crate) fn after(mut self, n: usize) -> Self {
-        let n = n.min(self.iovec.iov_len);
-        advance(&mut self.iovec, n);
-        self
+    fn advance(&mut self, n: usize) {
+        self.iovec.iov_base = self.iovec.iov_base.wrapping_byte_add(n);
+        self.iovec.iov_len -= n;
     }
-}
-
-fn iovec_of(words: &[AtomicU64]) -> libc::iovec {
-    // The pointer may be stored through: atomics are changed through shared references.
-    libc::iovec { iov_base: words.as_ptr().cast_mut().cast(), iov_len: size_of_val(words) }
-}
-
-/// Leaves out the first `n` bytes, of which there are so many.
-fn advance(iovec: &mut libc::iovec, n: usize) {
-    iovec.iov_base = iovec.iov_base.wrapping_byte_add(n);
-    iovec.iov_len -= n;
 }
 
 /// One `writev` of at most [`MAX_PIECES`] pieces; returns how many bytes went.
@@ -92,11 +83,11 @@ pub(crate) fn write_pieces(fd: BorrowedFd<'_>, pieces: &[Piece<'_>]) -> io::Resu
     usize::try_from(written).map_err(|_| io::Error::last_os_error())
 }
 
-/// One `readv` into at most [`MAX_PIECES`] rooms; returns how many bytes came, 0 at the end.
-pub(crate) fn read_rooms(fd: BorrowedFd<'_>, rooms: &mut [Room<'_>]) -> io::Result<usize> {
-    let count = rooms.len().min(MAX_PIECES) as libc::c_int;
-    // SAFETY: `Room` is a transparent `iovec`, and each lies within atomics that are borrowed for
-    // the call, to which the kernel may store as any thread may.
-    let read = unsafe { libc::readv(fd.as_raw_fd(), rooms.as_ptr().cast(), count) };
+/// One `readv` into at most [`MAX_PIECES`] pieces; returns how many bytes came, 0 at the end.
+pub(crate) fn read_pieces(fd: BorrowedFd<'_>, pieces: &[Piece<'_, Store>]) -> io::Result<usize> {
+    let count = pieces.len().min(MAX_PIECES) as libc::c_int;
+    // SAFETY: `Piece` is a transparent `iovec`, and with `Store` each lies within atomics that are
+    // borrowed for the call, to which the kernel may store as any thread may.
+    let read = unsafe { libc::readv(fd.as_raw_fd(), pieces.as_ptr().cast(), count) };
     usize::try_from(read).map_err(|_| io::Error::last_os_error())
 }

@@ -11,6 +11,7 @@ use crate::state::MigrationState;
 use super::Switchover;
 use super::convergence::Rest;
 use super::finish::Failed;
+use super::pass;
 use super::ram::RamSave;
 use super::stream::Stream;
 
@@ -60,22 +61,22 @@ fn passes(
     stream: &mut Stream,
     ram: &mut RamSave,
 ) -> Result<(), MigrationError> {
-    let (mut before, mut bandwidth) = (None, 0);
+    let (mut before, mut bandwidth, mut number) = (None, 0, 0_u32);
+    let progress = &state.outgoing.progress;
     loop {
         // A pass over no dirty page sends nothing, and would not notice.
         if state.outgoing.stop.is_requested() {
-            return Err(MigrationError::Cancelled);
+            return Err(MigrationError::Stopped);
         }
-        let (sent, began) = (stream.sent(), Instant::now());
-        ram.send_dirty(state, stream, true)?;
-        let (sent, took) = (stream.sent() - sent, began.elapsed());
+        let (sent, began) = (progress.transferred(), Instant::now());
+        number = number.wrapping_add(1);
+        pass::while_it_runs(state, stream, ram, number)?;
+        let (sent, took) = (progress.transferred() - sent, began.elapsed());
         if took >= MEASURABLE || bandwidth == 0 {
             bandwidth = (sent as f64 / took.as_secs_f64().max(1e-6)) as u64;
         }
-        ram.sync(state)?;
-
-        let rest = Rest { remaining: ram.remaining(), bandwidth };
-        state.outgoing.progress.update(|info| {
+        let rest = Rest { remaining: ram.sync(state)?, bandwidth };
+        progress.update(|info| {
             info.bandwidth = bandwidth;
             info.expected_downtime = rest.expected_downtime();
         });

@@ -8,6 +8,8 @@ mod active;
 mod convergence;
 mod finish;
 mod multifd;
+mod pace;
+mod pass;
 mod ram;
 mod return_path;
 mod setup;

@@ -23,7 +23,9 @@ use crate::parameters::ZeroPageDetection;
 use crate::sigpipe::hold_back_sigpipe;
 use crate::state::MigrationState;
 use crate::status::Direction;
-use crate::transport::{Channel, Endpoint, Uri};
+use crate::transport::{Channel, Endpoint};
+
+use super::stream::broken;
 
 /// Most jobs that wait for a channel, a channel.
 const WAITING: usize = 2;
@@ -82,8 +84,6 @@ struct Shared {
     work: Condvar,
     /// A channel has done something.
     done: Condvar,
-    /// Bytes of all channels.
-    sent: AtomicU64,
     packets: AtomicU64,
 }
 
@@ -110,14 +110,13 @@ impl Shared {
     /// Waits until `ready`; a channel that broke ends the migration instead.
     fn wait_until(
         &self,
-        _state: &MigrationState,
         ready: impl Fn(&Queue) -> bool,
     ) -> Result<MutexGuard<'_, Queue>, MigrationError> {
         let waiting = |queue: &mut Queue| !queue.broken && !ready(queue);
         let queue = self.done.wait_while(self.lock(), waiting);
         let queue = queue.unwrap_or_else(PoisonError::into_inner);
-        // The channel has told why.
-        if queue.broken { Err(MigrationError::Cancelled) } else { Ok(queue) }
+        // The channel has recorded why.
+        if queue.broken { Err(MigrationError::Stopped) } else { Ok(queue) }
     }
 
     /// Waits for the next thing to do for a channel that has synchronised `syncs` times.
@@ -154,19 +153,12 @@ impl Shared {
         self.work.notify_all();
         self.done.notify_all();
     }
-
-    fn count(&self, bytes: usize) {
-        self.sent.fetch_add(bytes as u64, Ordering::Relaxed);
-    }
 }
 
 impl Senders {
-    /// Connects `multifd-channels` channels to `uri`, after the main one.
-    pub(super) fn connect(
-        state: &MigrationState,
-        begun: &Begun,
-        uri: &Uri,
-    ) -> Result<Self, MigrationError> {
+    /// Connects `multifd-channels` channels to `endpoint`, after the main one.
+    pub(super) fn connect(begun: &Begun, endpoint: &mut Endpoint) -> Result<Self, MigrationError> {
+        let state = begun.state();
         let parameters = state.parameters();
         let mut senders = Senders {
             shared: Arc::new(Shared {
@@ -175,7 +167,6 @@ impl Senders {
                 queue: Mutex::default(),
                 work: Condvar::new(),
                 done: Condvar::new(),
-                sent: AtomicU64::new(0),
                 packets: AtomicU64::new(0),
             }),
             channels: Vec::new(),
@@ -184,24 +175,19 @@ impl Senders {
         let stop = &state.outgoing.stop;
         let channels = parameters.multifd_channels;
         for id in 0..channels {
-            let endpoint = Endpoint::from(uri.clone());
-            if !endpoint.has_many_channels() {
-                return Err(MigrationError::OneChannel { uri: uri.clone() });
-            }
             let mut init = Vec::new();
             MultifdInit { uuid: state.host.uuid.unwrap_or_default(), id }.encode(&mut init);
-            let connect = || {
-                let channel = endpoint.connect(stop)?;
+            let connected = endpoint.connect(stop).and_then(|channel| {
                 channel.write_all(stop, &init)?;
                 Ok(Arc::new(channel))
-            };
-            let channel = connect().map_err(|source| MigrationError::ConnectChannel {
+            });
+            let channel = connected.map_err(|source| MigrationError::ConnectChannel {
                 id,
                 channels,
-                uri: uri.clone(),
+                uri: endpoint.uri().clone(),
                 source,
             })?;
-            senders.shared.count(init.len());
+            state.outgoing.progress.count(init.len());
 
             let name = format!("mig/src/send_{id}");
             let (owned, shared) = (begun.counted_for(&name), Arc::clone(&senders.shared));
@@ -228,34 +214,28 @@ impl Senders {
         self.shared.zero_page_detection == ZeroPageDetection::Multifd
     }
 
-    /// Bytes that went over all channels.
-    pub(super) fn sent(&self) -> u64 {
-        self.shared.sent.load(Ordering::Relaxed)
-    }
-
     /// Hands pages to the next channel that is free, and waits if none will be soon.
-    pub(super) fn send(&self, state: &MigrationState, job: Job) -> Result<(), MigrationError> {
+    pub(super) fn send(&self, job: Job) -> Result<(), MigrationError> {
         let most = WAITING * self.channels.len();
-        self.shared.wait_until(state, |queue| queue.jobs.len() < most)?.jobs.push_back(job);
+        self.shared.wait_until(|queue| queue.jobs.len() < most)?.jobs.push_back(job);
         self.shared.work.notify_one();
         Ok(())
     }
 
     /// Waits until every channel has sent everything and said so to the destination
     /// (`multifd_send_sync_main`).
-    pub(super) fn sync(&self, state: &MigrationState) -> Result<(), MigrationError> {
-        let mut queue =
-            self.shared.wait_until(state, |queue| queue.jobs.is_empty() && queue.busy == 0)?;
+    pub(super) fn sync(&self) -> Result<(), MigrationError> {
+        let mut queue = self.shared.wait_until(|queue| queue.jobs.is_empty() && queue.busy == 0)?;
         queue.syncs += 1;
         queue.to_sync = self.channels.len();
         drop(queue);
         self.shared.work.notify_all();
-        self.shared.wait_until(state, |queue| queue.to_sync == 0).map(drop)
+        self.shared.wait_until(|queue| queue.to_sync == 0).map(drop)
     }
 
     /// Ends the threads after the destination has taken everything. Nothing that happens to a
     /// channel matters any more.
-    pub(super) fn close(mut self, _state: &MigrationState) {
+    pub(super) fn close(mut self) {
         self.shared.end(false);
         self.join();
     }
@@ -307,7 +287,7 @@ fn send_all(
             Work::Send(job) => send_job(state, shared, channel, job, packet_num, &mut header)?,
             Work::Sync => {
                 syncs += 1;
-                write(state, shared, channel, &MultifdPacket::sync(packet_num), &mut header, &[])?;
+                write(state, channel, &MultifdPacket::sync(packet_num), &mut header, &[])?;
             }
         }
         shared.has_done(&work);
@@ -333,7 +313,7 @@ fn send_job(
     };
     let packet =
         MultifdPacket::pages(packet_num, block.idstr().clone(), &offsets(&normal), &offsets(&zero));
-    write(state, shared, channel, &packet, header, &block.runs(&normal))?;
+    write(state, channel, &packet, header, &block.runs(&normal))?;
     state.outgoing.progress.update(|info| {
         info.normal += normal.len() as u64;
         info.duplicate += zero.len() as u64;
@@ -343,7 +323,6 @@ fn send_job(
 
 fn write(
     state: &MigrationState,
-    shared: &Shared,
     channel: &Channel,
     packet: &MultifdPacket,
     header: &mut Vec<u8>,
@@ -357,7 +336,7 @@ fn write(
     let bytes = pieces.iter().map(Piece::len).sum();
     channel
         .write_all_pieces(&state.outgoing.stop, &mut pieces)
-        .map_err(|source| MigrationError::of_write(shared.sent.load(Ordering::Relaxed), source))?;
-    shared.count(bytes);
+        .map_err(|source| broken(state, source))?;
+    state.outgoing.progress.count(bytes);
     Ok(())
 }

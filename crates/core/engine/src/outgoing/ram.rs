@@ -4,20 +4,17 @@
 //! kernel takes from guest memory. A PART has many batches, as QEMU's has.
 
 use std::ops::Range;
-use std::time::Instant;
 
 use wire::ram::encode_page_header;
 use wire::ram::{BlockEntry, BlockList, PageOffset, RAM_VERSION, RamFlags, RamRecord};
 use wire::{Footer, IdStr, Record, SectionHeader, TARGET_PAGE_SIZE, Wire};
 
-use crate::course::Pass;
 use crate::error::MigrationError;
 use crate::memory::guest_io::Piece;
 use crate::memory::{DirtyBitmap, PageSet, RamBlock, is_zero};
 use crate::state::MigrationState;
 
 use super::multifd::{Job, Senders};
-use super::return_path::catch_up;
 use super::stream::Stream;
 
 /// The section's number; QEMU's is 2 as well, and any would do.
@@ -40,8 +37,6 @@ pub(super) struct RamSave {
     /// looked at the first time. Written since, they are dirty again.
     untouched: Vec<PageSet>,
     headers: Vec<u8>,
-    /// Those that sent something while the machine ran.
-    passes: u32,
 }
 
 /// A piece of a batch: a range of the headers, then perhaps a page.
@@ -61,28 +56,23 @@ struct Batch {
 }
 
 impl RamSave {
-    pub(super) fn new(state: &MigrationState) -> Self {
-        RamSave {
-            bitmaps: state.host.ram.iter().map(|block| DirtyBitmap::all(block.pages())).collect(),
-            untouched: state.host.ram.iter().map(|block| PageSet::none(block.pages())).collect(),
-            headers: Vec::with_capacity(BATCH_HEADERS),
-            passes: 0,
-        }
-    }
-
     /// Begins to track writes, and appends START with the list of blocks.
-    pub(super) fn start(
-        &mut self,
+    pub(super) fn begin(
         state: &MigrationState,
         stream: &Stream,
         out: &mut Vec<u8>,
-    ) -> Result<(), MigrationError> {
-        for block in &state.host.ram {
+    ) -> Result<Self, MigrationError> {
+        let ram = &state.host.ram;
+        for block in ram {
             block.log().start().map_err(|source| dirty_log(block, source))?;
         }
-        // Only now: what is written from here on is in the log.
-        self.untouched = state.host.ram.iter().map(RamBlock::untouched).collect();
-        let entries = state.host.ram.iter().map(|block| BlockEntry {
+        let save = RamSave {
+            bitmaps: ram.iter().map(|block| DirtyBitmap::all(block.pages())).collect(),
+            // Only now: what is written from here on is in the log.
+            untouched: ram.iter().map(RamBlock::untouched).collect(),
+            headers: Vec::with_capacity(BATCH_HEADERS),
+        };
+        let entries = ram.iter().map(|block| BlockEntry {
             idstr: block.idstr().clone(),
             used_length: block.used_length(),
         });
@@ -100,17 +90,27 @@ impl RamSave {
         })
         .encode(out);
         RamRecord::BlockList(list).encode(out);
-        end_of_round(state, stream, out)
+        end_of_round(stream, out)?;
+        let (total, remaining) = (state.host.ram_bytes(), save.remaining());
+        state.outgoing.progress.update(|info| {
+            info.total = total;
+            info.remaining = remaining;
+        });
+        Ok(save)
     }
 
-    /// Bytes of guest RAM that still have to go.
-    pub(super) fn remaining(&self) -> u64 {
-        let pages: usize = self.bitmaps.iter().map(DirtyBitmap::count).sum();
-        (pages * TARGET_PAGE_SIZE) as u64
+    /// Returns how many pages still have to go.
+    pub(super) fn dirty_pages(&self) -> u64 {
+        self.bitmaps.iter().map(|bitmap| bitmap.count() as u64).sum()
     }
 
-    /// Adds the pages written meanwhile (`migration_bitmap_sync`).
-    pub(super) fn sync(&mut self, state: &MigrationState) -> Result<(), MigrationError> {
+    fn remaining(&self) -> u64 {
+        self.dirty_pages() * TARGET_PAGE_SIZE as u64
+    }
+
+    /// Adds the pages written meanwhile (`migration_bitmap_sync`), and returns how many bytes of
+    /// guest RAM still have to go.
+    pub(super) fn sync(&mut self, state: &MigrationState) -> Result<u64, MigrationError> {
         for (block, bitmap) in state.host.ram.iter().zip(&mut self.bitmaps) {
             block.log().sync(bitmap).map_err(|source| dirty_log(block, source))?;
         }
@@ -119,53 +119,22 @@ impl RamSave {
             info.dirty_sync_count += 1;
             info.remaining = remaining;
         });
-        Ok(())
+        Ok(remaining)
     }
 
-    /// Sends every page that is dirty now, once, and notes that pass. With `limited`, at most at
-    /// `max-bandwidth`: the machine runs.
+    /// Sends every page that is dirty now, once.
     pub(super) fn send_dirty(
         &mut self,
         state: &MigrationState,
         stream: &mut Stream,
-        limited: bool,
-    ) -> Result<(), MigrationError> {
-        let progress = &state.outgoing.progress;
-        let (began, sent, before) = (Instant::now(), stream.sent(), progress.info());
-        let dirty = self.remaining() / TARGET_PAGE_SIZE as u64;
-        let mut done = self.send_each_dirty(state, stream, limited);
-        // While the machine runs, the next pass waits until the destination has taken this one.
-        if limited && done.is_ok() && stream.sent() > sent {
-            self.passes += 1;
-            done = catch_up(state, stream, self.passes);
-        }
-        let now = progress.info();
-        progress.note_pass(Pass {
-            number: 0,
-            began,
-            ended: Instant::now(),
-            dirty,
-            normal: now.normal - before.normal,
-            duplicate: now.duplicate - before.duplicate,
-            bytes: stream.sent() - sent,
-            stopped: !limited,
-        });
-        done
-    }
-
-    fn send_each_dirty(
-        &mut self,
-        state: &MigrationState,
-        stream: &mut Stream,
-        limited: bool,
     ) -> Result<(), MigrationError> {
         if stream.senders().is_some() {
-            return self.hand_out_dirty(state, stream, limited);
+            return self.hand_out_dirty(state, stream);
         }
         for index in 0..state.host.ram.len() {
             let mut from = Some(0);
             while let Some(page) = from {
-                from = self.send_part(state, stream, index, page, limited)?;
+                from = self.send_part(state, stream, index, page)?;
             }
         }
         Ok(())
@@ -179,7 +148,6 @@ impl RamSave {
         stream: &mut Stream,
         index: usize,
         mut from: usize,
-        limited: bool,
     ) -> Result<Option<usize>, MigrationError> {
         let mut in_part = 0;
         loop {
@@ -193,7 +161,7 @@ impl RamSave {
                 end_of_section(&mut self.headers);
             }
             batch.pieces.push(BatchPiece { headers: batch.start..self.headers.len(), page: None });
-            self.send_batch(state, stream, index, &batch, limited)?;
+            self.send_batch(state, stream, index, &batch)?;
             match batch.next {
                 Some(next) if !ends => from = next,
                 next => return Ok(next),
@@ -249,16 +217,17 @@ impl RamSave {
         stream: &mut Stream,
         index: usize,
         batch: &Batch,
-        limited: bool,
     ) -> Result<(), MigrationError> {
         let mut pieces = io_pieces(&self.headers, &state.host.ram[index], &batch.pieces);
-        stream.send_pieces(state, &mut pieces)?;
         let normal = batch.pieces.iter().filter(|piece| piece.page.is_some()).count();
+        let remaining = self.remaining();
+        stream.send_pieces(state, &mut pieces)?;
         state.outgoing.progress.update(|info| {
             info.normal += normal as u64;
             info.duplicate += (batch.pages - normal) as u64;
+            info.remaining = remaining;
         });
-        self.count(state, stream, limited)
+        Ok(())
     }
 
     /// Hands every page that is dirty now to the channels of multifd, once, as one PART.
@@ -266,9 +235,8 @@ impl RamSave {
         &mut self,
         state: &MigrationState,
         stream: &mut Stream,
-        limited: bool,
     ) -> Result<(), MigrationError> {
-        if self.remaining() == 0 {
+        if self.dirty_pages() == 0 {
             return Ok(());
         }
         self.headers.clear();
@@ -285,15 +253,13 @@ impl RamSave {
                     stream.send(state, &self.headers)?;
                     self.headers.clear();
                 }
-                if let Some(senders) = stream.senders().filter(|_| !job.is_empty()) {
-                    senders.send(state, job)?;
+                if !job.is_empty() {
+                    stream.hand_out(state, job)?;
                 }
-                self.count(state, stream, limited)?;
             }
         }
-        end_of_round(state, stream, &mut self.headers)?;
-        stream.send(state, &self.headers)?;
-        self.count(state, stream, limited)
+        end_of_round(stream, &mut self.headers)?;
+        stream.send(state, &self.headers)
     }
 
     /// Takes the next dirty pages of a block out of the bitmap. Those of zeros go on the main
@@ -324,45 +290,26 @@ impl RamSave {
                 job.pages.push(page);
             }
         }
-        state.outgoing.progress.update(|info| info.duplicate += duplicate);
+        let remaining = self.remaining();
+        state.outgoing.progress.update(|info| {
+            info.duplicate += duplicate;
+            info.remaining = remaining;
+        });
         job
     }
 
-    /// Notes what was sent, and with `limited` keeps to `max-bandwidth`.
-    fn count(
-        &self,
-        state: &MigrationState,
-        stream: &mut Stream,
-        limited: bool,
-    ) -> Result<(), MigrationError> {
-        let (sent, remaining) = (stream.sent(), self.remaining());
-        state.outgoing.progress.update(|info| {
-            info.transferred = sent;
-            info.remaining = remaining;
-        });
-        if limited { stream.keep_to_bandwidth(state) } else { Ok(()) }
-    }
-
     /// Appends END.
-    pub(super) fn end(
-        state: &MigrationState,
-        stream: &Stream,
-        out: &mut Vec<u8>,
-    ) -> Result<(), MigrationError> {
+    pub(super) fn end(self, stream: &Stream, out: &mut Vec<u8>) -> Result<(), MigrationError> {
         Record::End { section_id: RAM_SECTION_ID }.encode(out);
-        end_of_round(state, stream, out)
+        end_of_round(stream, out)
     }
 }
 
 /// Appends the end of a section of memory, at which all channels have sent what belongs before
 /// it (`multifd_ram_flush_and_sync`).
-fn end_of_round(
-    state: &MigrationState,
-    stream: &Stream,
-    out: &mut Vec<u8>,
-) -> Result<(), MigrationError> {
+fn end_of_round(stream: &Stream, out: &mut Vec<u8>) -> Result<(), MigrationError> {
     if let Some(senders) = stream.senders() {
-        senders.sync(state)?;
+        senders.sync()?;
         if senders.tells_flush() {
             RamRecord::MultifdFlush.encode(out);
         }

@@ -30,7 +30,7 @@ pub(super) fn catch_up(
     Record::Command(Command::Ping(number)).encode(&mut ping);
     stream.send(state, &ping)?;
 
-    let sent = stream.sent();
+    let sent = state.outgoing.progress.transferred();
     let reader = ChannelReader::new(stream.channel(), &state.outgoing.stop);
     let unanswered = |source: DecodeError| {
         let broken = source.io_error().map(io::Error::kind);

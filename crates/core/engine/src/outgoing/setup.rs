@@ -35,20 +35,9 @@ impl Setup {
     pub fn connect(
         begun: Begun,
         _thread: &mut BqlUnlocked,
-        endpoint: Endpoint,
+        mut endpoint: Endpoint,
     ) -> Result<Self, Failed> {
-        let state = begun.state();
-        let uri = endpoint.uri().clone();
-        let connect = || {
-            let channel = endpoint
-                .connect(&state.outgoing.stop)
-                .map_err(|source| MigrationError::Connect { uri: uri.clone(), source })?;
-            hold_back_sigpipe();
-            let multifd = state.capabilities().multifd;
-            let senders = multifd.then(|| Senders::connect(state, &begun, &uri)).transpose()?;
-            Ok(Stream::new(channel, senders))
-        };
-        match connect() {
+        match connect(&begun, &mut endpoint) {
             Ok(stream) => Ok(Setup { begun, stream }),
             Err(error) => Err(Failed::without_stream(begun, error)),
         }
@@ -75,6 +64,20 @@ impl Setup {
     }
 }
 
+fn connect(begun: &Begun, endpoint: &mut Endpoint) -> Result<Stream, MigrationError> {
+    let state = begun.state();
+    let multifd = state.capabilities().multifd;
+    if multifd && !endpoint.has_many_channels() {
+        return Err(MigrationError::OneChannel { uri: endpoint.uri().clone() });
+    }
+    let channel = endpoint
+        .connect(&state.outgoing.stop)
+        .map_err(|source| MigrationError::Connect { uri: endpoint.uri().clone(), source })?;
+    hold_back_sigpipe();
+    let senders = multifd.then(|| Senders::connect(begun, endpoint)).transpose()?;
+    Ok(Stream::new(channel, senders))
+}
+
 fn send_head(
     state: &MigrationState,
     thread: &mut BqlUnlocked,
@@ -93,14 +96,8 @@ fn send_head(
     if stream.channel().is_two_way() {
         Record::Command(Command::OpenReturnPath).encode(&mut out);
     }
-    let mut ram = RamSave::new(state);
-    ram.start(state, stream, &mut out)?;
+    let ram = RamSave::begin(state, stream, &mut out)?;
     stream.send(state, &out)?;
-    let (total, remaining) = (state.host.ram_bytes(), ram.remaining());
-    state.outgoing.progress.update(|info| {
-        info.total = total;
-        info.remaining = remaining;
-    });
     Ok(ram)
 }
 

@@ -1,8 +1,7 @@
-//! The stream on its way out: counts what was sent and keeps to the bandwidth limit.
+//! The stream on its way out, over the main channel and those beside it. It counts the bytes that go.
 
 use std::io;
 use std::process::ExitStatus;
-use std::time::{Duration, Instant};
 
 use crate::error::MigrationError;
 use crate::fate::Whereabouts;
@@ -10,30 +9,21 @@ use crate::memory::guest_io::Piece;
 use crate::state::MigrationState;
 use crate::transport::{Channel, NotTaken};
 
-use super::multifd::Senders;
+use super::multifd::{Job, Senders};
+use super::pace::Pace;
 
-/// How far the limit may be caught up after a pause, and how soon a change of it is heard
-/// (QEMU's `BUFFER_DELAY`).
-const WINDOW: Duration = Duration::from_millis(100);
-
-/// A connected channel, those beside it, and what went over them.
+/// The connected channels.
 #[derive(Debug)]
 pub(super) struct Stream {
     channel: Channel,
     senders: Option<Senders>,
-    /// Bytes of the main channel.
-    sent: u64,
-    /// Bytes of all channels that `ahead` has counted.
-    limited: u64,
-    /// Bytes that were sent beyond the bandwidth limit, at the moment `counted`; less than 0
-    /// if it was not used up.
-    ahead: f64,
-    counted: Instant,
+    /// `None` while the machine stands still: each wait would be downtime.
+    pace: Option<Pace>,
 }
 
 impl Stream {
     pub(super) fn new(channel: Channel, senders: Option<Senders>) -> Self {
-        Stream { channel, senders, sent: 0, limited: 0, ahead: 0.0, counted: Instant::now() }
+        Stream { channel, senders, pace: Some(Pace::new()) }
     }
 
     pub(super) fn channel(&self) -> &Channel {
@@ -45,17 +35,19 @@ impl Stream {
         self.senders.as_ref()
     }
 
-    /// How the command failed that takes the stream, if there is one and it did so by itself.
+    /// Ignores `max-bandwidth` from here on.
+    pub(super) fn lift_limit(&mut self) {
+        self.pace = None;
+    }
+
+    /// Returns how the command failed that takes the stream, if there is one and it failed by
+    /// itself.
     pub(super) fn failed_command(&mut self, state: &MigrationState) -> Option<ExitStatus> {
         let stop = &state.outgoing.stop;
         if stop.is_requested() { None } else { self.channel.failed_command(stop) }
     }
 
-    /// Bytes that went over all channels.
-    pub(super) fn sent(&self) -> u64 {
-        self.sent + self.senders.as_ref().map_or(0, Senders::sent)
-    }
-
+    /// Sends bytes on the main channel.
     pub(super) fn send(
         &mut self,
         state: &MigrationState,
@@ -64,47 +56,36 @@ impl Stream {
         self.send_pieces(state, &mut [Piece::bytes(bytes)])
     }
 
+    /// Sends pieces on the main channel, in their order.
     pub(super) fn send_pieces(
         &mut self,
         state: &MigrationState,
         pieces: &mut [Piece<'_>],
     ) -> Result<(), MigrationError> {
-        let bytes: usize = pieces.iter().map(Piece::len).sum();
+        let bytes = pieces.iter().map(Piece::len).sum();
         self.channel
             .write_all_pieces(&state.outgoing.stop, pieces)
-            .map_err(|source| self.broken(source))?;
-        self.sent += bytes as u64;
-        Ok(())
+            .map_err(|source| broken(state, source))?;
+        state.outgoing.progress.count(bytes);
+        self.keep_pace(state)
     }
 
-    pub(super) fn broken(&self, source: io::Error) -> MigrationError {
-        MigrationError::of_write(self.sent(), source)
-    }
-
-    /// Waits until what was sent since the last call is within `max-bandwidth`. The channels beside
-    /// the main one send at any time, during this wait too.
-    pub(super) fn keep_to_bandwidth(
+    /// Hands pages to a channel beside the main one.
+    pub(super) fn hand_out(
         &mut self,
         state: &MigrationState,
+        job: Job,
     ) -> Result<(), MigrationError> {
-        let sent = self.sent();
-        self.ahead += (sent - self.limited) as f64;
-        self.limited = sent;
-        loop {
-            let limit = state.parameters().max_bandwidth as f64;
-            let now = Instant::now();
-            let allowed = now.duration_since(self.counted).as_secs_f64() * limit;
-            self.ahead = (self.ahead - allowed).max(-limit * WINDOW.as_secs_f64());
-            self.counted = now;
-            if limit == 0.0 || self.ahead <= 0.0 {
-                self.ahead = self.ahead.min(0.0);
-                return Ok(());
-            }
-            let pause = Duration::try_from_secs_f64(self.ahead / limit).unwrap_or(WINDOW);
-            let stopped = state.outgoing.stop.sleep_until(now + pause.min(WINDOW));
-            if stopped.map_err(|source| self.broken(source))? {
-                return Err(MigrationError::Cancelled);
-            }
+        if let Some(senders) = &self.senders {
+            senders.send(job)?;
+        }
+        self.keep_pace(state)
+    }
+
+    fn keep_pace(&mut self, state: &MigrationState) -> Result<(), MigrationError> {
+        match &mut self.pace {
+            Some(pace) => pace.keep(state, state.outgoing.progress.transferred()),
+            None => Ok(()),
         }
     }
 
@@ -121,17 +102,17 @@ impl Stream {
     ) -> Result<(), MigrationError> {
         let (stop, fate) = (&state.outgoing.stop, &state.outgoing.fate);
         let room = self.channel.wait_for_room(stop).and_then(|()| stop.close());
-        room.map_err(|source| self.broken(source))?;
+        room.map_err(|source| broken(state, source))?;
         fate.set(Whereabouts::Unknown);
         let mut pieces = [Piece::bytes(bytes)];
         let sent = self.channel.write_all_pieces(stop, &mut pieces);
         let left: usize = pieces.iter().map(Piece::len).sum();
-        self.sent += (bytes.len() - left) as u64;
+        state.outgoing.progress.count(bytes.len() - left);
         match sent {
             Ok(()) => Ok(()),
             Err(source) if left == bytes.len() => {
                 fate.set(Whereabouts::Source);
-                Err(self.broken(source))
+                Err(broken(state, source))
             }
             Err(source) => Err(MigrationError::NotConfirmed(source)),
         }
@@ -144,10 +125,10 @@ impl Stream {
     ///
     /// If it was not taken; or if that is not known, as the attempt's fate tells.
     pub(super) fn close(self, state: &MigrationState) -> Result<(), MigrationError> {
-        let (sent, stop, fate) = (self.sent(), &state.outgoing.stop, &state.outgoing.fate);
+        let (stop, fate) = (&state.outgoing.stop, &state.outgoing.fate);
         let is_two_way = self.channel.is_two_way();
         if let Some(senders) = self.senders {
-            senders.close(state);
+            senders.close();
         }
         match self.channel.close(stop) {
             // The destination has given its word.
@@ -159,8 +140,13 @@ impl Stream {
             Err(NotTaken::Unknown(source)) => Err(MigrationError::NotConfirmed(source)),
             Err(NotTaken::Refused(source)) => {
                 fate.set(Whereabouts::Source);
-                Err(MigrationError::Send { sent, source })
+                Err(MigrationError::Send { sent: state.outgoing.progress.transferred(), source })
             }
         }
     }
+}
+
+/// Returns what a write that failed means for the stream.
+pub(super) fn broken(state: &MigrationState, source: io::Error) -> MigrationError {
+    MigrationError::of_write(state.outgoing.progress.transferred(), source)
 }

@@ -20,10 +20,11 @@ use crate::state::MigrationState;
 use crate::status::MigrationStatus;
 
 use super::finish::{Completed, Failed, NotCompleted, Uncertain};
+use super::pass;
 use super::ram::{RAM_SECTION_ID, RamSave};
 use super::return_path::{catch_up, last_word};
 use super::setup::configuration;
-use super::stream::Stream;
+use super::stream::{Stream, broken};
 
 /// The machine is stopped and its devices are saved.
 #[derive(Debug)]
@@ -49,16 +50,17 @@ impl Switchover {
     pub(super) fn begin(
         begun: Begun,
         thread: &mut BqlUnlocked,
-        stream: Stream,
+        mut stream: Stream,
         mut ram: RamSave,
     ) -> Result<Self, Failed> {
         let state = begun.state();
         let mut guard = thread.lock();
         let began = Instant::now();
         let stopped = VmStopped::stop(&state.host, &mut guard);
+        stream.lift_limit();
         if state.capabilities().pause_before_switchover {
             state.outgoing.progress.advance(MigrationStatus::PreSwitchover);
-            if let Err(error) = guard.unlocked(|thread| pause(state, thread, &stream)) {
+            if let Err(error) = guard.unlocked(|thread| pause(state, thread)) {
                 drop(guard);
                 return Err(Failed::new(begun, stream, error).after_stop(stopped));
             }
@@ -78,9 +80,9 @@ impl Switchover {
     ///
     /// What to clean up instead.
     pub fn complete(self, _thread: &mut BqlUnlocked) -> Result<Completed, NotCompleted> {
-        let Switchover { begun, stopped, mut stream, mut ram, tail, began } = self;
+        let Switchover { begun, stopped, mut stream, ram, tail, began } = self;
         let state = begun.state();
-        if let Err(error) = send_rest(state, &mut stream, &mut ram, &tail.devices) {
+        if let Err(error) = send_rest(state, &mut stream, ram, &tail.devices) {
             return Err(Failed::new(begun, stream, error).after_stop(stopped).into());
         }
         if let Err(error) = give_away(state, &mut stream, &tail.end) {
@@ -121,12 +123,12 @@ fn not_completed(
 fn send_rest(
     state: &MigrationState,
     stream: &mut Stream,
-    ram: &mut RamSave,
+    mut ram: RamSave,
     devices: &[u8],
 ) -> Result<(), MigrationError> {
-    ram.send_dirty(state, stream, false)?;
+    pass::while_it_is_stopped(state, stream, &mut ram)?;
     let mut end = Vec::new();
-    RamSave::end(state, stream, &mut end)?;
+    ram.end(stream, &mut end)?;
     stream.send_pieces(state, &mut [Piece::bytes(&end), Piece::bytes(devices)])?;
     catch_up(state, stream, READY_PING)
 }
@@ -142,19 +144,13 @@ fn give_away(
 ) -> Result<(), MigrationError> {
     stream.send_last(state, end)?;
     state.outgoing.progress.note_sent();
-    let sent = stream.sent();
-    state.outgoing.progress.update(|info| info.transferred = sent);
     if stream.channel().is_two_way() { last_word(state, stream) } else { Ok(()) }
 }
 
 /// Waits in `pre-switchover` for `migrate-continue` (`migration_switchover_prepare`).
-fn pause(
-    state: &MigrationState,
-    _thread: &mut BqlUnlocked,
-    stream: &Stream,
-) -> Result<(), MigrationError> {
+fn pause(state: &MigrationState, _thread: &mut BqlUnlocked) -> Result<(), MigrationError> {
     let waited = state.outgoing.stop.wait_until_ready(state.go_on.as_fd(), PollFlags::IN);
-    waited.map_err(|source| stream.broken(source))
+    waited.map_err(|source| broken(state, source))
 }
 
 /// Saves every device, and describes them (`qemu_savevm_state_complete_precopy`).

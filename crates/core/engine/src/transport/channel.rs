@@ -21,7 +21,7 @@ use whole_file::WholeFile;
 use super::command::ShellCommand;
 use super::removed::RemovedOnDrop;
 use super::stop::{StopRequest, Woken, stopped};
-use crate::memory::guest_io::{Piece, Room, read_rooms, write_pieces};
+use crate::memory::guest_io::{Piece, Store, read_pieces, write_pieces};
 
 /// How long a reader that found nothing looks again before it sleeps, in a stream that is brisk. A
 /// reader faster than its peer sleeps at each read otherwise, and waking it costs the sender: 2 GiB
@@ -158,12 +158,10 @@ impl Channel {
     pub(crate) fn write_all_pieces(
         &self,
         stop: &StopRequest,
-        mut pieces: &mut [Piece<'_>],
+        pieces: &mut [Piece<'_>],
     ) -> io::Result<()> {
+        let mut pieces = Piece::advance_all(pieces, 0);
         loop {
-            while pieces.first().is_some_and(|piece| piece.len() == 0) {
-                pieces = &mut pieces[1..];
-            }
             if pieces.is_empty() {
                 return Ok(());
             }
@@ -171,16 +169,7 @@ impl Channel {
                 return Err(stopped());
             }
             match write_pieces(self.fd.as_fd(), pieces) {
-                Ok(mut written) => {
-                    for piece in pieces.iter_mut() {
-                        let whole = piece.len();
-                        piece.advance(written);
-                        written = written.saturating_sub(whole);
-                        if written == 0 {
-                            break;
-                        }
-                    }
-                }
+                Ok(written) => pieces = Piece::advance_all(pieces, written),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.wait_for_room(stop)?;
@@ -306,9 +295,9 @@ impl<'a> ChannelReader<'a> {
         ChannelReader { channel, stop, brisk: false }
     }
 
-    /// Reads straight into `rooms`, in their order.
-    pub(crate) fn read_rooms(&mut self, rooms: &mut [Room<'_>]) -> io::Result<usize> {
-        self.when_readable(|fd| read_rooms(fd, rooms))
+    /// Reads straight into `pieces`, in their order.
+    pub(crate) fn read_pieces(&mut self, pieces: &[Piece<'_, Store>]) -> io::Result<usize> {
+        self.when_readable(|fd| read_pieces(fd, pieces))
     }
 
     /// Repeats `read` until it has something to tell, waiting for the peer in between.

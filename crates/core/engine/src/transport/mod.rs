@@ -13,7 +13,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Seek, SeekFrom};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::Stdio;
 
 use rustix::fs::{FileType, OFlags};
@@ -59,25 +59,25 @@ impl Endpoint {
     }
 
     /// Opens the channel to send on.
-    pub(crate) fn connect(self, stop: &StopRequest) -> io::Result<Channel> {
-        match self.uri {
-            Uri::Unix(path) => connect_unix(&path, stop),
-            Uri::Tcp(address) => connect_tcp(&address, stop),
-            Uri::Fd(number) => inherited(number, self.fd),
+    pub(crate) fn connect(&mut self, stop: &StopRequest) -> io::Result<Channel> {
+        match &self.uri {
+            Uri::Unix(path) => connect_unix(path, stop),
+            Uri::Tcp(address) => connect_tcp(address, stop),
+            Uri::Fd(number) => inherited(*number, self.fd.take()),
             Uri::Exec(command) => {
                 // What the command says is for people, as what we say.
-                let (mut shell, group) = shell(&command);
+                let (mut shell, group) = shell(command);
                 let mut child = shell.stdin(Stdio::piped()).stdout(io::stderr()).spawn()?;
                 let stdin = child.stdin.take().ok_or(io::ErrorKind::BrokenPipe)?;
                 Channel::of_command(stdin.into(), child, group)
             }
             Uri::File { path, offset } => {
-                if offset == 0 {
-                    return Channel::of_whole_file(&path);
+                if *offset == 0 {
+                    return Channel::of_whole_file(path);
                 }
                 let (mut file, made) = open_or_make(path)?;
-                file.set_len(offset)?;
-                file.seek(SeekFrom::Start(offset))?;
+                file.set_len(*offset)?;
+                file.seek(SeekFrom::Start(*offset))?;
                 Channel::of_made_file(file, made)
             }
         }
@@ -107,12 +107,12 @@ impl Endpoint {
 }
 
 /// Opens a file to write; one that was not there before goes again if the migration fails.
-fn open_or_make(path: PathBuf) -> io::Result<(File, Option<RemovedOnDrop>)> {
-    match without_waiting().write(true).open(&path) {
+fn open_or_make(path: &Path) -> io::Result<(File, Option<RemovedOnDrop>)> {
+    match without_waiting().write(true).open(path) {
         Ok(file) => Ok((file, None)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let file = without_waiting().write(true).create(true).mode(0o600).open(&path)?;
-            Ok((file, Some(RemovedOnDrop::new(path)?)))
+            let file = without_waiting().write(true).create(true).mode(0o600).open(path)?;
+            Ok((file, Some(RemovedOnDrop::new(path.to_owned())?)))
         }
         Err(error) => Err(error),
     }

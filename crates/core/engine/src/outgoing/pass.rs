@@ -1,0 +1,63 @@
+//! One pass over memory: every page that is dirty when it begins goes once.
+
+use std::time::Instant;
+
+use crate::course::Pass;
+use crate::error::MigrationError;
+use crate::state::MigrationState;
+
+use super::ram::RamSave;
+use super::return_path::catch_up;
+use super::stream::Stream;
+
+/// Sends a pass while the machine runs, and waits until the destination has taken it. `number` is
+/// that of the pass, from 1.
+pub(super) fn while_it_runs(
+    state: &MigrationState,
+    stream: &mut Stream,
+    ram: &mut RamSave,
+    number: u32,
+) -> Result<(), MigrationError> {
+    noted(state, ram, false, |ram| {
+        let sent = state.outgoing.progress.transferred();
+        ram.send_dirty(state, stream)?;
+        // A pass that sent nothing waits for nobody.
+        if state.outgoing.progress.transferred() > sent {
+            catch_up(state, stream, number)?;
+        }
+        Ok(())
+    })
+}
+
+/// Sends the last pass, of a machine that is stopped.
+pub(super) fn while_it_is_stopped(
+    state: &MigrationState,
+    stream: &mut Stream,
+    ram: &mut RamSave,
+) -> Result<(), MigrationError> {
+    noted(state, ram, true, |ram| ram.send_dirty(state, stream))
+}
+
+/// Notes what a pass has sent, also if it was broken off.
+fn noted(
+    state: &MigrationState,
+    ram: &mut RamSave,
+    stopped: bool,
+    send: impl FnOnce(&mut RamSave) -> Result<(), MigrationError>,
+) -> Result<(), MigrationError> {
+    let progress = &state.outgoing.progress;
+    let (began, before, dirty) = (Instant::now(), progress.info(), ram.dirty_pages());
+    let sent = send(ram);
+    let after = progress.info();
+    progress.note_pass(Pass {
+        number: 0,
+        began,
+        ended: Instant::now(),
+        dirty,
+        normal: after.normal - before.normal,
+        duplicate: after.duplicate - before.duplicate,
+        bytes: after.transferred - before.transferred,
+        stopped,
+    });
+    sent
+}
