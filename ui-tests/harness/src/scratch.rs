@@ -107,13 +107,22 @@ impl Scratch {
 
 /// The cases of a room that compile.
 ///
-/// Most do not, and to start the compiler for each takes longest. So all are compiled together
-/// first: where the marked error is shown, the case still fails. The errors of one pass of the
-/// compiler hide those of a later pass, so the others are tried together with their like, and
-/// what shows no error then is asked by itself.
+/// Most do not, and to start the compiler for each takes longest. So all are compiled together:
+/// where the marked error is shown, the case still fails. The errors of one pass of the compiler
+/// hide those of a later pass, so the others are compiled together again, until no marked error is
+/// shown. Then they are tried together with their like, and what shows no error then is asked by
+/// itself.
 fn compiling(room: &Room, compiler: &Compiler) -> Vec<Case> {
+    let mut left = room.cases().0;
+    loop {
+        let before = left.len();
+        left = without_error(compiler, "all", left);
+        if left.len() == before || left.is_empty() {
+            break;
+        }
+    }
     let mut by_code: BTreeMap<String, Vec<Case>> = BTreeMap::new();
-    for case in without_error(compiler, "all", room.cases().0) {
+    for case in left {
         by_code.entry(case.mark.code.to_string()).or_default().push(case);
     }
     let alike = by_code.into_iter().flat_map(|(code, cases)| without_error(compiler, &code, cases));

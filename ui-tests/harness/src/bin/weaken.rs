@@ -8,9 +8,12 @@
 //! claim, or if a case is let through by no weakening and not listed as unproven.
 #![forbid(unsafe_code)]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
+use std::thread;
 use std::time::Instant;
 
 use ui_harness::compiler::require_pinned;
@@ -98,8 +101,8 @@ fn run(suite: &Suite, selection: &Selection) -> Result<Vec<Complaint>, String> {
         return Err("no such weakening".to_owned());
     }
 
-    let scratch = Scratch::new(suite, &scratch_folder())?;
-    match scratch.unweakened() {
+    let (first, others) = scratches(suite, selected.len())?;
+    match first.unweakened() {
         Outcome::LetsThrough(cases) if cases.is_empty() => {}
         Outcome::LetsThrough(cases) => {
             return Err(format!("without any weakening these cases compile: {}", ids(&cases)));
@@ -118,15 +121,15 @@ fn run(suite: &Suite, selection: &Selection) -> Result<Vec<Complaint>, String> {
     let (claim, name) = (widest(|one| &one.claim), widest(|one| &one.name));
     println!("{:<claim$}  {:<name$}  cases let through", "claim", "weakening");
     let mut proven = BTreeSet::new();
-    for weakening in &selected {
-        let outcome = scratch.weakened(weakening).map_err(|error| error.to_string())?;
+    let all: Vec<_> = std::iter::once(first).chain(others).collect();
+    try_each(&all, &selected, |weakening, outcome| {
         let (shown, complaint) = judge(weakening, &outcome);
         println!("{:<claim$}  {:<name$}  {shown}", weakening.claim, weakening.name);
         complaints.extend(complaint.map(|what| Complaint { file: weakening.name.clone(), what }));
         if let Outcome::LetsThrough(cases) = outcome {
             proven.extend(cases.into_iter().map(|case| case.id));
         }
-    }
+    })?;
     if selection.is_all() {
         complaints.extend(unproven(suite, &declared, &proven));
     }
@@ -135,6 +138,57 @@ fn run(suite: &Suite, selection: &Selection) -> Result<Vec<Complaint>, String> {
     complaints.dedup();
     println!("\n{} weakenings, {:.0?}", selected.len(), begun.elapsed());
     Ok(complaints)
+}
+
+/// Makes a scratch copy for each core, but no more than there are weakenings.
+fn scratches(suite: &Suite, most: usize) -> Result<(Scratch, Vec<Scratch>), String> {
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let make = |number: usize| Scratch::new(suite, &scratch_folder().join(number.to_string()));
+    thread::scope(|scope| {
+        let others: Vec<_> =
+            (1..cores.min(most)).map(|number| scope.spawn(move || make(number))).collect();
+        let first = make(0)?;
+        let others = others.into_iter().map(|other| match other.join() {
+            Ok(made) => made,
+            Err(panic) => std::panic::resume_unwind(panic),
+        });
+        Ok((first, others.collect::<Result<_, _>>()?))
+    })
+}
+
+/// Tries the weakenings, one at a time in each scratch copy, and hands on what became of them in
+/// their order.
+fn try_each(
+    scratches: &[Scratch],
+    weakenings: &[&Weakening],
+    mut tell: impl FnMut(&Weakening, Outcome),
+) -> Result<(), String> {
+    let next = AtomicUsize::new(0);
+    let (sender, tried) = mpsc::channel();
+    thread::scope(|scope| {
+        for scratch in scratches {
+            let (next, sender) = (&next, sender.clone());
+            scope.spawn(move || {
+                loop {
+                    let index = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(weakening) = weakenings.get(index) else { return };
+                    if sender.send((index, scratch.weakened(weakening))).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+        drop(sender);
+        let (mut waiting, mut told) = (BTreeMap::new(), 0);
+        for (index, outcome) in tried {
+            waiting.insert(index, outcome.map_err(|error| error.to_string())?);
+            while let Some(outcome) = waiting.remove(&told) {
+                tell(weakenings[told], outcome);
+                told += 1;
+            }
+        }
+        Ok(())
+    })
 }
 
 /// The table's last column, and what is wrong with the weakening.
