@@ -4,11 +4,15 @@
 use std::fs;
 use std::path::Path;
 
-/// The names of the `[dependencies]` in a manifest.
+/// The names of the `[dependencies]` in a manifest, but for those that only a feature adds.
 fn dependencies(manifest: &str) -> Vec<String> {
     let manifest: toml::Table = manifest.parse().expect("a manifest");
     let table = manifest.get("dependencies").and_then(|table| table.as_table());
-    table.into_iter().flat_map(toml::Table::keys).cloned().collect()
+    let is_optional = |dependency: &toml::Value| {
+        dependency.get("optional").and_then(toml::Value::as_bool) == Some(true)
+    };
+    let always = table.into_iter().flatten().filter(|(_, dependency)| !is_optional(dependency));
+    always.map(|(name, _)| name.clone()).collect()
 }
 
 fn dependencies_of(folder: &str) -> Vec<String> {
@@ -38,7 +42,7 @@ fn the_room_outside_sees_the_face_the_machine_and_the_types_of_the_stream() {
 
 #[test]
 fn development_dependencies_are_not_taken_for_dependencies() {
-    let manifest =
-        "[dependencies]\na = '1'\n[dependencies.b]\npath = 'b'\n[dev-dependencies]\nc = '1'\n";
+    let manifest = "[dependencies]\na = '1'\nd = { version = '1', optional = true }\n\
+         [dependencies.b]\npath = 'b'\n[dev-dependencies]\nc = '1'\n";
     assert_eq!(dependencies(manifest), ["a", "b"]);
 }

@@ -59,6 +59,9 @@
 //! The crate `lastref-migration`, for code outside that asks about *the* migration of its process and
 //! has no object to hand on.
 
+#[macro_use]
+mod spans;
+
 mod agreement;
 mod attempt;
 mod course;

@@ -89,7 +89,7 @@ impl Progress {
         MigrationStatus::from_u8(self.status.load(Ordering::Acquire))
     }
 
-    fn store(&self, inner: &mut Inner, status: MigrationStatus) {
+    fn store(&self, mut inner: MutexGuard<'_, Inner>, status: MigrationStatus) {
         let before = self.status();
         debug_assert!(
             allows(self.direction, before, status),
@@ -100,23 +100,25 @@ impl Progress {
         inner.changes += 1;
         self.status.store(status as u8, Ordering::Release);
         self.changed.notify_all();
+        drop(inner);
+        event!(INFO, direction = ?self.direction, %before, %status, "status");
     }
 
     /// A migration that runs has come to its next phase. One that was cancelled stays
     /// `cancelling` whatever phase it is in.
     pub(crate) fn advance(&self, status: MigrationStatus) {
-        let mut inner = self.lock();
+        let inner = self.lock();
         if self.status() != MigrationStatus::Cancelling {
-            self.store(&mut inner, status);
+            self.store(inner, status);
         }
     }
 
     /// A migration that runs was cancelled.
     pub(crate) fn set_cancelling(&self) {
-        let mut inner = self.lock();
+        let inner = self.lock();
         let status = self.status();
         if status.is_running() && status != MigrationStatus::Cancelling {
-            self.store(&mut inner, MigrationStatus::Cancelling);
+            self.store(inner, MigrationStatus::Cancelling);
         }
     }
 
@@ -124,7 +126,7 @@ impl Progress {
     pub(crate) fn end(&self, status: MigrationStatus) {
         let mut inner = self.lock();
         inner.info.total_time = inner.started.take().map_or(Duration::ZERO, |at| at.elapsed());
-        self.store(&mut inner, status);
+        self.store(inner, status);
     }
 
     /// Begins another migration: counters at zero, no error.
@@ -136,7 +138,7 @@ impl Progress {
             changes: inner.changes,
             ..Inner::default()
         };
-        self.store(&mut inner, MigrationStatus::Setup);
+        self.store(inner, MigrationStatus::Setup);
     }
 
     /// Counts the time from now on: a destination has waited for its source until here.
@@ -161,12 +163,25 @@ impl Progress {
 
     /// A pass over memory is over.
     pub(crate) fn note_pass(&self, pass: Pass) {
-        let passes = &mut self.lock().course.passes;
+        let mut inner = self.lock();
+        let passes = &mut inner.course.passes;
         let number = passes.last().map_or(1, |before| before.number + 1);
         if passes.len() == PASSES {
             passes.remove(0);
         }
         passes.push(Pass { number, ..pass });
+        drop(inner);
+        event!(
+            DEBUG,
+            number,
+            dirty = pass.dirty,
+            normal = pass.normal,
+            duplicate = pass.duplicate,
+            bytes = pass.bytes,
+            took = ?pass.ended.duration_since(pass.began),
+            stopped = pass.stopped,
+            "pass"
+        );
     }
 
     /// The last byte of the stream went.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use migration::{MigrationParameters, Uri, Uuid, ZeroPageDetection};
 
 use crate::size::{memory, rate};
@@ -21,6 +21,9 @@ pub(crate) const DESTINATION: &str = "internal:destination";
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 90)]
 pub(crate) struct Cli {
+    /// Show each change of status and each phase on standard error; twice: each pass over memory.
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub(crate) verbose: u8,
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
 }

@@ -266,6 +266,7 @@ impl Destination {
     fn start(args: &DemoArgs, interrupt: Interrupt) -> Result<Self, Failure> {
         let start = || {
             let mut child = Command::new(std::env::current_exe()?)
+                .args(crate::verbose::options())
                 .arg(crate::cli::DESTINATION)
                 .arg("--memory")
                 .arg(args.memory.to_string())

@@ -24,6 +24,7 @@ mod same_file;
 mod send;
 mod session;
 mod size;
+mod verbose;
 mod watch;
 
 use std::process::ExitCode;
@@ -54,7 +55,9 @@ fn parse() -> Cli {
 }
 
 fn main() -> ExitCode {
-    let command = parse().command.unwrap_or_else(Command::demo);
+    let Cli { verbose, command } = parse();
+    verbose::show(verbose);
+    let command = command.unwrap_or_else(Command::demo);
     let json = command.json();
     let done = match command {
         Command::Demo(args) => demo::run(&args),

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{BinaryBytes, ProgressBar, ProgressStyle};
 use migration::{Direction, MigrationInfo, MigrationStatus};
+use tracing::level_filters::LevelFilter;
 
 use crate::session::Session;
 
@@ -81,7 +82,8 @@ enum Display {
 
 impl Display {
     fn new() -> Self {
-        if !std::io::stderr().is_terminal() {
+        // The lines of `-v` would stand in the middle of a bar.
+        if !std::io::stderr().is_terminal() || LevelFilter::current() != LevelFilter::OFF {
             return Display::Lines { last: None };
         }
         let bar = ProgressBar::new(0);

@@ -120,6 +120,7 @@ impl Connected {
         _thread: &mut BqlUnlocked,
         endpoint: Endpoint,
     ) -> Result<Self, MigrationError> {
+        phase!("wait");
         let state = begun.state();
         let uri = endpoint.uri().clone();
         let side = &state.incoming;
@@ -152,6 +153,7 @@ impl Connected {
     ///
     /// If the stream ends early or is not one for this machine, or a device refuses its state.
     pub fn load(self, thread: &mut BqlUnlocked) -> Result<Loaded, MigrationError> {
+        phase!("load");
         let Connected { begun, waiting, mut channel, multifd } = self;
         let state = begun.state();
         let mut answers = Answers { channel: &channel, open: false };
@@ -246,6 +248,7 @@ impl Loaded {
     /// If it cannot be kept here, or if the source cannot be told and may still have it. Then it
     /// stays at the source.
     pub fn confirm(self, thread: &mut BqlUnlocked) -> Result<Arrived, MigrationError> {
+        phase!("confirm");
         let Loaded { begun, waiting, channel, return_path, at_source, given_away } = self;
         let state = begun.state();
         let answers = Answers { channel: &channel, open: return_path };

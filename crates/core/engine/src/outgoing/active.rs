@@ -48,6 +48,7 @@ impl Active {
     ///
     /// What to clean up instead.
     pub fn iterate(self, _thread: &mut BqlUnlocked) -> Result<Converged, Failed> {
+        phase!("iterate");
         let Active { begun, mut stream, mut ram } = self;
         match passes(begun.state(), &mut stream, &mut ram) {
             Ok(()) => Ok(Converged { begun, stream, ram }),
@@ -94,6 +95,7 @@ impl Converged {
     ///
     /// What to clean up instead.
     pub fn switch_over(self, thread: &mut BqlUnlocked) -> Result<Switchover, Failed> {
+        phase!("switch_over");
         Switchover::begin(self.begun, thread, self.stream, self.ram)
     }
 }

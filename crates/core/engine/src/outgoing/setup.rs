@@ -37,6 +37,7 @@ impl Setup {
         _thread: &mut BqlUnlocked,
         mut endpoint: Endpoint,
     ) -> Result<Self, Failed> {
+        phase!("connect");
         match connect(&begun, &mut endpoint) {
             Ok(stream) => Ok(Setup { begun, stream }),
             Err(error) => Err(Failed::without_stream(begun, error)),
@@ -49,6 +50,7 @@ impl Setup {
     ///
     /// What to clean up instead.
     pub fn activate(self, thread: &mut BqlUnlocked) -> Result<Active, Failed> {
+        phase!("activate");
         let Setup { begun, mut stream } = self;
         let state = begun.state();
         match send_head(state, thread, &mut stream) {

@@ -80,6 +80,7 @@ impl Switchover {
     ///
     /// What to clean up instead.
     pub fn complete(self, _thread: &mut BqlUnlocked) -> Result<Completed, NotCompleted> {
+        phase!("complete");
         let Switchover { begun, stopped, mut stream, ram, tail, began } = self;
         let state = begun.state();
         if let Err(error) = send_rest(state, &mut stream, ram, &tail.devices) {
