@@ -126,8 +126,6 @@ pub trait Device: Send + Sync + 'static {
 
     /// Puts a received state into the device. The machine does not run yet.
     ///
-    /// Checks that no migration left the machine stopped.
-    ///
     /// # Errors
     ///
     /// If the device cannot be in that state.
@@ -327,8 +325,6 @@ impl Host {
 
     /// Makes the machine belong to `owner`.
     ///
-    /// Checks that a migration left a right to resume the machine.
-    ///
     /// # Errors
     ///
     /// If it belongs to another object, which the error describes.
@@ -369,6 +365,8 @@ impl Host {
         Some(right)
     }
 
+    /// Checks that no migration left the machine stopped.
+    ///
     /// # Errors
     ///
     /// If a migration left the machine stopped, and nothing has resumed it since.
@@ -379,6 +377,8 @@ impl Host {
         }
     }
 
+    /// Checks that a migration left a right to resume the machine.
+    ///
     /// # Errors
     ///
     /// If there is no such right.
