@@ -14,7 +14,7 @@
 //!     Direction, Host, MigrationState, MigrationStatus, RunState, Uri, Vm, VmArrived, VmStopped,
 //! };
 //!
-//! /// A machine that stands still.
+//! /// A machine that never runs.
 //! struct Still;
 //! impl Vm for Still {
 //!     fn run_state(&self, _: &BqlGuard<'_>) -> RunState { RunState::Paused }
