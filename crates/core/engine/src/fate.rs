@@ -23,7 +23,7 @@ pub(crate) enum Whereabouts {
     },
 }
 
-/// The decision of one attempt. No other lock is taken and no I/O done under the mutex.
+/// The decision of one attempt. The mutex is held only to read or set it.
 #[derive(Debug, Default)]
 pub(crate) struct Fate(Mutex<Whereabouts>);
 

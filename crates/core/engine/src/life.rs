@@ -27,7 +27,7 @@ pub enum LifeEventKind {
     Created,
     /// The one global publishes the object.
     Published,
-    /// The one global is empty again.
+    /// The one global no longer publishes the object.
     Retired,
     /// A count was taken, to outlive a call.
     Counted,

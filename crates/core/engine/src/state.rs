@@ -44,8 +44,8 @@ pub(crate) struct Side {
     pub(crate) progress: Arc<Progress>,
     pub(crate) stop: StopRequest,
     pub(crate) fate: Fate,
-    /// The thread that works on the migration, while one does. No thread does anything else under
-    /// this mutex.
+    /// The thread that works on the migration, while there is one. The mutex is held only to read
+    /// or set it.
     thread: Mutex<Option<ThreadId>>,
 }
 

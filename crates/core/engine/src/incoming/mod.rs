@@ -94,7 +94,7 @@ fn through_the_phases(
     Connected::wait(begun, waiting, thread, endpoint)?.load(thread)?.confirm(thread)
 }
 
-/// The source has connected.
+/// The phase in which the source has connected.
 #[derive(Debug)]
 #[must_use = "it has to move on"]
 pub struct Connected {
@@ -223,7 +223,7 @@ fn encoded(message: &ReturnMessage) -> Vec<u8> {
     out
 }
 
-/// Memory and devices have the state that the source sent.
+/// The phase in which memory and devices have the state that the source sent.
 #[derive(Debug)]
 #[must_use = "it has to move on"]
 pub struct Loaded {
@@ -279,7 +279,7 @@ fn settle(
     catch_unwind(settled).map_err(MigrationError::of_panic)?.map_err(MigrationError::Settle)
 }
 
-/// The machine is here and nowhere else.
+/// The end of a migration whose machine is here and nowhere else.
 #[derive(Debug)]
 #[must_use = "the machine is here alone, and has to go on"]
 pub struct Arrived {

@@ -42,7 +42,7 @@ pub(super) struct Receivers {
 struct Shared {
     /// For each block, the pages that read as zero and have no memory allocated.
     untouched: Vec<Arc<PageSet>>,
-    /// Never held over I/O.
+    /// The mutex is never held over I/O.
     gate: Mutex<Gate>,
     /// Signals that the main channel has reached the point where the channels wait.
     changed: Condvar,

@@ -1,4 +1,4 @@
-//! The decision to stop the machine and send the rest.
+//! Decides when to stop the machine and send the rest.
 
 use std::time::Duration;
 

@@ -79,7 +79,7 @@ struct Shared {
     /// The parameters that the destination expects, as they were when the migration began.
     flush_after_each_section: bool,
     zero_page_detection: ZeroPageDetection,
-    /// Never held over I/O.
+    /// The mutex is never held over I/O.
     queue: Mutex<Queue>,
     /// Signals that there is work, or that there will be no more.
     work: Condvar,
