@@ -47,7 +47,7 @@
 //! | [`migrate_incoming`], `incoming/` | `process_incoming_migration_co`, `qemu_loadvm_state` |
 //! | [`RamBlock`], [`DirtyLog`] | `RAMBlock`, `memory_global_dirty_log_start` |
 //! | [`Device`], [`Vm`] | `vmstate_register`, `vm_stop_force_state` |
-//! | [`Observer`] | the state that a thread without the BQL reads, as QEMU's dirty-limit thread |
+//! | [`Observer`] | the state a thread without the BQL reads, as QEMU's dirty-limit thread |
 //!
 //! # Caveats
 //!

@@ -55,7 +55,8 @@ fn unix_socket() -> io::Result<OwnedFd> {
     Ok(rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?)
 }
 
-/// Returns the address of a [`Uri::Unix`]. An empty abstract name means any free name.
+/// Returns the address of a [`Uri::Unix`](super::uri::Uri::Unix). An empty abstract name means any
+/// free name.
 fn unix_address(path: &Path) -> io::Result<SocketAddrUnix> {
     Ok(match path.as_os_str().as_bytes() {
         [0] => SocketAddrUnix::new_unnamed(),
