@@ -1,4 +1,4 @@
-//! How the two ends agree who has the machine.
+//! The agreement of the two ends on which of them has the machine.
 //!
 //! ```text
 //!   source                                        destination
@@ -12,20 +12,21 @@
 //!   lets go of the machine                         starts it
 //! ```
 //!
-//! EOF is the one message that gives the machine away: the destination starts nothing before it,
-//! and the source lets nothing go on after it, unless whoever took the stream says that he does not
-//! have the machine: a destination by SHUT, a command by its exit status. A cancel is heard until
-//! then and refused after. If the connection breaks between EOF and the last word, the source
-//! cannot know; it leaves the machine stopped.
+//! EOF is the only message that gives the machine away. The destination starts nothing before EOF.
+//! The source resumes nothing after it, unless the receiver reports that it does not have the
+//! machine: a destination by SHUT, a command by its exit status. A cancel takes effect before EOF
+//! and is refused after it. If the connection breaks between EOF and the final answer, the source
+//! cannot know the outcome, and leaves the machine stopped.
 //!
-//! A destination of QEMU answers each PING once it has loaded what came before, and takes EOF as
-//! the word to start. So the source needs not know whom it talks to. A destination of ours knows
-//! by [`READY_PING`] that its source keeps this order; that of QEMU may let the machine go on after
-//! EOF, and is asked again by the write of SHUT whether it still listens.
+//! A QEMU destination answers each PING after it has loaded what came before, and starts the
+//! machine at EOF. So the source need not know which kind of destination it has. A destination of
+//! this engine recognises by [`READY_PING`] a source that keeps this order. A QEMU source may
+//! resume the machine after EOF, so the destination's write of SHUT checks that the source still
+//! listens.
 //!
-//! The test `agreement` looks at every order of these steps with a cancel, a broken connection and
-//! a killed end at any moment.
+//! The test `agreement` tries every order of these steps, with a cancel, a broken connection or a
+//! killed end at any moment.
 
-/// The number of the PING that asks whether everything but EOF was taken. The passes before have
-/// small numbers, and so have QEMU's own.
+/// The number of the PING that asks whether the destination has loaded everything before EOF. The
+/// PINGs of the passes, and QEMU's own, have small numbers.
 pub(crate) const READY_PING: u32 = 0x4c52_4459;

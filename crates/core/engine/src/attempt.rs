@@ -1,5 +1,5 @@
-//! One attempt to migrate, whichever way: how it begins, the thread it runs on, and how its
-//! end becomes known.
+//! One attempt to migrate, in either direction: how it begins, the thread it runs on, and how its
+//! end is published.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -14,8 +14,8 @@ use crate::state::MigrationState;
 use crate::status::{Direction, MigrationStatus};
 use crate::transport::StopReason;
 
-/// What cleaning up returns. Only it can publish the end of a migration, so nobody sees one
-/// that ended and is still being cleaned up.
+/// Proof that a migration was cleaned up. Only this value can publish the end of a migration, so no
+/// observer sees a migration as ended while it is still being cleaned up.
 #[must_use = "the end of the migration is not known until it is published"]
 #[derive(Debug)]
 pub struct Cleaned {
@@ -25,7 +25,7 @@ pub struct Cleaned {
 }
 
 impl Cleaned {
-    /// The end that was reached, whatever happened while it was cleaned up.
+    /// Makes the value with the end that was reached, whatever happened during clean-up.
     pub(crate) fn as_reached(state: &Arc<MigrationState>, direction: Direction) -> Self {
         let side = state.side(direction);
         let status = match side.fate.get() {
@@ -36,7 +36,7 @@ impl Cleaned {
         Cleaned { state: Arc::clone(state), direction, status }
     }
 
-    /// Lets everybody see the end of the migration.
+    /// Publishes the end of the migration.
     pub fn publish(self, _bql: &mut BqlGuard<'_>) {
         let side = self.state.side(self.direction);
         side.set_thread(None);
@@ -44,34 +44,35 @@ impl Cleaned {
     }
 }
 
-/// Keeps what went wrong, before anything is cleaned up; an error that is only the request to
-/// cancel coming back is kept as that.
+/// Keeps `error` before anything is cleaned up. After a cancel it keeps
+/// [`MigrationError::Cancelled`] instead, because the error only reports the cancel.
 pub(crate) fn keep_error(state: &MigrationState, direction: Direction, error: MigrationError) {
     let side = state.side(direction);
     let cancelled = side.stop.is_cancelled();
     side.progress.set_error(if cancelled { MigrationError::Cancelled } else { error });
 }
 
-/// A migration has begun, and no other runs. The first phase takes it, so that nobody starts
-/// one beside a migration that runs. Each phase hands it on to the next: it is the object that a
-/// phase works on, and there is no way to give it another one.
+/// Proof that a migration has begun and no other runs. The first phase consumes it, so a second
+/// chain of phases cannot start beside a running migration. Each phase passes it on to the next: it
+/// carries the object that a phase works on, and a phase cannot be given another object.
 #[must_use = "a migration that has begun has to come to an end"]
 #[derive(Debug)]
 pub struct Begun(Arc<MigrationState>);
 
 impl Begun {
-    /// The object that this migration began with.
+    /// Returns the object that this migration began with.
     pub(crate) fn state(&self) -> &Arc<MigrationState> {
         &self.0
     }
 
-    /// A count for the thread `holder`, which works on this migration.
+    /// Takes a count for the thread `holder`, which works on this migration.
     pub(crate) fn counted_for(&self, holder: &str) -> Arc<MigrationState> {
         self.0.counted_for(holder)
     }
 }
 
-/// Begins a migration: none may run, either way, and the machine must not be another object's.
+/// Begins a migration. None may run in either direction, and the machine must not belong to another
+/// object.
 pub(crate) fn begin(
     state: &Arc<MigrationState>,
     bql: &mut BqlGuard<'_>,
@@ -87,13 +88,13 @@ pub(crate) fn begin(
     Ok(Begun(Arc::clone(state)))
 }
 
-/// Starts the thread of a migration that has begun. The thread owns its count from before it
-/// exists; if it cannot be started the migration has failed.
+/// Starts the thread of a migration that has begun. The thread owns its count before it exists. If
+/// it cannot be started, the migration has failed.
 ///
-/// `run` goes through the phases without the lock. What it ends with is cleaned up and
-/// published with the lock held all the time (a call-out may release it in between): who gets
-/// the lock sees the migration run or over. After a panic there is no end to hand on, and
-/// `clean_up` asks the [`Fate`](crate::fate::Fate) what was reached.
+/// `run` goes through the phases without the lock. Its result is cleaned up and published under one
+/// hold of the lock (a call-out may release it in between), so a thread that takes the lock sees
+/// the migration either running or over. After a panic there is no result, and `clean_up` reads the
+/// [`Fate`](crate::fate::Fate) to see what was reached.
 pub(crate) fn spawn<End: 'static>(
     state: Arc<MigrationState>,
     bql: &mut BqlGuard<'_>,
@@ -110,11 +111,11 @@ pub(crate) fn spawn<End: 'static>(
         };
         state.side(direction).set_thread(Some(thread::current().id()));
         let end = caught(&state, direction, || run(&state, &mut thread));
-        // The end is there: who asks it to stop now asks too late.
+        // The end is reached: a stop request from here on is too late.
         let _ = state.side(direction).stop.close();
         let mut guard = thread.lock();
-        // Each step of cleaning up is caught by itself. So this panics only for a fault of the
-        // engine, and what was reached is true all the same.
+        // Each step of clean-up catches its own panic. So this catches only a bug of the engine,
+        // and the fate is correct all the same.
         let cleaned = caught(&state, direction, || clean_up(&state, &mut guard, end));
         let cleaned = cleaned.unwrap_or_else(|| Cleaned::as_reached(&state, direction));
         cleaned.publish(&mut guard);
@@ -134,7 +135,7 @@ pub(crate) fn spawn<End: 'static>(
     }
 }
 
-/// Runs a step; a panic in it is kept as the migration's error, if it is the first.
+/// Runs `step`, and keeps a panic in it as the migration's error if it is the first.
 pub(crate) fn caught<R>(
     state: &MigrationState,
     direction: Direction,
@@ -149,9 +150,9 @@ pub(crate) fn caught<R>(
     }
 }
 
-/// Lets a migration fail for what happened on a thread of one of its channels: the first error
-/// is kept, and every wait of its other threads ends. What came of a request to stop, or of the end
-/// of the migration, is no error of its own.
+/// Fails a migration because of an error on the thread of one of its channels: keeps the first
+/// error, and ends every wait of the other threads. After a stop request or the end of the
+/// migration, `error` is only a consequence and is dropped.
 pub(crate) fn fail_from_channel(
     state: &MigrationState,
     direction: Direction,

@@ -1,40 +1,41 @@
-//! The course of one migration: when it came to which status, what each pass over memory sent,
-//! and when the last byte went.
+//! The course of one migration: the time of each status, the size of each pass over memory, and the
+//! time of the last byte.
 
 use std::time::Instant;
 
 use crate::status::MigrationStatus;
 
-/// What happened when since the last migration began. Nothing of it is in QEMU's `query-migrate`.
+/// The events since the last migration began, with their times. QEMU's `query-migrate` has none of
+/// these.
 #[derive(Debug, Clone, Default)]
 pub struct Course {
-    /// Each status that it came to, oldest first.
+    /// Each status that was reached, oldest first.
     pub statuses: Vec<(MigrationStatus, Instant)>,
-    /// Each pass over memory at the source, one that was broken off too. The last of a migration that
-    /// came so far is the rest, sent while the machine stood still. Of more than 1024 passes they are
-    /// the last.
+    /// Each pass over memory at the source, including one that was broken off; at most the last
+    /// 1024. If the migration reached the switchover, the last pass is the one sent while the
+    /// machine was stopped.
     pub passes: Vec<Pass>,
-    /// When the source had given the last byte of the stream away.
+    /// The time at which the source had written the last byte of the stream.
     pub sent: Option<Instant>,
 }
 
 /// One pass over memory.
 #[derive(Debug, Clone, Copy)]
 pub struct Pass {
-    /// Which one it was, from 1.
+    /// The number of the pass, from 1.
     pub number: u64,
-    /// When the first page was looked for.
+    /// The time at which the search for the first page began.
     pub began: Instant,
-    /// When the last page was given away, or when it was broken off.
+    /// The time at which the last page was written, or the pass was broken off.
     pub ended: Instant,
-    /// Pages that were dirty at its start.
+    /// Pages that were dirty when the pass began.
     pub dirty: u64,
-    /// Pages that went with their data.
+    /// Pages sent with their data.
     pub normal: u64,
-    /// Pages that went as zero pages.
+    /// Pages sent as zero pages.
     pub duplicate: u64,
     /// Bytes of the stream, on all channels.
     pub bytes: u64,
-    /// The machine stood still.
+    /// Whether the machine was stopped.
     pub stopped: bool,
 }

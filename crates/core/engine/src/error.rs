@@ -1,4 +1,4 @@
-//! Why a migration did not work.
+//! The errors of migrations.
 
 use std::any::Any;
 use std::io;
@@ -10,23 +10,23 @@ use crate::host::SettleError;
 use crate::registrations::words;
 use crate::transport::Uri;
 
-/// Why a migration did not work, or was not begun. The first one of a migration is kept.
+/// The reason why a migration failed or did not begin. The first error of a migration is kept.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum MigrationError {
-    /// A migration runs already.
+    /// A migration is already running.
     #[error("a migration is {status} already")]
     Busy {
-        /// QAPI's name of its status.
+        /// QAPI's name of the migration's status.
         status: &'static str,
     },
     /// The machine belongs to another migration object.
     #[error("the machine belongs to {by}")]
     Possessed {
-        /// What is known of that object.
+        /// A description of that object.
         by: String,
     },
-    /// An earlier migration left the machine stopped, since it may run elsewhere.
+    /// An earlier migration left the machine stopped, because it may run elsewhere.
     #[error(
         "an earlier migration left the machine stopped: let it go on (`cont`) if it does not run \
          elsewhere, or say that it does (`confirm_moved`)"
@@ -35,55 +35,55 @@ pub enum MigrationError {
     /// No migration left the machine stopped.
     #[error("no migration left the machine stopped")]
     NothingKept,
-    /// The machine cannot be migrated to here.
+    /// The machine cannot receive a migration, because it is not waiting for one.
     #[error("the machine does not wait for a migration: it is {run_state}")]
     NotWaiting {
-        /// QAPI's name of what it does.
+        /// QAPI's name of its run state.
         run_state: &'static str,
     },
-    /// The machine cannot be migrated from here.
+    /// The machine cannot be sent, because it is not here.
     #[error("the machine is not here: it is {run_state}")]
     NotHere {
-        /// QAPI's name of what it does.
+        /// QAPI's name of its run state.
         run_state: &'static str,
     },
-    /// Something on this machine forbids migration.
+    /// At least one blocker forbids migration.
     #[error("migration is blocked: {}", reasons.join("; "))]
     Blocked {
-        /// One reason a blocker.
+        /// The reason of each blocker.
         reasons: Vec<String>,
     },
-    /// A notifier did not let the migration begin.
+    /// A notifier refused the migration at setup.
     #[error("migration was refused at setup: {reason}")]
     Refused {
-        /// The notifier's words.
+        /// The notifier's message.
         reason: String,
     },
-    /// The object cannot be used for want of a descriptor or a thread.
+    /// A file descriptor or a thread could not be created.
     #[error("no {what} for the migration")]
     Resources {
-        /// What is missing.
+        /// The resource that is missing.
         what: &'static str,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
-    /// The destination cannot be reached.
+    /// Could not connect to the destination.
     #[error("cannot connect to {uri}")]
     Connect {
         /// The destination.
         uri: Uri,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
-    /// There is no waiting for the source there.
+    /// Could not listen at this URI.
     #[error("cannot wait for a migration at {uri}")]
     Listen {
-        /// The place.
+        /// The URI.
         uri: Uri,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
-    /// The destination took the main channel and not this one.
+    /// The destination accepted the main channel, but not this multifd channel.
     #[error(
         "multifd channel {id} of {channels} cannot be connected to {uri}: does the destination expect \
          so many?"
@@ -91,162 +91,162 @@ pub enum MigrationError {
     ConnectChannel {
         /// The channel's number.
         id: u8,
-        /// How many there are to be (`multifd-channels`).
+        /// Number of channels to connect (`multifd-channels`).
         channels: u8,
         /// The destination.
         uri: Uri,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
-    /// There is one channel where multifd needs more.
+    /// Multifd needs several channels, and the URI provides only one.
     #[error("multifd needs a URI that can be connected to more than once, and {uri} is not one")]
     OneChannel {
-        /// The destination, or the place of waiting.
+        /// The URI to connect to, or to listen at.
         uri: Uri,
     },
-    /// Not every multifd channel has come.
+    /// The source connected the wrong number of multifd channels.
     #[error(
         "the source connected {found} multifd channels, and {expected} are expected here \
          (multifd-channels)"
     )]
     ChannelsMissing {
-        /// How many there are.
+        /// Number of channels that connected.
         found: usize,
-        /// How many there have to be.
+        /// Number of channels expected.
         expected: usize,
     },
-    /// A connection is none of those that are waited for.
+    /// A connection is not a channel that the destination expects.
     #[error("a connection of the source is not a channel that is waited for")]
     Channel(#[source] DecodeError),
-    /// A multifd channel ended too early.
+    /// The source closed a multifd channel too early.
     #[error("the source closed multifd channel {id} before the end of the migration")]
     ChannelClosed {
         /// The channel's number.
         id: u8,
     },
-    /// A multifd channel brought something that is no page of this machine.
+    /// A multifd channel carried data that is not a page of this machine.
     #[error("multifd channel {id} cannot be loaded")]
     LoadChannel {
         /// The channel's number.
         id: u8,
-        /// Why.
+        /// The cause.
         source: DecodeError,
     },
-    /// Sending failed.
+    /// The peer closed the connection before it had the whole stream.
     #[error("the peer took {sent} bytes of the stream and then closed the connection")]
     PeerClosed {
-        /// Bytes of the stream that were sent.
+        /// Bytes of the stream sent so far.
         sent: u64,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
-    /// Sending failed.
+    /// Sending failed for another reason.
     #[error("sending failed after {sent} bytes of the stream")]
     Send {
-        /// Bytes of the stream that were sent.
+        /// Bytes of the stream sent so far.
         sent: u64,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
-    /// The destination says that it could not load the stream.
+    /// The destination reported that it could not load the stream.
     #[error("the destination reports that it could not load the stream (error {code})")]
     DestinationFailed {
-        /// Its number for the error.
+        /// The destination's error number.
         code: u32,
     },
-    /// The destination was asked whether it has taken what was sent, and does not say so.
+    /// The destination did not confirm that it has loaded what was sent so far.
     #[error("the destination was sent {sent} bytes of the stream and does not answer")]
     Unanswered {
-        /// Bytes of the stream that were sent.
+        /// Bytes of the stream sent so far.
         sent: u64,
-        /// What came instead of its answer.
+        /// The data or error that came instead of its answer.
         source: DecodeError,
     },
-    /// The destination was sent everything and said neither that it took it nor that it did not.
+    /// The destination was sent the whole stream, and reported neither success nor failure.
     #[error(
         "the destination was sent the whole stream and did not confirm it; the machine may run there \
          and stays stopped here until it is let go on (`cont`)"
     )]
     NotConfirmed(#[source] io::Error),
-    /// The dirty log does not work.
+    /// The dirty log could not be started or read.
     #[error("dirty pages of RAM block `{block}` cannot be tracked")]
     DirtyLog {
         /// The RAM block.
         block: String,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
-    /// Memory cannot be stored to.
+    /// Received pages could not be written to memory.
     #[error("RAM block `{block}` cannot be stored to")]
     Memory {
         /// The RAM block.
         block: String,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
     /// The stream cannot be loaded.
     #[error("the migration stream cannot be loaded")]
     Load(#[from] DecodeError),
-    /// The command at the other end of the stream failed before the end of that.
+    /// The command at the other end failed before the end of the stream.
     #[error("the command at the other end ended with {status}")]
     Command {
-        /// How it ended.
+        /// The command's exit status.
         status: ExitStatus,
-        /// Where the stream ended.
+        /// The error at which the stream ended.
         source: Box<MigrationError>,
     },
-    /// The source could not be told that everything is here, so the machine stays there.
+    /// The source could not be informed that everything is here, so the machine stays there.
     #[error("the source cannot be told that the machine has arrived")]
     SourceGone {
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
-    /// What has come cannot be made durable here.
+    /// The received machine could not be made durable here.
     #[error("the machine has come and cannot be kept here")]
     Settle(#[source] SettleError),
-    /// A device refuses its state.
+    /// A device rejected its state.
     #[error("device `{device}` refuses the state that was sent")]
     Restore {
-        /// The section's name.
+        /// The name of the device's section.
         device: String,
         /// The device's reason.
         source: RestoreError,
     },
-    /// A device outside said that it cannot go on.
+    /// A device outside reported that it cannot continue.
     #[error("a device reports: {reason}")]
     Device {
-        /// The device's words.
+        /// The device's message.
         reason: String,
     },
-    /// There is nothing to continue.
+    /// The migration does not wait in `pre-switchover`, so it cannot be continued.
     #[error("the migration is not in status pre-switchover but {status}")]
     NotPaused {
-        /// QAPI's name of its status.
+        /// QAPI's name of the migration's status.
         status: &'static str,
     },
-    /// The engine has no migration of this kind.
+    /// The engine does not have this migration mode.
     #[error("the migration mode {mode} is not built")]
     Mode {
-        /// QAPI's name of it.
+        /// QAPI's name of the mode.
         mode: &'static str,
     },
-    /// It was cancelled.
+    /// The migration was cancelled.
     #[error("cancelled")]
     Cancelled,
-    /// It was asked to stop. The reason was recorded before it was asked, and is its error; so this
-    /// one never is.
+    /// The migration was asked to stop. The reason was recorded before the request and is the
+    /// migration's error, so this value never is.
     #[error("asked to stop")]
     Stopped,
-    /// Code of the migration or of one of its hooks panicked. A migration that
-    /// completed may have this error too: the status decides.
+    /// Code of the migration or of one of its hooks panicked. A completed migration may have this
+    /// error too: the status decides.
     #[error("the migration thread panicked: {message}")]
     Panicked {
-        /// The panic's words.
+        /// The panic's message.
         message: String,
     },
 }
 
-/// A device's reason to refuse a state, in its own words.
+/// The reason why a device rejected a state.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct RestoreError(pub String);
@@ -256,7 +256,7 @@ impl MigrationError {
         MigrationError::Panicked { message: words(panic) }
     }
 
-    /// What a failed write means.
+    /// Converts the error of a failed write.
     pub(crate) fn of_write(sent: u64, source: io::Error) -> Self {
         match source.kind() {
             io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => {

@@ -1,28 +1,29 @@
-//! Where the machine is, as far as one end of a migration knows.
+//! The location of the machine, as far as one end of a migration knows it.
 //!
-//! It is decided at the point of no return and by the other end's last word, before anything is
-//! cleaned up. Clean-up asks; it does not decide. So a panic there changes nothing of it.
+//! It is decided at the point of no return and by the other end's final answer, before anything is
+//! cleaned up. Clean-up reads it and does not change it, so a panic during clean-up does not affect
+//! it.
 
 use std::sync::{Mutex, PoisonError};
 
 use crate::host::RunState;
 
-/// Who has the machine.
+/// The end that has the machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Whereabouts {
     /// The source.
     #[default]
     Source,
-    /// The source gave it away, and does not know whether the destination took it.
+    /// The source gave the machine away, and does not know whether the destination took it.
     Unknown,
-    /// The destination, where it does what it did at the source.
+    /// The destination, where the machine continues in the run state that it had at the source.
     Destination {
-        /// What that is; the source does not need to know.
+        /// That run state. The source leaves it out, because it does not need it.
         at_source: Option<RunState>,
     },
 }
 
-/// The decision of one attempt. The mutex is never held over anything.
+/// The decision of one attempt. The mutex is held only to read or set it.
 #[derive(Debug, Default)]
 pub(crate) struct Fate(Mutex<Whereabouts>);
 

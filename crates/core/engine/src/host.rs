@@ -1,8 +1,8 @@
-//! The machine as the engine sees it: what can be stopped, the RAM blocks, the devices.
+//! The machine as the engine sees it: its processors, its RAM blocks and its devices.
 //!
-//! QEMU finds these in globals (`ram_list`, `savevm_state`, the run state). Here they are
-//! handed over when the migration object is made. Each hook says in its signature what QEMU
-//! says in `include/migration/register.h`: whether it runs with the BQL held.
+//! QEMU finds these in globals (`ram_list`, `savevm_state`, the run state). Here the migration
+//! object gets them when it is made. The signature of each hook states whether it runs with the BQL
+//! held, which QEMU documents in `include/migration/register.h`.
 
 use std::error::Error;
 use std::fmt;
@@ -19,27 +19,27 @@ use crate::progress::Observer;
 use crate::rights::{VmArrived, VmStopped, VmWaiting};
 use crate::transport::ChannelReader;
 
-/// What a machine does now (`RunState` of `qapi/run-state.json`, as far as needed here).
+/// The run state of a machine (`RunState` of `qapi/run-state.json`, as far as needed here).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RunState {
     /// Not started yet.
     Prelaunch,
-    /// Waits for a migration to bring its state.
+    /// Waiting for a migration to bring its state.
     InMigrate,
-    /// Runs.
+    /// Running.
     Running,
     /// Stopped by its user.
     Paused,
     /// Stopped for the last part of a migration.
     FinishMigrate,
-    /// Stopped for a fault of its own.
+    /// Stopped because of an internal error.
     InternalError,
-    /// Has moved away.
+    /// Stopped because it has moved away.
     PostMigrate,
 }
 
 impl RunState {
-    /// QAPI's name, which also goes into the section `globalstate`.
+    /// Returns QAPI's name, which the section `globalstate` also carries.
     pub fn name(self) -> &'static str {
         match self {
             RunState::Prelaunch => "prelaunch",
@@ -52,8 +52,9 @@ impl RunState {
         }
     }
 
-    /// What a machine that was in the state `name` at its source shall do: a source in any
-    /// state that this engine does not have stands still for some reason, so `Paused`.
+    /// Returns the run state for a machine that was in the state `name` at its source. A source
+    /// state that this engine does not have becomes `Paused`, because such a machine is stopped for
+    /// some reason.
     pub(crate) fn of_source(name: &str) -> Option<Self> {
         match name {
             "running" => Some(RunState::Running),
@@ -68,41 +69,42 @@ impl RunState {
 
 /// The processors of a machine.
 ///
-/// The value belongs to a [`Host`] and can be reached by the engine alone, which keeps the order:
-/// a machine is let go on only by a right that says that it may. So implement it for a type of
-/// which there is one for each machine, and not for a handle that can be cloned.
+/// The value belongs to a [`Host`], and only the engine calls it, in the right order: it resumes a
+/// machine only by a right that permits it. So implement the trait for a type with one value per
+/// machine, not for a handle that can be cloned.
 pub trait Vm: Send + Sync {
-    /// Returns what the machine does now.
+    /// Returns the current run state.
     fn run_state(&self, bql: &BqlGuard<'_>) -> RunState;
 
-    /// Stops the machine for the last part of a migration and returns what it did before
-    /// (`migration_stop_vm`). When it returns, no vCPU writes to memory or device state, and
-    /// nothing but the functions below changes that. May release the BQL while it waits
-    /// for the vCPUs. A machine that is stopped so already stays so.
+    /// Stops the machine for the last part of a migration and returns the run state before
+    /// (`migration_stop_vm`). When it returns, no vCPU writes to memory or device state, and only
+    /// the functions below change that. It may release the BQL while it waits for the vCPUs. A
+    /// machine that is stopped in this way already stays so.
     fn stop_for_migration(&self, bql: &mut BqlGuard<'_>) -> RunState;
 
-    /// Makes the machine do again what it did before it was stopped.
+    /// Puts the machine back into the run state that it had before it was stopped.
     fn resume_after_failure(&self, bql: &mut BqlGuard<'_>, stopped: &VmStopped);
 
-    /// Notes that the machine has moved and stays stopped here.
+    /// Records that the machine has moved and stays stopped here.
     fn has_moved(&self, bql: &mut BqlGuard<'_>, stopped: &VmStopped);
 
-    /// Makes what has come durable, before the source is told that it is here: gives a file its
-    /// name, say. It may block.
+    /// Makes the received machine durable before the source learns that it has arrived: for
+    /// example, gives a file its name. It may block.
     ///
     /// # Errors
     ///
-    /// If that cannot be done. The machine then stays at its source.
+    /// If that fails. The machine then stays at its source.
     fn settle(&self, thread: &mut BqlUnlocked, waiting: &VmWaiting) -> Result<(), SettleError> {
         let _ = (thread, waiting);
         Ok(())
     }
 
-    /// Lets the machine, which has arrived whole, go on with what it did at the source.
+    /// Continues the machine, which has arrived complete, in the run state that it had at the
+    /// source.
     fn has_arrived(&self, bql: &mut BqlGuard<'_>, arrived: &VmArrived);
 }
 
-/// Why a machine that has come cannot be kept.
+/// The reason why a received machine cannot be kept.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
 pub struct SettleError(Box<dyn Error + Send + Sync>);
@@ -114,15 +116,15 @@ impl SettleError {
     }
 }
 
-/// A device whose state moves. Its state is a type of its own, never the live device.
+/// A device whose state is migrated. Its state is a separate type, never the live device.
 pub trait Device: Send + Sync + 'static {
-    /// What is sent.
+    /// The state that is sent.
     type State: VmState + Clone + Send + 'static;
 
-    /// Takes a copy of the state. The BQL is held, and the machine stands still.
+    /// Copies the state. The BQL is held, and the machine is stopped.
     fn save(&self, bql: &BqlGuard<'_>, stopped: &VmStopped) -> Self::State;
 
-    /// Puts a state that was received into the device. The machine does not run yet.
+    /// Puts a received state into the device. The machine does not run yet.
     ///
     /// # Errors
     ///
@@ -135,7 +137,7 @@ pub trait Device: Send + Sync + 'static {
     ) -> Result<(), RestoreError>;
 }
 
-/// A device without the type of its state.
+/// A device with the type of its state erased.
 pub(crate) trait AnyDevice: Send + Sync {
     fn version_id(&self) -> u32;
 
@@ -146,7 +148,7 @@ pub(crate) trait AnyDevice: Send + Sync {
         out: &mut Vec<u8>,
     ) -> vmdesc::DeviceDescription;
 
-    /// Reads the state off the stream without the BQL; what is returned puts it in place.
+    /// Reads the state from the stream without the BQL. The returned value puts it in place.
     fn load(
         self: Arc<Self>,
         input: &mut Decoder<ChannelReader<'_>>,
@@ -154,7 +156,7 @@ pub(crate) trait AnyDevice: Send + Sync {
     ) -> Result<Box<dyn Restore>, DecodeError>;
 }
 
-/// A device state that was received and is not in place yet.
+/// A received device state that is not in place yet.
 pub(crate) trait Restore: Send {
     fn restore(
         self: Box<Self>,
@@ -219,15 +221,15 @@ impl DeviceEntry {
     }
 }
 
-/// A machine that can be migrated. Nobody but the engine gets at its parts, and there is one owner
-/// of each.
+/// A machine that can be migrated. Only the engine reaches its parts, and each part has one owner.
 ///
-/// Several migration objects may be made of one machine (`Arc<Host>`), and can be asked about it.
-/// It belongs to one of them at most, the first that is published, begins to migrate or lets it go
-/// on, until the last count of that object is gone. The others cannot migrate it meanwhile.
+/// Several migration objects may be made for one machine (`Arc<Host>`), and each can be queried.
+/// The machine belongs to at most one of them: the first that is published, begins to migrate or
+/// resumes the machine. It belongs to that object until the object's last count is gone, and the
+/// others cannot migrate it meanwhile.
 ///
 /// A right that a migration left behind ([`MigrationState::cont`](crate::MigrationState::cont))
-/// stays with this value. Keep an `Arc` of it where the object may go first.
+/// stays with this value. Keep an `Arc` of it if the object may be dropped first.
 pub struct Host {
     pub(crate) machine: String,
     pub(crate) uuid: Option<Uuid>,
@@ -238,27 +240,27 @@ pub struct Host {
     kept: Mutex<Place>,
 }
 
-/// Where the right is that a migration left with its machine.
+/// The location of the right that a migration left with its machine.
 #[derive(Debug, Clone, Copy, Default)]
 enum Place {
     /// No migration left one.
     #[default]
     Empty,
     Holds(Kept),
-    /// A hook has it just now, which lets the machine go on.
+    /// A hook that resumes the machine has it now.
     Lent,
 }
 
 /// The right that a migration left with its machine.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Kept {
-    /// It was stopped, and may go on here if it does not run elsewhere.
+    /// The machine was stopped, and may resume here if it does not run elsewhere.
     Stopped { was: RunState },
-    /// It has arrived, and was not started.
+    /// The machine has arrived, and was not started.
     Arrived { at_source: RunState },
 }
 
-/// What is known of the object that a machine belongs to.
+/// Information about the object that a machine belongs to.
 #[derive(Debug, Clone)]
 pub(crate) struct Owner {
     pub(crate) outgoing: Observer,
@@ -284,7 +286,7 @@ impl fmt::Display for Owner {
     }
 }
 
-/// A machine belongs to an object for as long as this lives.
+/// Keeps a machine in the possession of an object for as long as this value lives.
 #[derive(Debug)]
 pub(crate) struct Possession {
     machine: Arc<Host>,
@@ -296,13 +298,13 @@ impl Drop for Possession {
     }
 }
 
-/// A machine that cannot be described in a migration stream.
+/// The reason why a machine cannot be described in a migration stream.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HostError {
-    /// Two blocks of one name.
+    /// Two blocks have the same name.
     #[error("two RAM blocks are called `{0}`")]
     SameBlock(IdStr),
-    /// Two devices of one name and instance.
+    /// Two devices have the same name and instance.
     #[error("two devices are called `{0}` instance {1}")]
     SameDevice(IdStr, u32),
 }
@@ -325,7 +327,7 @@ impl Host {
     ///
     /// # Errors
     ///
-    /// If it belongs to somebody else, who is named.
+    /// If it belongs to another object, which the error describes.
     pub(crate) fn possess(self: &Arc<Self>, owner: Owner) -> Result<Possession, MigrationError> {
         let mut place = lock(&self.owner);
         if let Some(other) = place.as_ref().filter(|other| !other.is(&owner)) {
@@ -347,7 +349,7 @@ impl Host {
         }
     }
 
-    /// Takes the right for good.
+    /// Takes the right permanently.
     pub(crate) fn take_kept(&self) -> Option<Kept> {
         match std::mem::take(&mut *lock(&self.kept)) {
             Place::Holds(right) => Some(right),
@@ -355,7 +357,7 @@ impl Host {
         }
     }
 
-    /// Takes the right, and leaves a note that it is out.
+    /// Takes the right, and marks it as lent.
     pub(crate) fn lend_kept(&self) -> Option<Kept> {
         let mut place = lock(&self.kept);
         let Place::Holds(right) = *place else { return None };
@@ -363,9 +365,11 @@ impl Host {
         Some(right)
     }
 
+    /// Checks that no migration left the machine stopped.
+    ///
     /// # Errors
     ///
-    /// If a migration left the machine stopped, and nothing has let it go on since.
+    /// If a migration left the machine stopped, and nothing has resumed it since.
     pub(crate) fn check_nothing_kept(&self) -> Result<(), MigrationError> {
         match *lock(&self.kept) {
             Place::Empty => Ok(()),
@@ -373,9 +377,11 @@ impl Host {
         }
     }
 
+    /// Checks that a migration left a right to resume the machine.
+    ///
     /// # Errors
     ///
-    /// If there is no right to let the machine go on.
+    /// If there is no such right.
     pub(crate) fn check_kept(&self) -> Result<(), MigrationError> {
         match *lock(&self.kept) {
             Place::Holds(_) => Ok(()),
@@ -383,8 +389,9 @@ impl Host {
         }
     }
 
-    /// Gives the machine a UUID (`-uuid`), which each multifd channel says. QEMU takes no channel
-    /// that says another one than its own machine has; a machine of ours without one takes any.
+    /// Sets the machine's UUID (`-uuid`), which each multifd channel sends. QEMU rejects a channel
+    /// whose UUID differs from its own machine's; a machine of this engine without a UUID accepts
+    /// any.
     pub fn uuid(mut self, uuid: impl Into<Option<Uuid>>) -> Self {
         self.uuid = uuid.into();
         self
@@ -394,7 +401,7 @@ impl Host {
     ///
     /// # Errors
     ///
-    /// If there is a block of this name.
+    /// If there is already a block of this name.
     pub fn ram_block(mut self, block: RamBlock) -> Result<Self, HostError> {
         if self.ram.iter().any(|other| other.idstr() == block.idstr()) {
             return Err(HostError::SameBlock(block.idstr().clone()));
@@ -407,7 +414,7 @@ impl Host {
     ///
     /// # Errors
     ///
-    /// If there is a device of this name and instance.
+    /// If there is already a device of this name and instance.
     pub fn device(
         mut self,
         idstr: IdStr,
@@ -427,7 +434,7 @@ impl Host {
             .find(|entry| entry.idstr.as_str() == idstr && entry.instance_id == instance_id)
     }
 
-    /// Bytes of RAM.
+    /// Returns the bytes of RAM.
     pub(crate) fn ram_bytes(&self) -> u64 {
         self.ram.iter().map(RamBlock::used_length).sum()
     }

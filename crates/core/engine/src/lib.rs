@@ -1,10 +1,10 @@
-//! The inside of live migration: QEMU's `migration/`, where every function is handed its
-//! object.
+//! The inside of live migration: QEMU's `migration/`, where every function gets its migration
+//! object as an argument.
 //!
 //! [`MigrationState`] is the object. Each function that works on a migration takes
-//! `&MigrationState` as its first argument; there is no `static`, no thread-local and no
-//! lazily made cell in this crate, and it cannot name the global that the outside uses. Two
-//! objects in one process do not see each other.
+//! `&MigrationState` as its first argument. The crate has no `static`, no thread-local and no
+//! lazily initialised cell, and it cannot name the global that the outside uses. Two objects in one
+//! process do not see each other.
 //!
 //! ```
 //! use std::time::Duration;
@@ -14,7 +14,7 @@
 //!     Direction, Host, MigrationState, MigrationStatus, RunState, Uri, Vm, VmArrived, VmStopped,
 //! };
 //!
-//! /// A machine that stands still.
+//! /// A machine that never runs.
 //! struct Still;
 //! impl Vm for Still {
 //!     fn run_state(&self, _: &BqlGuard<'_>) -> RunState { RunState::Paused }
@@ -37,9 +37,9 @@
 //! # }
 //! ```
 //!
-//! What a function may do with the big lock stands in its signature, see [`bql`]: hooks that
-//! save device state get `&BqlGuard`, call-outs get `&mut BqlGuard`, whatever waits for a
-//! peer has `&mut BqlUnlocked`.
+//! The signature of a function says what it may do with the big lock (see [`bql`]): hooks that save
+//! device state get `&BqlGuard`, call-outs get `&mut BqlGuard`, and code that waits for a peer has
+//! `&mut BqlUnlocked`.
 //!
 //! | here | QEMU |
 //! | --- | --- |
@@ -47,17 +47,17 @@
 //! | [`migrate_incoming`], `incoming/` | `process_incoming_migration_co`, `qemu_loadvm_state` |
 //! | [`RamBlock`], [`DirtyLog`] | `RAMBlock`, `memory_global_dirty_log_start` |
 //! | [`Device`], [`Vm`] | `vmstate_register`, `vm_stop_force_state` |
-//! | [`Observer`] | what a thread without the BQL reads, as QEMU's dirty-limit thread |
+//! | [`Observer`] | the state a thread without the BQL reads, as QEMU's dirty-limit thread |
 //!
 //! # Caveats
 //!
-//! A [`Vm`] and its [`DirtyLog`] are believed: a store that the log does not tell is lost. There
-//! is no postcopy, no compression and no encryption.
+//! The engine trusts the [`DirtyLog`]: a write that it does not report is lost. It also trusts the
+//! [`Vm`] to stop when asked. Postcopy, compression and encryption are not built.
 //!
 //! # Alternatives
 //!
-//! The crate `lastref-migration`, for code outside that asks about *the* migration of its process and
-//! has no object to hand on.
+//! Code outside, which asks about *the* migration of its process and has no object to pass on, uses
+//! the crate `lastref-migration`.
 
 #[macro_use]
 mod spans;

@@ -1,4 +1,5 @@
-//! The life of a migration object: who held a count of it, and which thread let it go last.
+//! The life of a migration object: which threads held a count of it, and which thread dropped the
+//! last one.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -6,42 +7,43 @@ use std::time::{Duration, Instant};
 
 use bql::BqlUnlocked;
 
-/// One thing that happened to a migration object.
+/// An event in the life of a migration object.
 #[derive(Debug, Clone)]
 pub struct LifeEvent {
-    /// When.
+    /// The time of the event.
     pub at: Instant,
-    /// On which thread; threads without a name have none.
+    /// The name of the thread it happened on; empty if the thread has no name.
     pub thread: String,
-    /// Of a count that is taken, the thread that gets it; else the same as `thread`.
+    /// The thread that gets a count that is taken; otherwise the same as `thread`.
     pub holder: String,
-    /// What.
+    /// The kind of event.
     pub what: LifeEventKind,
 }
 
-/// What can happen to a migration object.
+/// The kinds of event in the life of a migration object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LifeEventKind {
-    /// It was made.
+    /// The object was made.
     Created,
-    /// The one global shows it.
+    /// The one global publishes the object.
     Published,
-    /// The one global is empty again.
+    /// The one global no longer publishes the object.
     Retired,
-    /// Somebody took a count, so as to outlive a call.
+    /// A count was taken, to outlive a call.
     Counted,
-    /// Who had a count gives it back.
+    /// A count was given back.
     GivenBack,
     /// The last count is gone.
     Dropped,
 }
 
-/// The record of one object. It is counted by itself, so that it can be read when the object
-/// is gone.
+/// The record of one object's life. It has its own count, so it can be read when the object is
+/// gone.
 #[derive(Debug, Clone, Default)]
 pub struct Life(Arc<Record>);
 
-/// Events that are kept. An object that migrates again and again takes and gives back counts for ever.
+/// Maximum number of events kept. An object that migrates repeatedly takes and gives back counts
+/// without end.
 const MOST_EVENTS: usize = 1024;
 
 #[derive(Debug, Default)]
@@ -53,9 +55,9 @@ struct Record {
 #[derive(Debug, Default)]
 struct Kept {
     events: Vec<LifeEvent>,
-    /// How many of counts are not kept any more, the oldest first.
+    /// Number of count events that were dropped, the oldest first.
     forgotten: u64,
-    /// Who took a count and has not given it back.
+    /// The threads that have taken a count and not given it back.
     holders: Vec<String>,
 }
 
@@ -87,13 +89,13 @@ impl Life {
         self.0.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes that `what` happens now on this thread.
+    /// Records that `what` happens now on this thread.
     pub(crate) fn record(&self, what: LifeEventKind) {
         let thread = thread::current();
         self.record_for(what, thread.name().unwrap_or(""));
     }
 
-    /// The same of what is done for the thread `holder`.
+    /// Records that `what` happens now for the thread `holder`.
     pub(crate) fn record_for(&self, what: LifeEventKind, holder: &str) {
         let event = LifeEvent {
             at: Instant::now(),
@@ -105,33 +107,33 @@ impl Life {
         self.0.changed.notify_all();
     }
 
-    /// Whether this is the record of the same object.
+    /// Returns whether both are records of the same object.
     pub(crate) fn is(&self, other: &Life) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
-    /// Whether the outside cannot find the object any more.
+    /// Returns whether the object was retired, so that the outside can no longer find it.
     pub(crate) fn is_retired(&self) -> bool {
         self.lock().events.iter().any(|event| event.what == LifeEventKind::Retired)
     }
 
-    /// Who took a count and has not given it back.
+    /// Returns the threads that have taken a count and not given it back.
     pub(crate) fn holders(&self) -> Vec<String> {
         self.lock().holders.clone()
     }
 
-    /// Returns how many events of counts were forgotten, the oldest first: 1024 events are kept.
+    /// Returns how many count events were dropped, the oldest first. Up to 1024 events are kept.
     pub fn forgotten(&self) -> u64 {
         self.lock().forgotten
     }
 
-    /// What happened so far, oldest first.
+    /// Returns the events so far, oldest first.
     pub fn events(&self) -> Vec<LifeEvent> {
         self.lock().events.clone()
     }
 
-    /// Waits until the last count is gone, or until `limit` has passed; `true` says that it
-    /// is gone. It blocks, so the BQL must not be held.
+    /// Waits until the last count is gone or `limit` has passed, and returns whether the count is
+    /// gone. It blocks, so the BQL must not be held.
     pub fn wait_until_dropped(&self, _thread: &mut BqlUnlocked, limit: Duration) -> bool {
         let alive = |kept: &mut Kept| {
             kept.events.last().is_none_or(|event| event.what != LifeEventKind::Dropped)
@@ -142,7 +144,7 @@ impl Life {
     }
 }
 
-/// The last part of an object to go: notes that all of it is gone.
+/// The last field of an object to be dropped: records that the whole object is gone.
 #[derive(Debug, Default)]
 pub(crate) struct LastPart(pub(crate) Life);
 

@@ -1,29 +1,29 @@
-//! What a user may set: `migrate-set-parameters` and `migrate-set-capabilities` of QMP, with
+//! The settings of a user: `migrate-set-parameters` and `migrate-set-capabilities` of QMP, with
 //! QEMU's names and defaults.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// The parameters of a migration (`qapi/migration.json`, `MigrationParameters`). They may be
-/// changed while it runs.
+/// changed while a migration runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MigrationParameters {
-    /// `max-bandwidth`: bytes a second while the machine runs; 0 is no limit. With the
-    /// machine stopped there is none.
+    /// `max-bandwidth`: bytes per second while the machine runs; 0 means no limit. There is no
+    /// limit while the machine is stopped.
     pub max_bandwidth: u64,
-    /// `downtime-limit`: how long the machine may stand still.
+    /// `downtime-limit`: how long the machine may be stopped.
     pub downtime_limit: Duration,
-    /// `mode`: what kind of migration the next one is.
+    /// `mode`: the kind of the next migration.
     pub mode: MigMode,
-    /// `multifd-channels`: how many channels bring pages beside the main one, with capability
-    /// `multifd`; 1 to 255, the same at both ends.
+    /// `multifd-channels`: the number of channels that carry pages beside the main one, with
+    /// capability `multifd`; 1 to 255, and the same at both ends.
     pub multifd_channels: u8,
-    /// `zero-page-detection`: who looks for pages of zeros.
+    /// `zero-page-detection`: the threads that look for zero pages.
     pub zero_page_detection: ZeroPageDetection,
-    /// QEMU's property `multifd-flush-after-each-section`: what a destination before QEMU 8.1
-    /// expects. One that receives sees what the source does.
+    /// QEMU's property `multifd-flush-after-each-section`, which a destination before QEMU 8.1
+    /// expects. A destination ignores it and detects what its source does.
     pub multifd_flush_after_each_section: bool,
-    /// `announce-*`: how a machine that has arrived tells the network.
+    /// `announce-*`: how a machine that has arrived announces itself to the network.
     pub announce: AnnounceParameters,
 }
 
@@ -41,26 +41,26 @@ impl Default for MigrationParameters {
     }
 }
 
-/// Who looks for pages of zeros (`ZeroPageDetection` of QAPI).
+/// The threads that look for zero pages (`ZeroPageDetection` of QAPI).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ZeroPageDetection {
-    /// The migration thread, which sends them on the main channel: what a destination before
-    /// QEMU 9.0 needs.
+    /// The migration thread, which sends zero pages on the main channel. A destination before QEMU
+    /// 9.0 needs this.
     Legacy,
-    /// The threads of the channels, with capability `multifd`; else as [`Self::Legacy`].
+    /// The threads of the channels, with capability `multifd`; otherwise like [`Self::Legacy`].
     Multifd,
 }
 
-/// How a machine that has arrived tells the network (`AnnounceParameters` of QAPI).
+/// The announcement of a machine that has arrived to the network (`AnnounceParameters` of QAPI).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AnnounceParameters {
-    /// `announce-initial`: before the first announcement.
+    /// `announce-initial`: the time before the first announcement.
     pub initial: Duration,
-    /// `announce-max`: the longest between two.
+    /// `announce-max`: the longest time between two announcements.
     pub max: Duration,
-    /// `announce-rounds`: how many.
+    /// `announce-rounds`: the number of announcements.
     pub rounds: u32,
-    /// `announce-step`: by how much the time between two grows.
+    /// `announce-step`: the increment of the time between two announcements.
     pub step: Duration,
 }
 
@@ -87,9 +87,11 @@ impl MigrationParameters {
     /// The longest `downtime-limit`.
     pub const MAX_DOWNTIME_LIMIT: Duration = Duration::from_millis(2_000_000);
 
+    /// Checks that each parameter is in its range.
+    ///
     /// # Errors
     ///
-    /// The first parameter that is out of its range.
+    /// Returns the first parameter that is out of its range.
     pub(crate) fn check(&self) -> Result<(), ParameterError> {
         const ANNOUNCE: Duration = Duration::from_millis(100_000);
         let AnnounceParameters { initial, max, rounds, step } = self.announce;
@@ -113,23 +115,23 @@ impl MigrationParameters {
     }
 }
 
-/// What kind of migration it is (`MigMode` of QAPI). Blockers and notifiers may be for some
-/// kinds only. The engine itself has `Normal`.
+/// The kind of a migration (`MigMode` of QAPI). Blockers and notifiers may be limited to some
+/// kinds. The engine itself has only `Normal`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum MigMode {
-    /// To another process, while the machine runs.
+    /// A migration to another process, while the machine runs.
     Normal,
-    /// To a file, for the time in which the host restarts.
+    /// A migration to a file, for the time in which the host restarts.
     CprReboot,
-    /// To another process on this host, which takes the memory over.
+    /// A migration to another process on this host, which takes over the memory.
     CprTransfer,
-    /// To the program that this process becomes.
+    /// A migration to the program that this process executes.
     CprExec,
 }
 
 impl MigMode {
-    /// QAPI's name.
+    /// Returns QAPI's name.
     pub fn name(self) -> &'static str {
         match self {
             MigMode::Normal => "normal",
@@ -148,7 +150,7 @@ impl MigModes {
     /// Every mode.
     pub const ALL: MigModes = MigModes(0b1111);
 
-    /// Whether `mode` is one of them.
+    /// Returns whether the set contains `mode`.
     pub fn contains(self, mode: MigMode) -> bool {
         self.0 & 1 << mode as u8 != 0
     }
@@ -168,13 +170,13 @@ impl std::ops::BitOr for MigModes {
     }
 }
 
-/// What a migration may do beyond the plain (`MigrationCapability` of QAPI). They cannot be
-/// changed while one runs.
+/// The optional features of a migration (`MigrationCapability` of QAPI). They cannot be changed
+/// while a migration runs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct MigrationCapabilities {
-    /// `pause-before-switchover`: with the machine stopped, wait for `migrate-continue`.
+    /// `pause-before-switchover`: after the machine is stopped, wait for `migrate-continue`.
     pub pause_before_switchover: bool,
-    /// `multifd`: pages go over channels of their own, each with its thread.
+    /// `multifd`: send pages on separate channels, each with its own thread.
     pub multifd: bool,
 }
 
@@ -184,7 +186,8 @@ struct Values {
     capabilities: MigrationCapabilities,
 }
 
-/// Set by the monitor and read by the migration thread: a small mutex, never held over I/O.
+/// The settings that the monitor changes and the migration thread reads. The mutex is never held
+/// over I/O.
 #[derive(Debug, Default)]
 pub(crate) struct Options(Mutex<Values>);
 

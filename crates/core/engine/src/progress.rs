@@ -1,7 +1,7 @@
-//! Status, counters and first error of one direction: what `query-migrate` shows.
+//! Status, counters and first error of one direction, as `query-migrate` reports them.
 //!
-//! It is an object of its own, with its own count, so that it can be watched without the BQL
-//! and stays true after the migration object is gone.
+//! They are an object with its own count, so they can be watched without the BQL and stay readable
+//! after the migration object is gone.
 
 use std::error::Error;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -16,7 +16,7 @@ use crate::status::{Direction, MigrationStatus};
 use crate::transitions::allows;
 use crate::transport::Uri;
 
-/// Passes over memory that are kept: a migration that does not converge makes them for ever.
+/// Maximum number of passes kept. A migration that does not converge makes passes without end.
 const PASSES: usize = 1024;
 
 /// Counters of QAPI's `MigrationStats` and times of `MigrationInfo`.
@@ -24,27 +24,27 @@ const PASSES: usize = 1024;
 pub struct MigrationInfo {
     /// `ram.total`: bytes of guest RAM.
     pub total: u64,
-    /// `ram.transferred`: bytes of the stream so far.
+    /// `ram.transferred`: bytes of the stream that were sent so far.
     pub transferred: u64,
-    /// `ram.remaining`: bytes of guest RAM that still have to go.
+    /// `ram.remaining`: bytes of guest RAM that still have to be sent.
     pub remaining: u64,
-    /// `ram.normal`: pages that went with their data.
+    /// `ram.normal`: pages sent with their data.
     pub normal: u64,
-    /// `ram.duplicate`: pages that went as zero pages.
+    /// `ram.duplicate`: pages sent as zero pages.
     pub duplicate: u64,
     /// `ram.dirty-sync-count`: how often the dirty log was read.
     pub dirty_sync_count: u64,
-    /// Bytes a second of the last pass; `ram.mbps` is this in megabits.
+    /// Bytes per second of the last pass; `ram.mbps` is this in megabits.
     pub bandwidth: u64,
     /// `setup-time`.
     pub setup_time: Duration,
-    /// `total-time`: up to now while it runs.
+    /// `total-time`; while the migration runs, the time so far.
     pub total_time: Duration,
-    /// `expected-downtime`, of the last decision.
+    /// `expected-downtime`, as of the last decision whether to switch over.
     pub expected_downtime: Duration,
-    /// `downtime`: how long the machine stood still, seen from the source. Zero until then.
+    /// `downtime`: how long the machine was stopped, measured at the source. Zero until then.
     pub downtime: Duration,
-    /// `socket-address`: where a destination waits, once it does.
+    /// `socket-address`: where a destination listens, once it does.
     pub socket_address: Option<Uri>,
 }
 
@@ -56,12 +56,12 @@ struct Inner {
     /// The status before the last migration.
     before: Option<MigrationStatus>,
     course: Course,
-    /// Counts what is told to who waits.
+    /// Number of changes that wake a waiting observer.
     changes: u64,
 }
 
-/// Written by the engine, read by everybody. The status is an atomic, the rest a small mutex
-/// that is never held over I/O.
+/// The progress that the engine writes and observers read. The status is an atomic; the rest is
+/// behind a mutex that is never held over I/O.
 #[derive(Debug)]
 pub(crate) struct Progress {
     direction: Direction,
@@ -104,8 +104,8 @@ impl Progress {
         event!(INFO, direction = ?self.direction, %before, %status, "status");
     }
 
-    /// A migration that runs has come to its next phase. One that was cancelled stays
-    /// `cancelling` whatever phase it is in.
+    /// Sets the status of the next phase of a running migration. A cancelled migration stays in
+    /// `cancelling`, whatever its phase.
     pub(crate) fn advance(&self, status: MigrationStatus) {
         let inner = self.lock();
         if self.status() != MigrationStatus::Cancelling {
@@ -113,7 +113,7 @@ impl Progress {
         }
     }
 
-    /// A migration that runs was cancelled.
+    /// Sets the status to `cancelling` if a migration runs.
     pub(crate) fn set_cancelling(&self) {
         let inner = self.lock();
         let status = self.status();
@@ -122,14 +122,14 @@ impl Progress {
         }
     }
 
-    /// The migration is over and everything is cleaned up.
+    /// Ends the migration with `status`, after everything is cleaned up.
     pub(crate) fn end(&self, status: MigrationStatus) {
         let mut inner = self.lock();
         inner.info.total_time = inner.started.take().map_or(Duration::ZERO, |at| at.elapsed());
         self.store(inner, status);
     }
 
-    /// Begins another migration: counters at zero, no error.
+    /// Begins another migration: clears the counters and the error.
     pub(crate) fn begin(&self) {
         let mut inner = self.lock();
         *inner = Inner {
@@ -141,27 +141,27 @@ impl Progress {
         self.store(inner, MigrationStatus::Setup);
     }
 
-    /// Counts the time from now on: a destination has waited for its source until here.
+    /// Restarts the clock: a destination does not count the time in which it waits for its source.
     pub(crate) fn restart_clock(&self) {
         self.lock().started = Some(Instant::now());
     }
 
-    /// Changes the counters. Nobody is woken for that: it happens thousands of times a second.
+    /// Changes the counters. It wakes no observer, because it runs thousands of times a second.
     pub(crate) fn update(&self, change: impl FnOnce(&mut MigrationInfo)) {
         change(&mut self.lock().info);
     }
 
-    /// Counts bytes of the stream, of whichever channel.
+    /// Counts bytes of the stream, on any channel.
     pub(crate) fn count(&self, bytes: usize) {
         self.update(|info| info.transferred += bytes as u64);
     }
 
-    /// Returns the bytes of the stream so far, of all channels.
+    /// Returns the bytes of the stream so far, on all channels.
     pub(crate) fn transferred(&self) -> u64 {
         self.lock().info.transferred
     }
 
-    /// A pass over memory is over.
+    /// Records a finished pass over memory.
     pub(crate) fn note_pass(&self, pass: Pass) {
         let mut inner = self.lock();
         let passes = &mut inner.course.passes;
@@ -184,12 +184,12 @@ impl Progress {
         );
     }
 
-    /// The last byte of the stream went.
+    /// Records that the last byte of the stream was sent.
     pub(crate) fn note_sent(&self) {
         self.lock().course.sent = Some(Instant::now());
     }
 
-    /// A destination waits at `uri` now.
+    /// Records that a destination listens at `uri`.
     pub(crate) fn set_socket_address(&self, uri: Uri) {
         let mut inner = self.lock();
         inner.info.socket_address = Some(uri);
@@ -216,8 +216,8 @@ impl Progress {
     }
 }
 
-/// What code outside may keep of a migration without the BQL: it reads status and counters,
-/// and can do nothing else. It is true for ever; after shutdown it shows the last status.
+/// A view of a migration that code outside may keep without the BQL: it reads status and counters,
+/// and can do nothing else. It stays valid for ever; after shutdown it shows the last status.
 #[derive(Debug, Clone)]
 pub struct Observer {
     progress: Arc<Progress>,
@@ -228,43 +228,43 @@ impl Observer {
         Observer { progress: Arc::clone(progress) }
     }
 
-    /// The status now.
+    /// Returns the current status.
     #[inline]
     pub fn status(&self) -> MigrationStatus {
         self.progress.status()
     }
 
-    /// Whether a migration runs now (`migration_is_running`).
+    /// Returns whether a migration runs (`migration_is_running`).
     #[inline]
     pub fn is_running(&self) -> bool {
         self.status().is_running()
     }
 
-    /// The status before the last migration, and each one since.
+    /// Returns the status before the last migration, and each status since.
     pub fn history(&self) -> Vec<MigrationStatus> {
         let inner = self.progress.lock();
         let since = inner.course.statuses.iter().map(|(status, _)| *status);
         inner.before.into_iter().chain(since).collect()
     }
 
-    /// What happened when since the last migration began.
+    /// Returns the course of events since the last migration began.
     pub fn course(&self) -> Course {
         self.progress.lock().course.clone()
     }
 
-    /// The counters now.
+    /// Returns the current counters.
     pub fn info(&self) -> MigrationInfo {
         self.progress.info()
     }
 
-    /// The first error of the last migration.
+    /// Returns the first error of the last migration.
     pub fn error(&self) -> Option<Arc<MigrationError>> {
         self.progress.error()
     }
 
-    /// Waits until `done`, or until `limit` has passed, and returns the status. `done` is
-    /// asked at each change of the status and when a destination has begun to wait, with
-    /// nothing locked. It blocks, so the BQL must not be held.
+    /// Waits until `done` returns `true` or `limit` has passed, and returns the status. It calls
+    /// `done` at each change of the status and when a destination begins to listen, with nothing
+    /// locked. It blocks, so the BQL must not be held.
     pub fn wait(
         &self,
         _thread: &mut BqlUnlocked,
@@ -286,7 +286,7 @@ impl Observer {
     }
 }
 
-/// The whole chain of an error's causes on one line.
+/// Formats an error and all of its causes on one line.
 pub fn error_chain(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

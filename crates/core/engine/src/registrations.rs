@@ -1,8 +1,8 @@
-//! Who wants to be told of a migration, and who forbids one.
+//! Notifiers, which are called during a migration, and blockers, which forbid one.
 //!
-//! A registration lives as long as the handle its owner got: the registry keeps a weak
-//! reference. So a handle can be dropped at any time, also when no migration object is left,
-//! and there is no list to find for it.
+//! A registration lives as long as the handle that its owner got: the registry keeps a weak
+//! reference. So a handle can be dropped at any time, also after the migration object is gone, and
+//! needs no list to remove itself from.
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -12,15 +12,15 @@ use bql::BqlGuard;
 
 use crate::parameters::{MigMode, MigModes};
 
-/// What happens in a migration (`MigrationEventType` of `include/migration/misc.h`).
+/// An event of a migration (`MigrationEventType` of `include/migration/misc.h`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MigrationEvent {
-    /// It begins; an error from the notifier ends it.
+    /// The migration begins; an error from the notifier fails it.
     PrecopySetup,
     /// The machine has moved.
     PrecopyDone,
-    /// It did not work, or was cancelled; the machine is where it was, or stopped here because it
-    /// may run at the destination.
+    /// The migration failed or was cancelled. The machine runs where it was, or is stopped here
+    /// because it may run at the destination.
     PrecopyFailed,
 }
 
@@ -45,13 +45,13 @@ impl fmt::Debug for Notifier {
 pub struct Blocker(Arc<str>);
 
 impl Blocker {
-    /// The reason.
+    /// Returns the reason.
     pub fn reason(&self) -> &str {
         &self.0
     }
 }
 
-/// The notifiers and blockers of one migration object, or of the time without one.
+/// The notifiers and blockers of one migration object, or those registered before there is one.
 #[derive(Default, Clone)]
 pub struct Registrations {
     notifiers: Vec<(MigModes, Weak<Notify>)>,
@@ -59,7 +59,7 @@ pub struct Registrations {
     only_migratable: bool,
 }
 
-/// A reason not to migrate that may not be given.
+/// A blocker that was rejected, because the machine must stay migratable.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("this machine must stay migratable: {reason}")]
 pub struct BlockError {
@@ -67,12 +67,12 @@ pub struct BlockError {
 }
 
 impl Registrations {
-    /// Nobody.
+    /// Makes an empty set of registrations.
     pub const fn new() -> Self {
         Registrations { notifiers: Vec::new(), blockers: Vec::new(), only_migratable: false }
     }
 
-    /// Whether nothing may make the machine unmigratable (`-only-migratable`).
+    /// Sets whether the machine must stay migratable (`-only-migratable`).
     pub fn set_only_migratable(&mut self, only_migratable: bool) {
         self.only_migratable = only_migratable;
     }
@@ -85,8 +85,8 @@ impl Registrations {
         self.add_notifier_modes(MigMode::Normal.into(), notify)
     }
 
-    /// Registers a notifier for migrations of some modes. It is called with the BQL held and
-    /// may release it, call every function of the outside face, and add or drop notifiers.
+    /// Registers a notifier for migrations of some modes. It is called with the BQL held. It may
+    /// release the lock, call every function of the outside crate, and add or drop notifiers.
     pub fn add_notifier_modes(
         &mut self,
         modes: MigModes,
@@ -98,7 +98,7 @@ impl Registrations {
         Notifier { _notify: notify }
     }
 
-    /// Registers a reason not to migrate in any mode, whatever the machine was asked to stay
+    /// Registers a reason not to migrate in any mode, also for a machine that must stay migratable
     /// (`migrate_add_blocker_internal`).
     pub fn add_blocker(&mut self, reason: &str) -> Blocker {
         self.block(MigModes::ALL, reason)
@@ -108,7 +108,7 @@ impl Registrations {
     ///
     /// # Errors
     ///
-    /// If the machine was asked to stay migratable, and `normal` is among the modes.
+    /// If the machine must stay migratable, and `normal` is among the modes.
     pub fn add_blocker_modes(
         &mut self,
         modes: MigModes,
@@ -127,7 +127,7 @@ impl Registrations {
         Blocker(reason)
     }
 
-    /// The reasons not to migrate in `mode`.
+    /// Returns the reasons not to migrate in `mode`.
     pub fn blockers(&self, mode: MigMode) -> Vec<String> {
         let of_mode = self.blockers.iter().filter(|(modes, _)| modes.contains(mode));
         of_mode.filter_map(|(_, reason)| Some(reason.upgrade()?.to_string())).collect()
@@ -140,8 +140,8 @@ impl Registrations {
         self.only_migratable |= other.only_migratable;
     }
 
-    /// The notifiers for `mode` as they are now; those that are dropped meanwhile are not
-    /// called.
+    /// Returns the notifiers that are registered for `mode` now. One that is dropped before the
+    /// call is not called.
     pub(crate) fn notifiers(&self, mode: MigMode) -> Notifiers {
         let of_mode = self.notifiers.iter().filter(|(modes, _)| modes.contains(mode));
         Notifiers(of_mode.map(|(_, notifier)| Weak::clone(notifier)).collect())
@@ -157,12 +157,14 @@ impl fmt::Debug for Registrations {
     }
 }
 
-/// The notifiers of one event. It borrows nothing, so that a notifier may release the BQL.
+/// The notifiers of one event. It does not borrow the registrations, so a notifier may release the
+/// BQL.
 pub(crate) struct Notifiers(Vec<Weak<Notify>>);
 
 impl Notifiers {
-    /// Calls them in the order they were added. At setup the first that refuses ends it;
-    /// later there is nothing to refuse, and all are called. A panic counts as a refusal.
+    /// Calls the notifiers in the order in which they were added. At setup the first refusal ends
+    /// the calls; at other events a refusal has no effect, and all are called. A panic counts as a
+    /// refusal.
     pub(crate) fn call(
         self,
         guard: &mut BqlGuard<'_>,
@@ -182,13 +184,13 @@ impl Notifiers {
     }
 }
 
-/// What a panic said.
+/// Returns the message of a panic.
 pub(crate) fn words(panic: Box<dyn std::any::Any + Send>) -> String {
     let said = panic
         .downcast_ref::<String>()
         .cloned()
         .or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
-    // What a hook panicked with may panic once more when it is dropped, and nothing catches that.
+    // The payload of a panic may panic again when it is dropped, and nothing would catch that.
     std::mem::forget(panic);
     said.unwrap_or_default()
 }

@@ -1,7 +1,7 @@
 //! The migration object: QEMU's `MigrationState` and `MigrationIncomingState`, as one.
 //!
-//! It is made by its owner and handed to every function that works on a migration as the
-//! first argument. Nothing in this crate can find it in any other way.
+//! Its owner makes it and passes it to every function that works on a migration, as the first
+//! argument. Code in this crate can reach it in no other way.
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,13 +19,14 @@ use crate::registrations::Registrations;
 use crate::status::{Direction, MigrationStatus};
 use crate::transport::{Asked, Event, StopReason, StopRequest};
 
-/// A machine's migration, to or from here.
+/// A machine's migration, to or from this process.
 ///
-/// Who outlives a call owns a count (`Arc<MigrationState>`); everybody else borrows it.
+/// Code that outlives a call owns a count (`Arc<MigrationState>`); all other code borrows the
+/// object.
 #[derive(Debug)]
 pub struct MigrationState {
     pub(crate) host: Arc<Host>,
-    /// Of the machine, once it belongs to this object.
+    /// Possession of the machine, once it belongs to this object.
     possession: BqlGuarded<Option<Possession>>,
     options: Options,
     pub(crate) outgoing: Side,
@@ -33,17 +34,18 @@ pub struct MigrationState {
     /// Ends the wait in `pre-switchover`.
     pub(crate) go_on: Event,
     registrations: BqlGuarded<Registrations>,
-    /// Last, so that the machine and its files are gone when it says so.
+    /// The last field, so that the machine and its files are dropped before it records the end.
     life: LastPart,
 }
 
-/// What outgoing and incoming migrations have in common.
+/// The state that exists once for each direction.
 #[derive(Debug)]
 pub(crate) struct Side {
     pub(crate) progress: Arc<Progress>,
     pub(crate) stop: StopRequest,
     pub(crate) fate: Fate,
-    /// The thread that works on it, while one does. Never held over anything.
+    /// The thread that works on the migration, while there is one. The mutex is held only to read
+    /// or set it.
     thread: Mutex<Option<ThreadId>>,
 }
 
@@ -63,12 +65,12 @@ impl Side {
 }
 
 impl MigrationState {
-    /// Makes an object of its own for a machine: making, using and dropping it changes nothing
-    /// for another object.
+    /// Makes an independent object for a machine: making, using and dropping it does not affect
+    /// other objects.
     ///
     /// # Errors
     ///
-    /// If the process has no file descriptor left.
+    /// If the process cannot open another file descriptor.
     pub fn new(host: impl Into<Arc<Host>>) -> Result<Arc<Self>, MigrationError> {
         let no_descriptor = |source| MigrationError::Resources { what: "event descriptor", source };
         let side = |direction| Side::new(direction).map_err(no_descriptor);
@@ -86,8 +88,8 @@ impl MigrationState {
         }))
     }
 
-    /// Makes the machine belong to this object until the last count of it is gone. No other object
-    /// can migrate it meanwhile.
+    /// Makes the machine belong to this object until the last count of the object is gone. No other
+    /// object can migrate the machine meanwhile.
     ///
     /// # Errors
     ///
@@ -105,34 +107,34 @@ impl MigrationState {
         Ok(())
     }
 
-    /// A count for somebody who outlives the call, and noted as such.
+    /// Takes a count for code that outlives the call, and records it.
     pub fn counted(self: &Arc<Self>) -> Arc<Self> {
         self.life.0.record(LifeEventKind::Counted);
         Arc::clone(self)
     }
 
-    /// The same for a thread that is called `holder` and does not run yet.
+    /// Takes a count for a thread named `holder` that does not run yet, and records it.
     pub(crate) fn counted_for(self: &Arc<Self>, holder: &str) -> Arc<Self> {
         self.life.0.record_for(LifeEventKind::Counted, holder);
         Arc::clone(self)
     }
 
-    /// Gives a count back, and notes it. If it is the last one, the object ends here.
+    /// Gives a count back, and records it. If it is the last count, this drops the object.
     pub fn give_back(self: Arc<Self>) {
         self.life.0.record(LifeEventKind::GivenBack);
     }
 
-    /// Notes that the one global shows this object from here on.
+    /// Records that the one global now publishes this object.
     pub fn note_published(&self) {
         self.life.0.record(LifeEventKind::Published);
     }
 
-    /// Notes that the one global does not show this object any more.
+    /// Records that the one global no longer publishes this object.
     pub fn note_retired(&self) {
         self.life.0.record(LifeEventKind::Retired);
     }
 
-    /// The record of this object's life. It can be read when the object is gone.
+    /// Returns the record of this object's life, which stays readable after the object is gone.
     pub fn life(&self) -> &Life {
         &self.life.0
     }
@@ -145,33 +147,33 @@ impl MigrationState {
         }
     }
 
-    /// What may be watched without the BQL.
+    /// Returns an observer, which needs no BQL.
     pub fn observer(&self, direction: Direction) -> Observer {
         Observer::new(&self.side(direction).progress)
     }
 
-    /// The status now.
+    /// Returns the current status.
     #[inline]
     pub fn status(&self, direction: Direction) -> MigrationStatus {
         self.side(direction).progress.status()
     }
 
-    /// Whether the calling thread is the one that migrates (`migration_thread_is_self`).
+    /// Returns whether the calling thread is the one that migrates (`migration_thread_is_self`).
     pub fn thread_is_self(&self) -> bool {
         let thread = self.outgoing.thread.lock();
         *thread.unwrap_or_else(PoisonError::into_inner) == Some(thread::current().id())
     }
 
-    /// The parameters now.
+    /// Returns the current parameters.
     pub fn parameters(&self) -> MigrationParameters {
         self.options.parameters()
     }
 
-    /// Sets the parameters, also of a migration that runs.
+    /// Sets the parameters, also for a running migration.
     ///
     /// # Errors
     ///
-    /// If one is out of its range; none is set then.
+    /// If one is out of its range. No parameter is changed then.
     pub fn set_parameters(
         &self,
         _bql: &BqlGuard<'_>,
@@ -182,7 +184,7 @@ impl MigrationState {
         Ok(())
     }
 
-    /// The capabilities now.
+    /// Returns the current capabilities.
     pub fn capabilities(&self) -> MigrationCapabilities {
         self.options.capabilities()
     }
@@ -202,9 +204,11 @@ impl MigrationState {
         Ok(())
     }
 
+    /// Checks that no migration runs.
+    ///
     /// # Errors
     ///
-    /// If a migration runs, either way.
+    /// If a migration runs, in either direction.
     pub(crate) fn check_idle(&self) -> Result<(), MigrationError> {
         for direction in [Direction::Outgoing, Direction::Incoming] {
             let status = self.status(direction);
@@ -215,21 +219,22 @@ impl MigrationState {
         Ok(())
     }
 
-    /// Who is told of this object's migrations and who forbids them.
+    /// Borrows the notifiers and blockers of this object.
     pub fn registrations<'g>(&'g self, bql: &'g BqlGuard<'_>) -> &'g Registrations {
         self.registrations.borrow(bql)
     }
 
-    /// The same, to change.
+    /// Borrows the notifiers and blockers of this object mutably.
     pub fn registrations_mut<'g>(&'g self, bql: &'g mut BqlGuard<'_>) -> &'g mut Registrations {
         self.registrations.borrow_mut(bql)
     }
 
-    /// Asks a migration to stop (`migration_cancel`). It does not wait: every wait of the
+    /// Asks a migration to stop (`migration_cancel`), and does not wait: every wait of the
     /// migration thread ends at once, and the thread cleans up.
     ///
-    /// After the point of no return it comes too late. It then ends the wait for a destination that
-    /// does not answer, after two seconds, and the machine stays stopped here.
+    /// After the point of no return a cancel is too late to stop the migration. It then limits the
+    /// wait for a destination that does not answer to two seconds, and the machine stays stopped
+    /// here.
     pub fn cancel(&self, _bql: &mut BqlGuard<'_>, direction: Direction) {
         let side = self.side(direction);
         if side.progress.status().is_running()
@@ -239,13 +244,13 @@ impl MigrationState {
         }
     }
 
-    /// Lets an outgoing migration fail with `reason`, the word of a device that cannot go on
+    /// Fails an outgoing migration with `reason`, the message of a device that cannot continue
     /// (`migration_file_set_error`).
     ///
     /// # Errors
     ///
-    /// The reason comes back if there is no migration to fail: none runs, it was cancelled or has
-    /// come to its end, or the machine may be at the destination.
+    /// Returns the reason if there is no migration to fail: none runs, it was cancelled or has
+    /// ended, or the machine may be at the destination.
     pub fn fail(&self, _bql: &mut BqlGuard<'_>, reason: String) -> Result<(), String> {
         let Side { progress, stop, .. } = &self.outgoing;
         if !progress.status().is_running() {
@@ -254,20 +259,21 @@ impl MigrationState {
         let device = || progress.set_error(MigrationError::Device { reason: reason.clone() });
         match stop.request_after(StopReason::Fail, device) {
             Asked::First => Ok(()),
-            // Another device was first, and what it said is kept.
+            // Another device was first, and its reason is kept.
             Asked::Again if !stop.is_cancelled() => Ok(()),
             Asked::Again | Asked::TooLate => Err(reason),
         }
     }
 
-    /// Lets the machine go on here that a migration left stopped (`qmp_cont`).
+    /// Resumes a machine here that a migration left stopped (`qmp_cont`).
     ///
-    /// A migration does so where the machine may run at the destination and nobody can know, and
-    /// where a hook panicked that was to let it go on. Make sure first that it does not run there.
+    /// A migration leaves the machine stopped if it may run at the destination and the source
+    /// cannot know, or if the hook that was to resume it panicked. Make sure first that the machine
+    /// does not run there.
     ///
     /// # Errors
     ///
-    /// If a migration runs, or none left the machine stopped, or its hook panics again.
+    /// If a migration runs, if none left the machine stopped, or if the hook panics again.
     pub fn cont(&self, bql: &mut BqlGuard<'_>) -> Result<(), MigrationError> {
         self.check_idle()?;
         self.host.check_kept()?;
@@ -275,14 +281,14 @@ impl MigrationState {
         self.host.go_on(bql)
     }
 
-    /// Gives up the right to let the machine go on here, since it runs at the destination of the
-    /// migration that left it stopped. It is then in `postmigrate`, as after a migration that
-    /// completed; the migration's own status stays.
+    /// Gives up the right to resume the machine here, because it runs at the destination of the
+    /// migration that left it stopped. The machine is then in `postmigrate`, as after a completed
+    /// migration; the migration's own status does not change.
     ///
     /// # Errors
     ///
-    /// If a migration runs, or none from here left the machine stopped, or its hook panics. The
-    /// right is gone all the same after a panic.
+    /// If a migration runs, if none from here left the machine stopped, or if its hook panics.
+    /// After a panic the right is gone all the same.
     pub fn confirm_moved(&self, bql: &mut BqlGuard<'_>) -> Result<(), MigrationError> {
         self.check_idle()?;
         self.host.check_kept()?;
@@ -290,11 +296,11 @@ impl MigrationState {
         self.host.give_up(bql)
     }
 
-    /// Lets a migration go on that waits in `pre-switchover` (`qmp_migrate_continue`).
+    /// Continues a migration that waits in `pre-switchover` (`qmp_migrate_continue`).
     ///
     /// # Errors
     ///
-    /// If it is in another status.
+    /// If the migration is in another status.
     pub fn continue_from(
         &self,
         _bql: &mut BqlGuard<'_>,

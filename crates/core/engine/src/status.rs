@@ -1,15 +1,15 @@
-//! The run-time status of a migration, in the names of QAPI's `MigrationStatus`.
+//! The run-time status of a migration, by the names of QAPI's `MigrationStatus`.
 //!
-//! It is derived from the phase a migration is in, for queries and events. No decision of
-//! the engine is made from it but *is one running*.
+//! It is derived from the phase of a migration, for queries and events. The engine decides only one
+//! thing by it: whether a migration is running.
 
 use std::fmt;
 
-/// What `query-migrate` calls `status` (`qapi/migration.json`).
+/// The field `status` of `query-migrate` (`qapi/migration.json`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum MigrationStatus {
-    /// No migration was asked for yet.
+    /// No migration was started yet.
     None,
     /// Connecting, or setting up.
     Setup,
@@ -17,17 +17,17 @@ pub enum MigrationStatus {
     Cancelling,
     /// Cancelled; the machine stays here.
     Cancelled,
-    /// Memory is on its way.
+    /// Memory is being sent.
     Active,
-    /// The machine is stopped, and waits for its user's word before the devices go
-    /// (capability pause-before-switchover).
+    /// The machine is stopped, and waits for the user's `migrate-continue` before the devices are
+    /// sent (capability pause-before-switchover).
     PreSwitchover,
-    /// The machine is stopped and its devices are on their way.
+    /// The machine is stopped, and its devices are being sent.
     Device,
-    /// Done.
+    /// The migration has completed.
     Completed,
-    /// It did not work; the machine stays where it was. If it may run at the destination all the
-    /// same, it stays stopped here ([`MigrationState::cont`](crate::MigrationState::cont)).
+    /// The migration failed, and the machine stays where it was. If it may run at the destination
+    /// all the same, it stays stopped here ([`MigrationState::cont`](crate::MigrationState::cont)).
     Failed,
 }
 
@@ -49,7 +49,7 @@ impl MigrationStatus {
         Self::ALL.into_iter().find(|status| *status as u8 == value).unwrap_or(MigrationStatus::None)
     }
 
-    /// QAPI's name.
+    /// Returns QAPI's name.
     pub fn name(self) -> &'static str {
         match self {
             MigrationStatus::None => "none",
@@ -64,8 +64,8 @@ impl MigrationStatus {
         }
     }
 
-    /// Between the command and the end of cleanup: `migration_is_running` of
-    /// `migration/migration.c`.
+    /// Returns whether a migration runs: from the command to the end of clean-up
+    /// (`migration_is_running` of `migration/migration.c`).
     #[inline]
     pub fn is_running(self) -> bool {
         matches!(
@@ -78,7 +78,7 @@ impl MigrationStatus {
         )
     }
 
-    /// Over, one way or the other.
+    /// Returns whether the migration is over, with any result.
     pub fn is_terminal(self) -> bool {
         matches!(
             self,
@@ -93,11 +93,11 @@ impl fmt::Display for MigrationStatus {
     }
 }
 
-/// Which way a machine moves.
+/// The direction of a migration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
-    /// Away from here.
+    /// The machine leaves this process.
     Outgoing,
-    /// To here.
+    /// The machine comes to this process.
     Incoming,
 }

@@ -1,8 +1,8 @@
-//! Which status follows which: QEMU's tables of transitions, once, as data.
+//! QEMU's tables of status transitions, as data.
 //!
-//! Every row of QEMU is here, with what is made of it. The engine makes no other transition:
-//! it checks each one against this table where debug assertions are on, and a test drives
-//! every row that is claimed.
+//! Every row of QEMU is here, with what the engine makes of it. The engine makes no other
+//! transition: debug assertions check each one against this table, and a test drives every row that
+//! the engine claims.
 
 use crate::status::{Direction, MigrationStatus};
 
@@ -15,18 +15,18 @@ pub struct Transition {
     pub to: &'static str,
     /// When it happens.
     pub when: &'static str,
-    /// Whether the engine has it.
+    /// How the engine treats it.
     pub here: Here,
 }
 
-/// What is made of a transition.
+/// How the engine treats a transition of QEMU.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Here {
     /// The engine does the same.
     Same,
-    /// QEMU does not do this; why the engine does.
+    /// Only the engine does this, for the given reason.
     Ours(&'static str),
-    /// The engine does not do this; why not.
+    /// Only QEMU does this, for the given reason.
     Not(&'static str),
 }
 
@@ -145,7 +145,7 @@ pub const INCOMING: &[Transition] = &[
     not("colo", "completed", "failover", COLO),
 ];
 
-/// The table of one direction.
+/// Returns the table of one direction.
 pub fn transitions(direction: Direction) -> &'static [Transition] {
     match direction {
         Direction::Outgoing => OUTGOING,
@@ -153,7 +153,7 @@ pub fn transitions(direction: Direction) -> &'static [Transition] {
     }
 }
 
-/// Whether the engine may go from one status to the other.
+/// Returns whether the engine may go from status `from` to status `to`.
 pub(crate) fn allows(direction: Direction, from: MigrationStatus, to: MigrationStatus) -> bool {
     transitions(direction).iter().any(|row| {
         row.from == from.name() && row.to == to.name() && !matches!(row.here, Here::Not(_))

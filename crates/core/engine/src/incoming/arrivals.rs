@@ -1,8 +1,8 @@
-//! Which of the connections that are made to a destination are the source's: those that begin as a
-//! stream or a multifd channel does, with the four bytes of its magic.
+//! Selects the source's connections among those made to a destination. A connection is the source's
+//! if it begins with the four-byte magic of a stream or of a multifd channel.
 //!
-//! A probe connects and closes, a port scanner says something of its own, and a forgotten `nc` is
-//! silent, or says half of something. None of them is an answer to the wait for a source.
+//! A probe connects and closes, a port scanner sends other bytes, and a forgotten `nc` sends
+//! nothing, or half a magic. None of these ends the wait for a source.
 
 use std::io;
 use std::os::fd::AsFd;
@@ -15,24 +15,26 @@ use wire::multifd::MULTIFD_MAGIC;
 use crate::state::MigrationState;
 use crate::transport::{Channel, Listener, Woken, stopped};
 
-/// Silent connections that are kept beside those of a source, which may all be silent when they
-/// have just been made. The oldest makes room for the next.
+/// Maximum number of silent connections kept in addition to a source's own, which may all be silent
+/// just after they were made. Beyond it the oldest is dropped for the next.
 const MOST_SILENT: usize = 64;
 
-/// How often a connection is looked at that has begun, since what is there already wakes nobody.
+/// Interval between looks at a connection that has sent part of a magic. A poll is of no use,
+/// because the bytes already there make the connection readable.
 pub(super) const LOOK: Duration = Duration::from_millis(20);
 
-/// What a connection begins as.
+/// The kind of a connection, by its magic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Beginning {
-    /// A stream.
+    /// The main channel, which carries the stream.
     Main,
-    /// A channel of multifd.
+    /// A multifd channel.
     Multifd,
 }
 
 impl Beginning {
-    /// What `bytes` begin, of which all or some are there; `None` if it is nothing of a source's.
+    /// Returns the kind of a connection that begins with `bytes`, a whole magic or the start of
+    /// one; `None` if no magic begins so.
     fn of(bytes: &[u8]) -> Option<Self> {
         let begins = |magic: u32| magic.to_be_bytes().starts_with(bytes);
         if begins(FILE_MAGIC) {
@@ -42,7 +44,7 @@ impl Beginning {
     }
 }
 
-/// A listener, and the connections that have not said yet what they are.
+/// A listener, and its connections whose kind is not known yet.
 #[derive(Debug)]
 pub(super) struct Arrivals {
     listener: Listener,
@@ -52,7 +54,7 @@ pub(super) struct Arrivals {
 #[derive(Debug)]
 struct Silent {
     channel: Channel,
-    /// Whether it has said a part of it.
+    /// Whether it has sent part of a magic.
     begun: bool,
 }
 
@@ -61,13 +63,13 @@ impl Arrivals {
         Arrivals { listener, silent: Vec::new() }
     }
 
-    /// How long a connection may be on its way that the source has made.
+    /// Returns how long a connection that the source has made may take to arrive.
     pub(super) fn delay(&self) -> Duration {
         self.listener.delay()
     }
 
-    /// Waits for the next connection that begins as one of a source's; until `deadline`, if there is
-    /// one. What is open already, a file say, is taken for a stream.
+    /// Waits for the next connection of a source, until `deadline` if there is one. A channel that
+    /// is already open, such as a file, counts as a main channel.
     pub(super) fn next(
         &mut self,
         state: &MigrationState,
@@ -81,7 +83,7 @@ impl Arrivals {
         loop {
             let mut more = true;
             while more {
-                // Those that wait are looked at before one of them makes room.
+                // The kept connections are checked before one is dropped for the next.
                 more = self.take(state)?;
                 if let Some(found) = self.speaks() {
                     return Ok(Some(found));
@@ -107,7 +109,8 @@ impl Arrivals {
         }
     }
 
-    /// Takes connections while so many may be kept, and returns whether there may be more.
+    /// Accepts connections up to the number that may be kept, and returns whether there may be
+    /// more.
     fn take(&mut self, state: &MigrationState) -> io::Result<bool> {
         while self.silent.len() < most_silent(state) {
             match self.listener.try_accept()? {
@@ -118,8 +121,8 @@ impl Arrivals {
         Ok(true)
     }
 
-    /// The first that has said what it is. Those that were closed, broke, or are nothing of a
-    /// source's are dropped.
+    /// Removes and returns the first connection whose kind is known. Drops those that were closed,
+    /// failed, or are not a source's.
     fn speaks(&mut self) -> Option<(Channel, Beginning)> {
         let mut index = 0;
         while let Some(Silent { channel, begun }) = self.silent.get_mut(index) {
@@ -147,11 +150,12 @@ impl Arrivals {
         None
     }
 
-    /// Waits for the connection of a source that has one. A channel beside it is none of it.
+    /// Waits for a source's main connection, and drops multifd channels, which are not expected
+    /// here.
     ///
     /// # Errors
     ///
-    /// If the request to stop comes first.
+    /// If the stop request comes first.
     pub(super) fn main(&mut self, state: &MigrationState) -> io::Result<Channel> {
         loop {
             if let (channel, Beginning::Main) = self.first(state)? {
@@ -164,14 +168,14 @@ impl Arrivals {
     ///
     /// # Errors
     ///
-    /// If the request to stop comes first.
+    /// If the stop request comes first.
     pub(super) fn first(&mut self, state: &MigrationState) -> io::Result<(Channel, Beginning)> {
         let first = self.next(state, None)?;
         first.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "nobody connected"))
     }
 }
 
-/// How many silent connections are kept.
+/// Returns how many silent connections may be kept.
 fn most_silent(state: &MigrationState) -> usize {
     let channels =
         if state.capabilities().multifd { state.parameters().multifd_channels } else { 0 };

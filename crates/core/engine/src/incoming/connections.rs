@@ -1,4 +1,5 @@
-//! The connections that a source makes: which is the main one, and which channel each other is.
+//! Sorts the connections that a source makes: finds the main one, and the number of each multifd
+//! channel.
 
 use std::time::Instant;
 
@@ -11,17 +12,17 @@ use crate::transport::{Channel, ChannelReader, Uri};
 
 use super::arrivals::{Arrivals, Beginning, LOOK};
 
-/// The connections of a source, of which the main one is known.
+/// The connections of a source beside the main one.
 #[derive(Debug)]
 pub(super) struct Connections {
     arrivals: Arrivals,
     uri: Uri,
-    /// Those that came before the main one.
+    /// Multifd channels that arrived before the main one.
     early: Vec<Channel>,
 }
 
 impl Connections {
-    /// Waits for the main connection. Its first bytes tell it from the others
+    /// Waits for the main connection, which differs from the others in its magic
     /// (`migration_ioc_process_incoming`).
     pub(super) fn wait_for_main(
         state: &MigrationState,
@@ -42,11 +43,12 @@ impl Connections {
         }
     }
 
-    /// Waits for the next connection. While there are early ones, it looks after them now and then,
-    /// and there is none then.
+    /// Waits for the next connection. While there are early channels, it returns `None` at
+    /// intervals, after it has dropped those that were closed.
     ///
-    /// A source closes none of its connections before it has made them all and said everything. So
-    /// one that is closed while there is no main one has lost its source, and is not the next one's.
+    /// A source closes none of its connections before it has made them all and sent everything. So
+    /// a channel that is closed before there is a main connection belongs to a source that is gone,
+    /// not to the next one.
     fn next(
         &mut self,
         state: &MigrationState,
@@ -63,20 +65,21 @@ impl Connections {
         Ok(next)
     }
 
-    /// Takes every channel that the source has connected, in the order of their numbers.
+    /// Collects every channel that the source has connected, in the order of their numbers.
     pub(super) fn complete(self, state: &MigrationState) -> Result<Vec<Channel>, MigrationError> {
         let expected = usize::from(state.parameters().multifd_channels);
         let Connections { mut arrivals, uri, early } = self;
         let deadline = Instant::now() + arrivals.delay();
         let mut early = early.into_iter();
         let mut places: Vec<Option<Channel>> = (0..expected).map(|_| None).collect();
-        // A machine that was given none may be any, and all of its channels say the same.
+        // Without a UUID of the machine any UUID is accepted, but all channels must have the same.
         let mut uuid = state.host.uuid;
         loop {
             let found = places.iter().flatten().count();
             let next = match early.next() {
                 Some(channel) => Some(channel),
-                // One more than there is a place for would be an error, if it is there already.
+                // All places are taken. A further channel that is already there is an error, so
+                // look without waiting.
                 None => {
                     let now = Instant::now();
                     let until = if found == expected { now } else { deadline };
@@ -97,7 +100,7 @@ impl Connections {
     }
 }
 
-/// Reads which channel this is: one that there is a place for, and that has not come yet.
+/// Reads the number of a channel, and checks that it is in range and did not arrive before.
 fn number(
     state: &MigrationState,
     channel: &Channel,

@@ -1,4 +1,4 @@
-//! Reading a stream: `migration/savevm.c`, `qemu_loadvm_state`.
+//! Loads a stream: `migration/savevm.c`, `qemu_loadvm_state`.
 
 use std::collections::HashMap;
 
@@ -23,25 +23,25 @@ use super::ram::RamLoad;
 
 type Input<'a> = Decoder<ChannelReader<'a>>;
 
-/// A stream on its way in. What it brought besides memory is not in place before all of it is here.
+/// A stream that is being loaded. Device state is kept here until the whole stream has arrived.
 pub(super) struct Loading<'a> {
     begun: &'a Begun,
     waiting: &'a VmWaiting,
     ram: RamLoad<'a>,
-    /// The name of each section number that was given out.
+    /// The section that each section number stands for.
     numbers: HashMap<u32, SectionHeader>,
-    /// By the name of the device.
+    /// The received states, with the name of each device.
     devices: Vec<(String, Box<dyn Restore>)>,
     at_source: RunState,
 }
 
-/// What is known of the machine when all of its stream is here.
+/// The result of loading a stream.
 #[derive(Debug)]
 pub(super) struct Brought {
-    /// What it did at its source.
+    /// The run state at the source.
     pub(super) at_source: RunState,
-    /// Whether the source has given it away, and takes it back only if it is told to. The
-    /// description is still to come then: nobody waits for it.
+    /// Whether the source has given the machine away, and takes it back only if the destination
+    /// says so. In that case the description still follows, and is not waited for.
     pub(super) given_away: bool,
 }
 
@@ -57,12 +57,12 @@ impl<'a> Loading<'a> {
             ram: RamLoad::new(begun, multifd),
             numbers: HashMap::new(),
             devices: Vec::new(),
-            // A stream without the section comes from a machine that runs.
+            // The default, because a stream without this section comes from a machine that runs.
             at_source: RunState::Running,
         }
     }
 
-    /// Reads a stream to its end, and puts what it brought in place.
+    /// Reads a stream to its end, and puts the device states in place.
     pub(super) fn load(
         mut self,
         thread: &mut BqlUnlocked,
@@ -77,7 +77,7 @@ impl<'a> Loading<'a> {
             }
             other => return Err(input.error("the configuration first", name(&other)).into()),
         }
-        // The source waits for our word before it gives the machine away.
+        // Whether the source has asked, before EOF, if everything was loaded.
         let mut asked = false;
         loop {
             match Record::decode(input)? {
@@ -121,7 +121,7 @@ impl<'a> Loading<'a> {
         Ok(())
     }
 
-    /// A section's START or FULL.
+    /// Loads a section's START or FULL.
     fn begin(
         &mut self,
         input: &mut Input<'_>,
@@ -132,7 +132,7 @@ impl<'a> Loading<'a> {
             let taken = format!("a section number other than that of {}", other.label());
             return Err(input.error(taken, header.label()).into());
         }
-        // So what is kept of a stream is bounded by what the machine has.
+        // This check limits what a stream can make the destination keep to what the machine has.
         let same = |other: &SectionHeader| {
             (&other.idstr, other.instance_id) == (&header.idstr, header.instance_id)
         };
@@ -173,7 +173,7 @@ impl<'a> Loading<'a> {
         Ok(())
     }
 
-    /// A section's PART or END.
+    /// Loads a section's PART or END.
     fn go_on(
         &mut self,
         input: &mut Input<'_>,
@@ -203,11 +203,12 @@ impl<'a> Loading<'a> {
     }
 }
 
-/// The section of a source that may send dirty bitmaps (`migration/block-dirty-bitmap.c`).
+/// The section that a source sends if it is able to send dirty bitmaps
+/// (`migration/block-dirty-bitmap.c`).
 const DIRTY_BITMAP: &str = "dirty-bitmap";
 
-/// One piece of the section [`DIRTY_BITMAP`]: the flag of its end and nothing else, as there are no
-/// disks here.
+/// Reads one piece of the section [`DIRTY_BITMAP`], which must consist of the end flag alone,
+/// because the machine has no disks.
 fn no_bitmaps(input: &mut Input<'_>) -> Result<(), DecodeError> {
     const END: u8 = 0x01;
     match input.u8("flags of a dirty bitmap")? {
@@ -218,7 +219,7 @@ fn no_bitmaps(input: &mut Input<'_>) -> Result<(), DecodeError> {
     }
 }
 
-/// Reads the description after the end. A source that sends none closes the channel instead.
+/// Reads the description after EOF. A source that sends none closes the channel instead.
 fn description(input: &mut Input<'_>) -> Result<(), DecodeError> {
     if input.peek_u8()?.is_none() {
         return Ok(());
@@ -263,11 +264,11 @@ fn obey(
     command: Command,
 ) -> Result<(), DecodeError> {
     match command {
-        // A file has no way back, and nobody waits at its other end.
+        // A file has no return path, and no source waits at its other end.
         Command::OpenReturnPath => answers.open = answers.channel.is_two_way(),
         Command::Ping(value) => answers.pong(state, input, value)?,
-        // Without page sizes memory does not come by postcopy: a source says so that may send dirty
-        // bitmaps (`qemu_savevm_send_postcopy_advise`).
+        // Without page sizes the command does not announce postcopy of memory. A source that may
+        // send dirty bitmaps sends it (`qemu_savevm_send_postcopy_advise`).
         Command::SwitchoverStart | Command::PostcopyAdvise(None) => {}
         other => {
             let found = format!("command {}", other.name());

@@ -1,8 +1,8 @@
 //! The destination: `process_incoming_migration_co` of `migration/migration.c`.
 //!
-//! Its phases are types too: [`Connected`] loads the stream and becomes [`Loaded`], which
-//! gives the word that everything is here and becomes [`Arrived`]. Device state is put in place
-//! when all of it is here, and the machine does not run before the source has given it away.
+//! Its phases are types too: [`Connected`] loads the stream and becomes [`Loaded`], which confirms
+//! to the source that everything is here and becomes [`Arrived`]. Device state is put in place when
+//! the whole stream is here, and the machine does not run before the source has given it away.
 
 mod arrivals;
 mod connections;
@@ -33,21 +33,17 @@ use arrivals::Arrivals;
 use connections::Connections;
 use load::{Brought, Loading};
 
-/// Bytes of the main channel that are read at once. They stay in the cache until they are stored to
-/// memory. 2 GiB of random pages from `lastref send` into new memory took 0.91 s with 64 KiB, 0.86 s
-/// with 128 KiB, 0.82 and 0.88 s so, 0.84 s with 512 KiB and 0.85 s with a MiB (medians of 9 in two
-/// runs). From QEMU into memory that was there sizes of 64 to 512 KiB differed in no order that a
-/// second run kept. Slower was no copy: one `readv` into many pages, guessing that they follow each
-/// other (0.41 s, where 64 KiB took 0.37 s).
+/// Size of one read from the main channel. The bytes stay in the CPU cache until they are copied to
+/// memory; `docs/decisions.md` (*Measured on the way*) has the sizes that were measured.
 const BUFFER: usize = 256 << 10;
 
-/// Begins to wait for a migration at `endpoint` and returns (`qmp_migrate_incoming`). The
-/// rest happens on a thread of its own.
+/// Starts to wait for a migration at `endpoint` and returns (`qmp_migrate_incoming`). A separate
+/// thread does the rest.
 ///
 /// # Errors
 ///
-/// If a migration runs, if the machine is another object's or does not wait for a migration, or if
-/// there can be no thread for it.
+/// If a migration runs, if the machine belongs to another object or does not wait for a migration,
+/// or if no thread can be started.
 pub fn migrate_incoming(
     state: Arc<MigrationState>,
     bql: &mut BqlGuard<'_>,
@@ -74,7 +70,7 @@ fn clean_up(
     match (end, state.incoming.fate.get()) {
         (Some(Ok(arrived)), _) => return arrived.clean_up(bql),
         (Some(Err(error)), _) => keep_error(state, Direction::Incoming, error),
-        // A panic took the right of a machine that has arrived.
+        // The right was lost in a panic after the machine had arrived.
         (None, Whereabouts::Destination { at_source: Some(at_source) }) => {
             start(state, bql, VmArrived::after_panic(&state.host, at_source));
         }
@@ -98,7 +94,7 @@ fn through_the_phases(
     Connected::wait(begun, waiting, thread, endpoint)?.load(thread)?.confirm(thread)
 }
 
-/// The source has connected.
+/// The phase in which the source has connected.
 #[derive(Debug)]
 #[must_use = "it has to move on"]
 pub struct Connected {
@@ -113,7 +109,7 @@ impl Connected {
     ///
     /// # Errors
     ///
-    /// If there is no waiting there, or it was cancelled.
+    /// If the endpoint cannot be listened at, or the wait was cancelled.
     pub fn wait(
         begun: Begun,
         waiting: VmWaiting,
@@ -146,12 +142,11 @@ impl Connected {
         Ok(Connected { begun, waiting, channel, multifd })
     }
 
-    /// Loads the whole stream, and puts the devices' states in place when all of it is here but
-    /// its end.
+    /// Loads the whole stream, and puts the device states in place when all of it but EOF is here.
     ///
     /// # Errors
     ///
-    /// If the stream ends early or is not one for this machine, or a device refuses its state.
+    /// If the stream ends early or is not for this machine, or a device refuses its state.
     pub fn load(self, thread: &mut BqlUnlocked) -> Result<Loaded, MigrationError> {
         phase!("load");
         let Connected { begun, waiting, mut channel, multifd } = self;
@@ -177,7 +172,7 @@ impl Connected {
     }
 }
 
-/// The way back to the source, once it has asked for one.
+/// The return path to the source, which is open once the source has asked for it.
 struct Answers<'a> {
     channel: &'a Channel,
     open: bool,
@@ -202,9 +197,11 @@ impl Answers<'_> {
             .map_err(|error| input.error("a source that reads the return path", error.to_string()))
     }
 
+    /// Checks that the source still listens on the return path.
+    ///
     /// # Errors
     ///
-    /// If the source has gone, as one that was cancelled does.
+    /// If the source has closed the connection, as a cancelled one does.
     fn check_heard(&self) -> Result<(), MigrationError> {
         if self.open && self.channel.has_ended() {
             let source = io::ErrorKind::ConnectionAborted.into();
@@ -213,8 +210,8 @@ impl Answers<'_> {
         Ok(())
     }
 
-    /// Tells the source that this did not work, if there is a way to do so just now. The
-    /// connection may be what failed; the source then sees it closed.
+    /// Reports a failure to the source, if that is possible without waiting. The connection may be
+    /// what failed; the source then sees it closed.
     fn say_failed(&self) {
         if self.open {
             self.channel.write_now(&encoded(&ReturnMessage::Shut(1)));
@@ -228,7 +225,7 @@ fn encoded(message: &ReturnMessage) -> Vec<u8> {
     out
 }
 
-/// Memory and devices have what the source had.
+/// The phase in which memory and devices have the state that the source sent.
 #[derive(Debug)]
 #[must_use = "it has to move on"]
 pub struct Loaded {
@@ -241,12 +238,12 @@ pub struct Loaded {
 }
 
 impl Loaded {
-    /// Makes the machine durable here, and tells the source.
+    /// Makes the machine durable here, and reports that to the source.
     ///
     /// # Errors
     ///
-    /// If it cannot be kept here, or if the source cannot be told and may still have it. Then it
-    /// stays at the source.
+    /// If the machine cannot be kept here, or if the source cannot be reached and may still have
+    /// it. The machine then stays at the source.
     pub fn confirm(self, thread: &mut BqlUnlocked) -> Result<Arrived, MigrationError> {
         phase!("confirm");
         let Loaded { begun, waiting, channel, return_path, at_source, given_away } = self;
@@ -255,7 +252,7 @@ impl Loaded {
         if !given_away {
             answers.check_heard()?;
         }
-        // What is durable cannot be taken back, so a cancel comes before that or too late.
+        // A durable machine cannot be taken back, so a cancel must come before this point.
         let closed = state.incoming.stop.close();
         let closed = closed.map_err(|source| MigrationError::SourceGone { source });
         if let Err(error) = closed.and_then(|()| settle(state, thread, &waiting)) {
@@ -263,19 +260,19 @@ impl Loaded {
             return Err(error);
         }
         match answers.say(state, ReturnMessage::Shut(0)) {
-            // A source of ours waits for its user, who is told that the machine may be here.
+            // A source of this engine reports to its user that the machine may be here, and waits.
             Err(_) if given_away => {}
             Err(source) => return Err(MigrationError::SourceGone { source }),
             Ok(()) => {}
         }
         state.incoming.fate.set(Whereabouts::Destination { at_source: Some(at_source) });
-        // A command that brought the stream has done what it was for, and is ended here.
+        // A command that sent the stream is no longer needed, and dropping its channel ends it.
         let channel = given_away.then_some(channel);
         Ok(Arrived { begun, arrived: waiting.arrived(at_source), channel })
     }
 }
 
-/// Makes what has come durable; a hook that panics has not done so.
+/// Makes the received machine durable. A hook that panics has failed to do so.
 fn settle(
     state: &MigrationState,
     thread: &mut BqlUnlocked,
@@ -285,18 +282,18 @@ fn settle(
     catch_unwind(settled).map_err(MigrationError::of_panic)?.map_err(MigrationError::Settle)
 }
 
-/// The machine is here and nowhere else.
+/// The end of a migration whose machine is here and nowhere else.
 #[derive(Debug)]
 #[must_use = "the machine is here alone, and has to go on"]
 pub struct Arrived {
     begun: Begun,
     arrived: VmArrived,
-    /// On which the source may still send the description.
+    /// The channel on which the source may still send the description.
     channel: Option<Channel>,
 }
 
 impl Arrived {
-    /// The machine goes on here.
+    /// Starts the machine here.
     pub fn clean_up(self, bql: &mut BqlGuard<'_>) -> Cleaned {
         let state = self.begun.state();
         start(state, bql, self.arrived);

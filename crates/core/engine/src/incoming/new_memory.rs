@@ -1,18 +1,15 @@
-//! Pages for which there is no memory yet.
+//! Writes received pages for which no memory is allocated yet.
 //!
 //! The first store to a page of a mapped file takes a fault, in which the kernel clears the page
-//! that is overwritten next. If memory is a shared mapping of a file, a whole page can be written
-//! to the file instead: no fault, nothing to clear, and a full file system is an error and no
-//! SIGBUS. When pages went to the file by way of a buffer of their own, 1 GiB of random pages took
-//! 0.67 s where storing took 0.99 s; without that buffer 2 GiB take 0.82 to 0.88 s. `pwrite` of as
-//! much, from a buffer in the cache, takes 0.63 s by itself, and `madvise` to populate 1 GiB 0.56 s.
-//! A thread of its own for the writes made nothing faster (0.89 s with and without, medians of 9)
-//! and cost about 15 percent more CPU at this end. Where there is memory already, storing is faster.
+//! that the store then overwrites. If the memory is a shared mapping of a file, a whole page can be
+//! written to the file instead. That takes no fault and clears nothing, and a full file system is
+//! an error instead of a SIGBUS. Where memory is already allocated, storing is faster.
+//! `docs/decisions.md` (*Measured on the way*) has the figures.
 //!
-//! What is written to the file goes past the mapping, so the machine's own dirty log may not see it
-//! (the kernel's write protection does not). No log misses it: a machine starts its log when it is
-//! sent, an object sends no machine that still waits or is being received, every thread that writes
-//! here has ended by then, and the first pass of a log sends every page.
+//! A write to the file bypasses the mapping, so the machine's own dirty log may not see it (the
+//! kernel's write protection does not). No log misses it: a machine starts its log when it is sent,
+//! an object sends no machine that still waits or is being received, every thread that writes here
+//! has ended by then, and the first pass of a log sends every page.
 
 use std::io::{self, IoSlice};
 
@@ -21,11 +18,11 @@ use wire::TARGET_PAGE_SIZE;
 use crate::error::MigrationError;
 use crate::state::MigrationState;
 
-/// Writes `bytes`, those of whole pages, to a block's file, from page number `first` on.
+/// Writes `bytes`, which are whole pages, to a block's file, starting at page number `first`.
 ///
 /// # Errors
 ///
-/// If the file cannot be written to. A block without a file cannot either.
+/// If the file cannot be written to, or the block has no file.
 pub(super) fn write_new(
     state: &MigrationState,
     block: usize,

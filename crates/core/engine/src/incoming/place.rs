@@ -1,4 +1,4 @@
-//! Where a page of the stream belongs.
+//! Finds the place in memory for a page of the stream.
 
 use wire::ram::PageOffset;
 use wire::{DecodeError, Decoder, TARGET_PAGE_SIZE};
@@ -7,7 +7,7 @@ use crate::memory::RamBlock;
 use crate::state::MigrationState;
 use crate::transport::ChannelReader;
 
-/// The page at `offset` of a block, if the block has it.
+/// Returns the number of the page at `offset`, if the block has it.
 pub(super) fn page(
     input: &Decoder<ChannelReader<'_>>,
     at: u64,
@@ -25,7 +25,7 @@ pub(super) fn page(
     Ok((offset.get() / TARGET_PAGE_SIZE as u64) as usize)
 }
 
-/// The RAM blocks of this machine, for an error about another.
+/// Lists the RAM blocks of this machine, for an error about another block.
 pub(super) fn ours(state: &MigrationState) -> String {
     let names: Vec<String> = state
         .host

@@ -1,4 +1,4 @@
-//! Section `ram` on its way in: `migration/ram.c`, the loading half.
+//! Loads the section `ram`: the loading half of `migration/ram.c`.
 
 use std::io::IoSlice;
 use std::ops::Range;
@@ -17,43 +17,44 @@ use super::new_memory::write_new;
 use super::place::{ours, page};
 use super::receivers::Receivers;
 
-/// Most pages that are written to a file at a time; the decoder's buffer holds fewer.
+/// Maximum number of pages in one write to a file; the decoder's buffer holds fewer.
 const MOST_AT_ONCE: usize = 256;
 
-/// How often the counters are brought up to date, in pages.
+/// Number of pages between two updates of the counters.
 const COUNTED: u64 = 4096;
 
-/// The channels beside the main one.
+/// The multifd channels.
 enum Multifd {
-    /// There are none.
+    /// Multifd is off.
     Off,
-    /// They are taken at the end of the first section.
+    /// The channels are collected at the end of the first section.
     Waiting(Box<Connections>),
     Running {
         receivers: Receivers,
-        /// A section that ends is the end of a pass (before QEMU 8.1); else the source says so.
+        /// Whether each section ends a pass (QEMU before 8.1); otherwise the source marks the end
+        /// of a pass.
         flush_after_each_section: bool,
     },
 }
 
-/// Where the loading of memory stands. It lives as long as the stream: a page record may
-/// refer to the block of one in the section before.
+/// The progress of loading memory. It lives as long as the stream, because a page record may refer
+/// to the block of a record in the section before.
 pub(super) struct RamLoad<'a> {
     begun: &'a Begun,
     announced: bool,
     ended: bool,
-    /// The block of the last page record, by its place in the host's list.
+    /// Index of the last page record's block in the host's list.
     last_block: Option<usize>,
-    /// Of each block, the pages that hold zeros and have no memory behind them: to look at one
-    /// would give it some.
+    /// For each block, the pages that read as zero and have no memory allocated. Reading one would
+    /// allocate it.
     untouched: Vec<Arc<PageSet>>,
-    /// Of each block, the pages that the main channel has not brought; and how many they are.
+    /// For each block, the pages that the main channel has not brought; and their total number.
     missing: Vec<PageSet>,
     missing_pages: usize,
     normal: u64,
     duplicate: u64,
     multifd: Multifd,
-    /// The pages and bytes of which the counters know.
+    /// The normal pages, zero pages and bytes that the counters already include.
     counted: (u64, u64, u64),
 }
 
@@ -76,7 +77,7 @@ impl<'a> RamLoad<'a> {
         }
     }
 
-    /// One piece of the section, up to its end mark.
+    /// Loads one piece of the section, up to its end mark.
     pub(super) fn load(
         &mut self,
         input: &mut Decoder<ChannelReader<'_>>,
@@ -109,19 +110,21 @@ impl<'a> RamLoad<'a> {
         Ok(())
     }
 
-    /// The source says that a pass ends here.
+    /// Ends a pass where the source marks its end.
     fn flush(&mut self) -> Result<(), MigrationError> {
         match &self.multifd {
             Multifd::Running { receivers, .. } => receivers.sync(self.begun.state()),
-            // The end of this section does it.
+            // The end of this section ends the pass.
             Multifd::Waiting(_) => Ok(()),
-            // QEMU 8.1.0 says so without multifd too (its commit d4f34485ca), and QEMU ignores it.
+            // QEMU 8.1.0 sends the mark without multifd too (its commit d4f34485ca), and QEMU
+            // ignores it.
             Multifd::Off => Ok(()),
         }
     }
 
-    /// All channels are there when the first section ends, and whether that one said that the pass
-    /// ends tells what the others mean.
+    /// Handles the end of a section. All channels have connected when the first section ends.
+    /// Whether the source marked the end of the pass there shows whether it does so in later
+    /// sections.
     fn end_of_section(&mut self, flushed: bool) -> Result<(), MigrationError> {
         match std::mem::replace(&mut self.multifd, Multifd::Off) {
             Multifd::Off => {}
@@ -140,7 +143,7 @@ impl<'a> RamLoad<'a> {
         Ok(())
     }
 
-    /// A page of zeros: nothing to do where there is no memory.
+    /// Loads a zero page, which needs no work where no memory is allocated.
     fn zero(&mut self, index: usize, page: usize) {
         self.duplicate += 1;
         self.came(index, page..page + 1);
@@ -149,7 +152,8 @@ impl<'a> RamLoad<'a> {
         }
     }
 
-    /// A page whose bytes come next; where there is no memory yet, those that follow it as well.
+    /// Loads a page whose bytes follow. If no memory is allocated for it, also loads the pages that
+    /// follow it.
     fn receive(
         &mut self,
         input: &mut Decoder<ChannelReader<'_>>,
@@ -185,7 +189,7 @@ impl<'a> RamLoad<'a> {
         self.missing_pages -= pages.filter(|page| missing.remove(*page)).count();
     }
 
-    /// Brings the counters up to date, with `bytes` of the stream read.
+    /// Updates the counters, after `bytes` bytes of the stream were read.
     pub(super) fn count(&mut self, bytes: u64) {
         let (normal, duplicate, transferred) = self.counted;
         self.counted = (self.normal, self.duplicate, bytes);
@@ -196,8 +200,8 @@ impl<'a> RamLoad<'a> {
         });
     }
 
-    /// The page that a record is about, which must lie in one of our blocks: the block's place in
-    /// the host's list, and the page's in the block.
+    /// Finds the page of a record, which must lie in a block of this machine, and returns the index
+    /// of the block in the host's list and of the page in the block.
     fn page(
         &mut self,
         input: &Decoder<ChannelReader<'_>>,
@@ -231,7 +235,7 @@ impl<'a> RamLoad<'a> {
         Ok((index, page(input, at, &self.begun.state().host.ram[index], offset)?))
     }
 
-    /// The list of blocks: each of ours, and no other.
+    /// Checks that the list of blocks names each block of this machine, and no other.
     fn announce(
         &mut self,
         input: &Decoder<ChannelReader<'_>>,
@@ -271,7 +275,7 @@ impl<'a> RamLoad<'a> {
         Ok(())
     }
 
-    /// The last piece was loaded.
+    /// Records that the last piece was loaded.
     pub(super) fn end(&mut self, input: &Decoder<ChannelReader<'_>>) -> Result<(), DecodeError> {
         if self.ended {
             return Err(input.error("one END of section \"ram\"", "a second one"));
@@ -280,8 +284,8 @@ impl<'a> RamLoad<'a> {
         Ok(())
     }
 
-    /// Nothing follows but the end of the stream; memory must have ended. A machine without memory
-    /// may come without the section. A background snapshot has no END: it sends each page once
+    /// Checks that memory is complete, before the end of the stream. A machine without memory may
+    /// come without the section. A background snapshot has no END: it sends each page once
     /// (`bg_migration_completion`).
     pub(super) fn check_whole(
         &self,
@@ -295,7 +299,7 @@ impl<'a> RamLoad<'a> {
         Err(input.error("END of section \"ram\", or each of its pages", "the end of the stream"))
     }
 
-    /// The stream has ended.
+    /// Ends the threads of the channels after the end of the stream.
     pub(super) fn finish(&mut self) -> Result<(), MigrationError> {
         match std::mem::replace(&mut self.multifd, Multifd::Off) {
             Multifd::Off | Multifd::Waiting(_) => Ok(()),

@@ -1,8 +1,8 @@
-//! The channels beside the main one on their way in: `migration/multifd.c`, the receiving half.
+//! Receives pages on the multifd channels: the receiving half of `migration/multifd.c`.
 //!
 //! The source connects all of its channels before it ends the first section of the main one. So
-//! they are taken there, with their threads. Each thread receives packets and puts the pages where
-//! they belong; at a SYNC packet it waits until the main channel has come to the same place.
+//! they are collected there, and their threads started. Each thread receives packets and puts the
+//! pages in place. At a SYNC packet it waits until the main channel has reached the same point.
 
 use std::io::{self, IoSlice, Read};
 use std::os::fd::AsFd;
@@ -28,11 +28,11 @@ use super::connections::Connections;
 use super::new_memory::write_new;
 use super::place::{ours, page};
 
-/// The channels, each with its thread. Dropping them breaks them off.
+/// The multifd channels, each with its thread. Dropping this value closes the connections.
 ///
-/// Their reads block, and end when the channel is shut down: a request to stop wakes the thread of
-/// the main channel, which drops this. With a poll beside each read, as on the main channel, 1 GiB
-/// from a QEMU with two channels took 0.21 s, and takes 0.18 s.
+/// Their reads block, and end when the channel is shut down: a stop request wakes the thread of the
+/// main channel, which drops this value. A poll beside each read, as on the main channel, is slower
+/// (`docs/decisions.md`, *Measured on the way*).
 pub(super) struct Receivers {
     shared: Arc<Shared>,
     channels: Vec<Arc<Channel>>,
@@ -40,30 +40,31 @@ pub(super) struct Receivers {
 }
 
 struct Shared {
-    /// Of each block, the pages that hold zeros and have no memory behind them.
+    /// For each block, the pages that read as zero and have no memory allocated.
     untouched: Vec<Arc<PageSet>>,
-    /// Never held over I/O.
+    /// The mutex is never held over I/O.
     gate: Mutex<Gate>,
-    /// The main channel has come to a channel that waits.
+    /// Signals that the main channel has reached the point where the channels wait.
     changed: Condvar,
-    /// A channel has come to the main one. It waits for a request to stop as well.
+    /// Signals that a channel has reached a SYNC packet. It is an [`Event`] because the main
+    /// channel waits for a stop request at the same time.
     arrived: Event,
 }
 
-/// Where the passes meet.
+/// The meeting point of the channels at the end of a pass.
 #[derive(Default)]
 struct Gate {
     /// Channels that wait at a SYNC packet.
     waiting: usize,
-    /// How often they were let go on.
+    /// How often the waiting channels were released.
     passes: u64,
-    /// A channel that the source has closed: an error if more is expected of it.
+    /// A channel that the source has closed, which is an error if more is expected of it.
     closed: Option<u8>,
-    /// A channel could not go on, and its error was kept.
+    /// Whether a channel has failed. Its error was kept.
     broken: bool,
-    /// Nothing may come any more.
+    /// Whether the stream has ended, so that no channel may bring more.
     ended: bool,
-    /// What came all the same.
+    /// The error of a channel that brought more after the end.
     late: Option<MigrationError>,
 }
 
@@ -78,7 +79,8 @@ impl Shared {
         self.arrived.signal();
     }
 
-    /// A channel has come to a SYNC packet, the next after `passes` others.
+    /// Waits at a SYNC packet, the next after `passes` others, until the main channel has reached
+    /// it.
     fn wait_for_main(&self, passes: u64) {
         self.change(|gate| gate.waiting += 1);
         let waits = |gate: &mut Gate| gate.passes == passes && !gate.broken && !gate.ended;
@@ -88,7 +90,7 @@ impl Shared {
 }
 
 impl Receivers {
-    /// Takes the channels of `connections`, and starts their threads.
+    /// Collects the channels of `connections`, and starts their threads.
     pub(super) fn start(
         begun: &Begun,
         connections: Connections,
@@ -121,14 +123,14 @@ impl Receivers {
         Ok(receivers)
     }
 
-    /// Waits until every channel has brought what belongs before this place of the main channel,
-    /// and lets them go on (`multifd_recv_sync_main`).
+    /// Waits until every channel has brought what belongs before this point of the main channel,
+    /// and releases the channels (`multifd_recv_sync_main`).
     pub(super) fn sync(&self, state: &MigrationState) -> Result<(), MigrationError> {
         let all = self.channels.len();
         loop {
             let mut gate = self.shared.lock();
             if gate.broken {
-                // The channel has recorded why.
+                // The channel has recorded its error.
                 return Err(MigrationError::Stopped);
             }
             if gate.waiting == all {
@@ -149,7 +151,7 @@ impl Receivers {
         }
     }
 
-    /// Ends the threads when everything is here; a channel that has more to bring is an error.
+    /// Ends the threads when everything is here. A channel that brings more is an error.
     pub(super) fn finish(mut self) -> Result<(), MigrationError> {
         self.end();
         let mut gate = self.shared.lock();
@@ -165,7 +167,7 @@ impl Receivers {
             channel.shut_down();
         }
         for thread in self.threads.drain(..) {
-            // What a thread does is caught there.
+            // The thread catches its own panics.
             let _ = thread.join();
         }
     }
@@ -177,7 +179,7 @@ impl Drop for Receivers {
     }
 }
 
-/// Why a channel could not go on.
+/// The reason why a channel failed.
 enum ChannelError {
     Stream(DecodeError),
     Memory(MigrationError),
@@ -189,7 +191,7 @@ impl From<DecodeError> for ChannelError {
     }
 }
 
-/// A channel's thread.
+/// Runs a channel's thread.
 fn run(state: &MigrationState, shared: &Shared, channel: &Channel, id: u8) {
     let error = match catch_unwind(AssertUnwindSafe(|| receive_all(state, shared, channel))) {
         Ok(Ok(())) => return shared.change(|gate| gate.closed = Some(id)),
@@ -212,16 +214,17 @@ fn receive_all(
 ) -> Result<(), ChannelError> {
     let mut stage = vec![0; MULTIFD_PAGES * TARGET_PAGE_SIZE];
     let reader = ChannelReader::new(channel, &state.incoming.stop);
-    // It buffers one packet and no more: what follows goes where it belongs.
+    // The decoder buffers one packet and no more, because the pages that follow are read straight
+    // to their place.
     let mut input = Decoder::with_capacity(reader, MULTIFD_PACKET_LEN);
     let mut passes = 0;
-    // Where the last pages are that no SYNC packet has followed yet.
+    // The offset of the last pages that no SYNC packet has followed yet.
     let mut out_of_step = None;
     while input.peek_u8()?.is_some() {
         let at = input.offset();
         let packet = match MultifdPacket::decode(&mut input) {
-            // Cut off by us. A source of QEMU before 9.0 may send a packet without pages after
-            // its last SYNC.
+            // This end has shut the channel down. A QEMU source before 9.0 may send a packet
+            // without pages after its last SYNC.
             Err(_) if shared.lock().ended => break,
             packet => packet?,
         };
@@ -251,7 +254,7 @@ fn receive_all(
     }
 }
 
-/// Receives the pages of a packet straight into the block, or by way of the stage if none of
+/// Receives the pages of a packet straight into the block, or through the buffer `stage` if none of
 /// them has memory yet.
 fn receive_pages(
     state: &MigrationState,
@@ -291,7 +294,7 @@ fn receive_pages(
     Ok(())
 }
 
-/// Fills `runs` of guest memory, one after the other.
+/// Fills `runs` of guest memory, in order.
 fn receive_runs(
     input: &mut Decoder<ChannelReader<'_>>,
     runs: &[&[AtomicU64]],
@@ -317,7 +320,7 @@ fn receive_bytes(
     Ok(())
 }
 
-/// One read of what belongs to pages, at least a byte.
+/// Reads bytes of pages once, at least one byte.
 fn read_bytes_of_pages<'a>(
     input: &mut Decoder<ChannelReader<'a>>,
     read: impl FnOnce(&mut ChannelReader<'a>) -> io::Result<usize>,
@@ -325,7 +328,7 @@ fn read_bytes_of_pages<'a>(
     const EXPECTED: &str = "the bytes of a page";
     let read = input.read_past_buffer(EXPECTED, read)?;
     if read == 0 {
-        // It has ended, and says so again with all it knows.
+        // The stream has ended. The decoder reports that with the offset and the section.
         input.take(1, EXPECTED)?;
     }
     Ok(read)

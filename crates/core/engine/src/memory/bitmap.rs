@@ -1,9 +1,9 @@
-//! Sets of pages of one block, a bit a page.
+//! Stores sets of pages of one block, with one bit per page.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// A set of pages of one block. Several threads may take pages out of it.
+/// A set of pages of one block. Several threads may remove pages from it at the same time.
 #[derive(Debug)]
 pub(crate) struct PageSet {
     words: Vec<AtomicU64>,
@@ -27,7 +27,7 @@ impl PageSet {
         self.words[page / 64].load(Ordering::Relaxed) >> (page % 64) & 1 != 0
     }
 
-    /// Takes a page out, and returns whether it was in.
+    /// Removes a page, and returns whether the set contained it.
     pub(crate) fn remove(&mut self, page: usize) -> bool {
         let (word, bit) = (self.words[page / 64].get_mut(), 1 << (page % 64));
         let was = *word & bit != 0;
@@ -35,7 +35,7 @@ impl PageSet {
         was
     }
 
-    /// Takes out the first page at or after `from`.
+    /// Removes and returns the first page at or after `from`.
     fn take_next(&mut self, from: usize) -> Option<usize> {
         let mut index = from / 64;
         let mut bits = *self.words.get_mut(index)?.get_mut() & (u64::MAX << (from % 64));
@@ -48,8 +48,8 @@ impl PageSet {
         Some(index * 64 + bit)
     }
 
-    /// Adds the pages of `bits`, bit 0 of which is page `64 * index`, and returns how many were not
-    /// in. Pages beyond the block are ignored: a machine may report any.
+    /// Adds the pages of `bits`, where bit 0 is page `64 * index`, and returns how many were new.
+    /// It ignores pages beyond the block, because a machine may report any.
     fn insert(&mut self, index: usize, bits: u64) -> usize {
         let Some(word) = self.words.get_mut(index) else { return 0 };
         let tail = self.pages - index * 64;
@@ -60,8 +60,7 @@ impl PageSet {
         new.count_ones() as usize
     }
 
-    /// Adds the pages of `range`, and returns how many were not in. Pages beyond the block are
-    /// ignored.
+    /// Adds the pages of `range`, and returns how many were new. It ignores pages beyond the block.
     pub(crate) fn insert_range(&mut self, range: Range<usize>) -> usize {
         let within = range.start..range.end.min(self.pages);
         words_of(within).map(|(index, bits)| self.insert(index, bits)).sum()
@@ -76,7 +75,8 @@ impl PageSet {
     }
 }
 
-/// Returns the words of a bitmap that `range` touches, with the bits of it in each.
+/// Returns the index of each word of a bitmap that `range` touches, with the bits of the range in
+/// it.
 fn words_of(range: Range<usize>) -> impl Iterator<Item = (usize, u64)> {
     let indices = if range.is_empty() { 0..0 } else { range.start / 64..range.end.div_ceil(64) };
     indices.map(move |index| {
@@ -86,8 +86,8 @@ fn words_of(range: Range<usize>) -> impl Iterator<Item = (usize, u64)> {
     })
 }
 
-/// The pages of a block that still have to go. It cannot be copied, so a log cannot put an
-/// older one in its place.
+/// The pages of a block that still have to be sent. It cannot be copied, so a log cannot put an
+/// older bitmap in its place.
 #[derive(Debug)]
 pub struct DirtyBitmap {
     set: PageSet,
@@ -110,18 +110,18 @@ impl DirtyBitmap {
         self.dirty
     }
 
-    /// Adds the dirty pages of `bits`, bit 0 of which is page `64 * index`. Bits beyond the
-    /// block are ignored.
+    /// Adds the dirty pages of `bits`, where bit 0 is page `64 * index`. It ignores bits beyond the
+    /// block.
     pub fn merge(&mut self, index: usize, bits: u64) {
         self.dirty += self.set.insert(index, bits);
     }
 
-    /// Adds a range of dirty pages. Pages beyond the block are ignored.
+    /// Adds a range of dirty pages. It ignores pages beyond the block.
     pub fn merge_range(&mut self, pages: Range<usize>) {
         self.dirty += self.set.insert_range(pages);
     }
 
-    /// Takes the first dirty page at or after `from` out of the bitmap.
+    /// Removes and returns the first dirty page at or after `from`.
     pub(crate) fn take_next(&mut self, from: usize) -> Option<usize> {
         let page = self.set.take_next(from)?;
         self.dirty -= 1;

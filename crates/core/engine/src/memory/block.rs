@@ -1,4 +1,4 @@
-//! Blocks of guest RAM, by name.
+//! Defines the named blocks of guest RAM, with their memory and their dirty log.
 
 use std::fmt;
 use std::os::fd::BorrowedFd;
@@ -13,11 +13,11 @@ use super::{DirtyLog, GuestMemory, PAGE_WORDS, PageSet};
 pub struct RamBlock {
     idstr: IdStr,
     memory: Arc<dyn GuestMemory>,
-    /// Read by the one migration that runs.
+    /// The dirty log, which only the running migration reads.
     log: Mutex<Box<dyn DirtyLog>>,
 }
 
-/// Memory that cannot be a RAM block.
+/// The reason why memory cannot be a RAM block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "a RAM block has a whole number of {TARGET_PAGE_SIZE}-byte pages and at least one, not {bytes} bytes"
@@ -27,11 +27,11 @@ pub struct RamSizeError {
 }
 
 impl RamSizeError {
-    /// Tells whether memory of `bytes` bytes can be a RAM block.
+    /// Checks that memory of `bytes` bytes can be a RAM block.
     ///
     /// # Errors
     ///
-    /// If it is not a whole number of pages, or none.
+    /// If the memory is empty or not a whole number of pages.
     pub fn check(bytes: usize) -> Result<(), Self> {
         if bytes == 0 || !bytes.is_multiple_of(TARGET_PAGE_SIZE) {
             return Err(RamSizeError { bytes });
@@ -41,11 +41,11 @@ impl RamSizeError {
 }
 
 impl RamBlock {
-    /// A block by the name that both ends know it by.
+    /// Makes a block with the name by which both ends know it.
     ///
     /// # Errors
     ///
-    /// If the memory is not a whole number of pages, or none.
+    /// If the memory is empty or not a whole number of pages.
     pub fn new(
         idstr: IdStr,
         memory: Arc<dyn GuestMemory>,
@@ -55,22 +55,22 @@ impl RamBlock {
         Ok(RamBlock { idstr, memory, log: Mutex::new(log) })
     }
 
-    /// The name.
+    /// Returns the name.
     pub fn idstr(&self) -> &IdStr {
         &self.idstr
     }
 
-    /// How many pages.
+    /// Returns the number of pages.
     pub fn pages(&self) -> usize {
         self.memory.words().len() / PAGE_WORDS
     }
 
-    /// Bytes (`used_length`).
+    /// Returns the size in bytes (`used_length`).
     pub fn used_length(&self) -> u64 {
         (self.pages() * TARGET_PAGE_SIZE) as u64
     }
 
-    /// The words of one page.
+    /// Returns the words of one page.
     ///
     /// # Panics
     ///
@@ -79,11 +79,11 @@ impl RamBlock {
         &self.memory.words()[page * PAGE_WORDS..][..PAGE_WORDS]
     }
 
-    /// The words of `pages`, those of neighbours as one piece.
+    /// Returns the words of `pages`, with adjacent pages merged into one slice.
     ///
     /// # Panics
     ///
-    /// If the block has not all of them.
+    /// If the block does not have all of these pages.
     pub(crate) fn runs(&self, pages: &[usize]) -> Vec<&[AtomicU64]> {
         let words = self.memory.words();
         let runs = pages.chunk_by(|page, next| page + 1 == *next);
@@ -94,7 +94,7 @@ impl RamBlock {
         self.memory.shared_file()
     }
 
-    /// The pages that are untouched now.
+    /// Returns the pages that are untouched now.
     pub(crate) fn untouched(&self) -> PageSet {
         let mut set = PageSet::none(self.pages());
         self.memory.each_untouched(&mut |pages| {

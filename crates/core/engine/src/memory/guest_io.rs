@@ -1,22 +1,22 @@
-//! Moving guest memory to and from a file descriptor while the guest may be writing to it.
+//! Moves guest memory to and from a file descriptor while the guest may write to it.
 //!
-//! Guest RAM is shared, mutable memory: in Rust a slice of atomics. The kernel reads it
-//! during `writev`; a page torn by a store at that moment is dirty and goes again. The kernel
-//! stores to it during `readv`, as any other writer may. No reference to bytes of guest memory
-//! is ever made, since that would promise that nobody else changes them.
+//! Guest RAM is shared, mutable memory: in Rust, a slice of atomics. The kernel reads it during
+//! `writev`; if a store tears a page at that moment, the page is dirty and is sent again. The
+//! kernel stores to it during `readv`, as any other writer may. No reference to bytes of guest
+//! memory is ever made, because that would promise that no other code changes them.
 
 use std::io;
 use std::marker::PhantomData;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::sync::atomic::AtomicU64;
 
-/// The most pieces one call takes (`IOV_MAX` of Linux).
+/// Maximum number of pieces in one call (`IOV_MAX` of Linux).
 pub(crate) const MAX_PIECES: usize = 1024;
 
-/// A piece that the kernel only reads: bytes of ours, or words of the guest.
+/// Marks a piece that the kernel only reads: bytes of this process, or words of the guest.
 pub(crate) enum Read {}
 
-/// A piece that the kernel may store to as well: words of the guest.
+/// Marks a piece that the kernel may also store to: words of the guest.
 pub(crate) enum Store {}
 
 /// A piece of memory for `writev`, or with [`Store`] for `readv`.
@@ -24,7 +24,7 @@ pub(crate) enum Store {}
 /// # Invariants
 ///
 /// The `iovec` lies within the slice it was made from, which is borrowed for `'a`. With [`Store`]
-/// that is a slice of atomics, which anybody may store to.
+/// that is a slice of atomics, which any thread may store to.
 #[repr(transparent)]
 pub(crate) struct Piece<'a, Access = Read> {
     iovec: libc::iovec,
@@ -42,7 +42,8 @@ impl<'a> Piece<'a> {
 
 impl<'a, Access> Piece<'a, Access> {
     pub(crate) fn words(words: &'a [AtomicU64]) -> Self {
-        // The pointer may be stored through: atomics are changed through shared references.
+        // Stores through the pointer are allowed, because atomics are changed through shared
+        // references.
         let iov_base = words.as_ptr().cast_mut().cast();
         let iovec = libc::iovec { iov_base, iov_len: size_of_val(words) };
         Piece { iovec, _memory: PhantomData }
@@ -52,8 +53,8 @@ impl<'a, Access> Piece<'a, Access> {
         self.iovec.iov_len
     }
 
-    /// Leaves out the first `n` bytes of `pieces`, and returns those that are left. Empty ones
-    /// before them are left out as well.
+    /// Drops the first `n` bytes of `pieces`, and the empty pieces that follow them, and returns
+    /// the remaining pieces.
     pub(crate) fn advance_all(pieces: &mut [Self], mut n: usize) -> &mut [Self] {
         let mut done = 0;
         for piece in pieces.iter_mut() {
@@ -74,7 +75,7 @@ impl<'a, Access> Piece<'a, Access> {
     }
 }
 
-/// One `writev` of at most [`MAX_PIECES`] pieces; returns how many bytes went.
+/// Calls `writev` once with at most [`MAX_PIECES`] pieces, and returns the number of bytes written.
 pub(crate) fn write_pieces(fd: BorrowedFd<'_>, pieces: &[Piece<'_>]) -> io::Result<usize> {
     let count = pieces.len().min(MAX_PIECES) as libc::c_int;
     // SAFETY: `Piece` is a transparent `iovec`, and each lies within memory that is borrowed
@@ -83,7 +84,8 @@ pub(crate) fn write_pieces(fd: BorrowedFd<'_>, pieces: &[Piece<'_>]) -> io::Resu
     usize::try_from(written).map_err(|_| io::Error::last_os_error())
 }
 
-/// One `readv` into at most [`MAX_PIECES`] pieces; returns how many bytes came, 0 at the end.
+/// Calls `readv` once with at most [`MAX_PIECES`] pieces, and returns the number of bytes read; 0
+/// at the end.
 pub(crate) fn read_pieces(fd: BorrowedFd<'_>, pieces: &[Piece<'_, Store>]) -> io::Result<usize> {
     let count = pieces.len().min(MAX_PIECES) as libc::c_int;
     // SAFETY: `Piece` is a transparent `iovec`, and with `Store` each lies within atomics that are

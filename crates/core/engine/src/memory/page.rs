@@ -1,10 +1,10 @@
-//! The words of one page.
+//! Tests, fills and clears the words of one page.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Whether a page is all zero now.
+/// Returns whether a page is all zero.
 ///
-/// Eight words at a time: the loads of one step do not wait for each other's test.
+/// It tests eight words at a time, so that the loads of one step do not wait for each other's test.
 pub(crate) fn is_zero(page: &[AtomicU64]) -> bool {
     let (steps, rest) = page.as_chunks::<8>();
     let bits = |words: &[AtomicU64]| {
@@ -13,7 +13,7 @@ pub(crate) fn is_zero(page: &[AtomicU64]) -> bool {
     steps.iter().all(|step| bits(step) == 0) && bits(rest) == 0
 }
 
-/// Stores `bytes`, a page of the stream, to a page of the guest.
+/// Copies `bytes`, a page of the stream, to a page of the guest.
 pub(crate) fn store(page: &[AtomicU64], bytes: &[u8]) {
     let (words, _) = bytes.as_chunks::<8>();
     for (place, bytes) in page.iter().zip(words) {
@@ -21,7 +21,7 @@ pub(crate) fn store(page: &[AtomicU64], bytes: &[u8]) {
     }
 }
 
-/// Makes a page all zero, without writing to it if it is.
+/// Clears a page, without writing to it if it is already zero.
 pub(crate) fn store_zero(page: &[AtomicU64]) {
     if is_zero(page) {
         return;

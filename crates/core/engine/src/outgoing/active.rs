@@ -15,11 +15,11 @@ use super::pass;
 use super::ram::RamSave;
 use super::stream::Stream;
 
-/// A shorter pass says little of the bandwidth: it went into the socket's buffer, or was mostly the
-/// wait for the destination's answer.
+/// Shortest pass by which bandwidth is measured. In a shorter one the data only went into the
+/// socket's buffer, or most of the time was the wait for the destination's answer.
 const MEASURABLE: Duration = Duration::from_millis(20);
 
-/// The head of the stream is out and writes are tracked.
+/// The phase in which the head of the stream is sent and writes are tracked.
 #[derive(Debug)]
 #[must_use = "it has to move on"]
 pub struct Active {
@@ -28,7 +28,7 @@ pub struct Active {
     ram: RamSave,
 }
 
-/// What is left is little enough to stop the machine for.
+/// The phase in which the remaining memory is small enough to stop the machine.
 #[derive(Debug)]
 #[must_use = "it has to move on"]
 pub struct Converged {
@@ -42,11 +42,11 @@ impl Active {
         Active { begun, stream, ram }
     }
 
-    /// Sends memory, pass by pass, until the rest is good enough.
+    /// Sends memory, pass by pass, until the rest is small enough to stop the machine.
     ///
     /// # Errors
     ///
-    /// What to clean up instead.
+    /// Returns the failed migration, to be cleaned up.
     pub fn iterate(self, _thread: &mut BqlUnlocked) -> Result<Converged, Failed> {
         phase!("iterate");
         let Active { begun, mut stream, mut ram } = self;
@@ -65,7 +65,7 @@ fn passes(
     let (mut before, mut bandwidth, mut number) = (None, 0, 0_u32);
     let progress = &state.outgoing.progress;
     loop {
-        // A pass over no dirty page sends nothing, and would not notice.
+        // A pass without dirty pages sends nothing, so it would not notice the request.
         if state.outgoing.stop.is_requested() {
             return Err(MigrationError::Stopped);
         }
@@ -93,7 +93,7 @@ impl Converged {
     ///
     /// # Errors
     ///
-    /// What to clean up instead.
+    /// Returns the failed migration, to be cleaned up.
     pub fn switch_over(self, thread: &mut BqlUnlocked) -> Result<Switchover, Failed> {
         phase!("switch_over");
         Switchover::begin(self.begun, thread, self.stream, self.ram)

@@ -1,24 +1,25 @@
-//! The decision to stop the machine and send the rest.
+//! Decides when to stop the machine and send the rest.
 
 use std::time::Duration;
 
-/// A rest this small is sent at once: another pass would cost more than it saves.
+/// A rest up to this many bytes is sent at once, because another pass would cost more than it
+/// saves.
 const SMALL: u64 = 1 << 20;
 
-/// A pass that leaves less than this part of what the pass before left is worth another one.
+/// A pass that leaves less than this fraction of what the pass before left is worth another pass.
 const SHRINKS: f64 = 0.75;
 
-/// What one pass left to do.
+/// The memory that one pass left to send.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Rest {
-    /// Bytes of guest RAM.
+    /// Bytes of guest RAM that still have to be sent.
     pub(super) remaining: u64,
-    /// Bytes a second, as measured.
+    /// Measured bytes per second.
     pub(super) bandwidth: u64,
 }
 
 impl Rest {
-    /// How long the machine would stand still for the rest.
+    /// Returns how long the machine would be stopped to send the rest.
     pub(super) fn expected_downtime(self) -> Duration {
         if self.remaining == 0 {
             return Duration::ZERO;
@@ -30,9 +31,10 @@ impl Rest {
             .unwrap_or(Duration::MAX)
     }
 
-    /// Whether to stop the machine now, given what the pass before left. QEMU stops it as
-    /// soon as the rest fits the limit (`migration_iteration_run`); here passes go on as long
-    /// as each leaves clearly less, so that the limit is a limit and not the usual case.
+    /// Returns whether to stop the machine now, given the bytes that the pass before left. QEMU
+    /// stops it as soon as the rest fits the limit (`migration_iteration_run`). Here passes
+    /// continue as long as each leaves clearly less, so the downtime is usually well below the
+    /// limit.
     pub(super) fn is_good_enough(self, limit: Duration, before: Option<u64>) -> bool {
         let shrinks = before.is_none_or(|before| (self.remaining as f64) < SHRINKS * before as f64);
         self.expected_downtime() <= limit && (self.remaining <= SMALL || !shrinks)

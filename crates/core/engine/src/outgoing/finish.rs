@@ -1,8 +1,8 @@
-//! The ends of an outgoing migration, and what each cleans up (`migration_cleanup`).
+//! The ends of an outgoing migration, and the clean-up of each (`migration_cleanup`).
 //!
-//! What was reached is decided before an end is made, in the [`Fate`](crate::fate::Fate) of the
-//! attempt. Each step of cleaning up is caught by itself: a hook that panics keeps the others from
-//! nothing.
+//! The outcome is decided before an end is made, in the [`Fate`](crate::fate::Fate) of the attempt.
+//! Each step of clean-up catches its own panics, so a hook that panics does not prevent the other
+//! steps.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use crate::status::Direction;
 
 use super::stream::Stream;
 
-/// The destination has the machine.
+/// The end of a migration whose destination has the machine.
 #[derive(Debug)]
 #[must_use = "it has to be cleaned up"]
 pub struct Completed {
@@ -32,7 +32,7 @@ impl Completed {
         Completed { begun, stopped }
     }
 
-    /// Tells the machine and the notifiers that it has moved.
+    /// Notifies the machine and the notifiers that the machine has moved.
     pub fn clean_up(self, bql: &mut BqlGuard<'_>) -> Cleaned {
         let state = self.begun.state();
         keep_panic(state, self.stopped.has_moved(bql));
@@ -40,7 +40,8 @@ impl Completed {
     }
 }
 
-/// It did not work, in whatever phase, and the destination does not have the machine.
+/// The end of a migration that failed in any phase, and whose destination does not have the
+/// machine.
 #[derive(Debug)]
 #[must_use = "it has to be cleaned up"]
 pub struct Failed {
@@ -59,22 +60,22 @@ impl Failed {
         Failed { begun, stream: Some(Box::new(stream)), stopped: None, error: Box::new(error) }
     }
 
-    /// There is no connection, or no longer one.
+    /// Makes the end of a migration that has no connection, or no longer has one.
     pub(super) fn without_stream(begun: Begun, error: MigrationError) -> Self {
         Failed { begun, stream: None, stopped: None, error: Box::new(error) }
     }
 
-    /// The machine was stopped.
+    /// Adds the right of a machine that was stopped.
     pub(super) fn after_stop(mut self, stopped: VmStopped) -> Self {
         self.stopped = Some(stopped);
         self
     }
 
-    /// Breaks the connection off, and only then lets the machine go on here.
+    /// Closes the connection, and only then resumes the machine here.
     pub fn clean_up(self, bql: &mut BqlGuard<'_>) -> Cleaned {
         let state = self.begun.state();
         keep_error(state, Direction::Outgoing, *self.error);
-        // Ending the channel may wait: for a shell command to be gone, for a file.
+        // Closing the channel may block, for example until a shell command has exited.
         bql.unlocked(|_| caught(state, Direction::Outgoing, || drop(self.stream)));
         if let Some(stopped) = self.stopped {
             keep_panic(state, stopped.resume(bql));
@@ -83,7 +84,8 @@ impl Failed {
     }
 }
 
-/// The machine was given away, and the destination did not say whether it took it.
+/// The end of a migration that gave the machine away, and whose destination did not report whether
+/// it took it.
 #[derive(Debug)]
 #[must_use = "it has to be cleaned up"]
 pub struct Uncertain {
@@ -103,8 +105,8 @@ impl Uncertain {
         Uncertain { begun, stream: stream.map(Box::new), stopped, error: Box::new(error) }
     }
 
-    /// Breaks the connection off and leaves the machine stopped here, where a person may let it go
-    /// on ([`MigrationState::cont`]).
+    /// Closes the connection and leaves the machine stopped here, where a person may resume it
+    /// ([`MigrationState::cont`]).
     pub fn clean_up(self, bql: &mut BqlGuard<'_>) -> Cleaned {
         let state = self.begun.state();
         keep_error(state, Direction::Outgoing, *self.error);
@@ -114,12 +116,12 @@ impl Uncertain {
     }
 }
 
-/// Why a migration did not complete.
+/// The end of a migration that did not complete.
 #[derive(Debug)]
 pub enum NotCompleted {
-    /// The machine goes on here.
+    /// The machine resumes here.
     Failed(Failed),
-    /// Nobody here knows where it is.
+    /// This end does not know where the machine is.
     Uncertain(Uncertain),
 }
 
@@ -135,8 +137,8 @@ impl From<Uncertain> for NotCompleted {
     }
 }
 
-/// Cleans up after a panic, which took the phase with it. The machine is stopped, if it was not,
-/// so that there is a right to end with.
+/// Cleans up after a panic, in which the phase was lost. Stops the machine if it runs, to get a
+/// right that the clean-up can consume.
 pub(super) fn clean_up_after_panic(state: &Arc<MigrationState>, bql: &mut BqlGuard<'_>) -> Cleaned {
     let stopped = match VmStopped::stop_again(&state.host, bql) {
         Ok(stopped) => Some(stopped),
@@ -161,7 +163,7 @@ pub(super) fn clean_up_after_panic(state: &Arc<MigrationState>, bql: &mut BqlGua
         Whereabouts::Destination { .. } => {
             match stopped {
                 Some(stopped) => keep_panic(state, stopped.has_moved(bql)),
-                // It must not go on here, whatever it says of itself.
+                // The machine must not resume here, even if its hook failed.
                 None => drop(state.host.take_kept()),
             }
             MigrationEvent::PrecopyDone
@@ -177,14 +179,15 @@ fn keep_panic(state: &MigrationState, hook: Result<(), MigrationError>) {
 }
 
 fn clean_up(state: &Arc<MigrationState>, bql: &mut BqlGuard<'_>, event: MigrationEvent) -> Cleaned {
-    // It takes some 20 ms a GiB where the kernel has to take protection off page by page.
+    // Stopping the log may take about 20 ms per GiB, if the kernel must remove protection page by
+    // page.
     bql.unlocked(|_| {
         for block in &state.host.ram {
             caught(state, Direction::Outgoing, || block.log().stop());
         }
     });
     let notifiers = state.registrations(bql).notifiers(MigMode::Normal);
-    // Only at setup can a notifier refuse.
+    // A notifier can refuse only at setup.
     let _ = notifiers.call(bql, event);
     Cleaned::as_reached(state, Direction::Outgoing)
 }

@@ -1,8 +1,8 @@
 //! The source: `migration/migration.c`, `migration_thread`.
 //!
-//! A migration goes through phases, each a type: [`Setup`], [`Active`], [`Switchover`], and
-//! at the end [`Completed`], [`Failed`] or [`Uncertain`]. Moving on consumes the phase, and only
-//! the last three can be cleaned up. A phase keeps the object that it began with.
+//! A migration goes through phases, and each is a type: [`Setup`], [`Active`], [`Switchover`], and
+//! at the end [`Completed`], [`Failed`] or [`Uncertain`]. Each transition consumes the phase, and
+//! only the last three can be cleaned up. A phase keeps the object that it began with.
 
 mod active;
 mod convergence;
@@ -35,13 +35,13 @@ pub use finish::{Completed, Failed, NotCompleted, Uncertain};
 pub use setup::Setup;
 pub use switchover::Switchover;
 
-/// Begins to migrate to `endpoint` and returns (`qmp_migrate`). The rest happens on a thread
-/// of its own; watch it with an [`Observer`](crate::Observer).
+/// Starts a migration to `endpoint` and returns (`qmp_migrate`). A separate thread does the rest;
+/// an [`Observer`](crate::Observer) can watch it.
 ///
 /// # Errors
 ///
-/// If a migration runs, if one is blocked, if the machine is another object's or is not here, or if
-/// there can be no thread for it.
+/// If a migration runs, if migration is blocked, if the machine belongs to another object or is not
+/// here, or if no thread can be started.
 pub fn migrate(
     state: Arc<MigrationState>,
     bql: &mut BqlGuard<'_>,

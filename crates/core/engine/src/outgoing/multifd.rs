@@ -1,9 +1,10 @@
-//! The channels beside the main one on their way out: `migration/multifd.c`, the sending half.
+//! Sends pages on the multifd channels: the sending half of `migration/multifd.c`.
 //!
-//! The migration thread cuts the dirty pages into jobs; whichever channel is free takes the
-//! next, looks for zeros, and sends a packet and its pages with one `writev`. Before the next
-//! pass every channel has sent all of this one and says so with a SYNC packet: the destination
-//! then keeps a page of one pass from being overtaken by the same page of the next.
+//! The migration thread divides the dirty pages into jobs. Each free channel takes the next job,
+//! looks for zero pages, and sends a packet and its pages with one `writev`. Before the next pass,
+//! every channel has sent all pages of this pass and a SYNC packet after them. At the SYNC packets
+//! the destination waits for all channels, so that a page of one pass cannot overwrite the same
+//! page of the next.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -27,20 +28,20 @@ use crate::transport::{Channel, Endpoint};
 
 use super::stream::broken;
 
-/// Most jobs that wait for a channel, a channel.
+/// Maximum number of queued jobs per channel.
 const WAITING: usize = 2;
 
-/// Dirty pages of one block that go in one packet.
+/// Dirty pages of one block, for one packet.
 #[derive(Debug)]
 pub(super) struct Job {
     block: usize,
     pub(super) pages: Vec<usize>,
-    /// Those that are known to hold zeros.
+    /// Pages that are known to be zero.
     pub(super) untouched: Vec<usize>,
 }
 
 impl Job {
-    /// No page yet of block number `block`.
+    /// Makes an empty job for pages of block number `block`.
     pub(super) fn new(block: usize) -> Self {
         Job { block, pages: Vec::with_capacity(MULTIFD_PAGES), untouched: Vec::new() }
     }
@@ -58,13 +59,13 @@ impl Job {
     }
 }
 
-/// What a channel has to do next.
+/// The next task of a channel.
 enum Work {
     Send(Job),
     Sync,
 }
 
-/// The connected channels, each with its thread. Dropping them breaks them off.
+/// The connected channels, each with its thread. Dropping this value closes the connections.
 #[derive(Debug)]
 pub(super) struct Senders {
     shared: Arc<Shared>,
@@ -72,17 +73,17 @@ pub(super) struct Senders {
     threads: Vec<JoinHandle<()>>,
 }
 
-/// What the threads share.
+/// The state that the threads share.
 #[derive(Debug)]
 struct Shared {
-    /// What the destination expects, as it was set when the migration began.
+    /// The parameters that the destination expects, as they were when the migration began.
     flush_after_each_section: bool,
     zero_page_detection: ZeroPageDetection,
-    /// Never held over I/O.
+    /// The mutex is never held over I/O.
     queue: Mutex<Queue>,
-    /// There is work, or there will be none.
+    /// Signals that there is work, or that there will be no more.
     work: Condvar,
-    /// A channel has done something.
+    /// Signals that a channel has finished a task or failed.
     done: Condvar,
     packets: AtomicU64,
 }
@@ -92,13 +93,13 @@ struct Queue {
     jobs: VecDeque<Job>,
     /// Channels that work on a job.
     busy: usize,
-    /// How often the channels were told to synchronise.
+    /// How often the channels were asked to synchronise.
     syncs: u64,
-    /// Channels that have not done so yet.
+    /// Channels that have not synchronised yet.
     to_sync: usize,
-    /// There will be no more work.
+    /// Whether there will be no more work.
     ended: bool,
-    /// A channel could not go on.
+    /// Whether a channel has failed.
     broken: bool,
 }
 
@@ -107,7 +108,7 @@ impl Shared {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until `ready`; a channel that broke ends the migration instead.
+    /// Waits until `ready` returns `true`; returns an error if a channel fails.
     fn wait_until(
         &self,
         ready: impl Fn(&Queue) -> bool,
@@ -115,11 +116,11 @@ impl Shared {
         let waiting = |queue: &mut Queue| !queue.broken && !ready(queue);
         let queue = self.done.wait_while(self.lock(), waiting);
         let queue = queue.unwrap_or_else(PoisonError::into_inner);
-        // The channel has recorded why.
+        // The channel has recorded its error.
         if queue.broken { Err(MigrationError::Stopped) } else { Ok(queue) }
     }
 
-    /// Waits for the next thing to do for a channel that has synchronised `syncs` times.
+    /// Waits for the next task of a channel that has synchronised `syncs` times.
     fn next(&self, syncs: u64) -> Option<Work> {
         let idle = |queue: &mut Queue| {
             !queue.ended && !queue.broken && queue.jobs.is_empty() && queue.syncs == syncs
@@ -203,18 +204,18 @@ impl Senders {
         Ok(senders)
     }
 
-    /// Whether the destination is told on the main channel where the passes end (QEMU 8.1 and
-    /// later); before that, each section of memory ends one.
+    /// Returns whether the main channel marks the end of each pass (QEMU 8.1 and later). Before
+    /// that, each section of memory ends a pass.
     pub(super) fn tells_flush(&self) -> bool {
         !self.shared.flush_after_each_section
     }
 
-    /// Whether the channels look for zeros.
+    /// Returns whether the channels look for zero pages.
     pub(super) fn find_zeros(&self) -> bool {
         self.shared.zero_page_detection == ZeroPageDetection::Multifd
     }
 
-    /// Hands pages to the next channel that is free, and waits if none will be soon.
+    /// Queues pages for the next free channel, and waits if the queue is full.
     pub(super) fn send(&self, job: Job) -> Result<(), MigrationError> {
         let most = WAITING * self.channels.len();
         self.shared.wait_until(|queue| queue.jobs.len() < most)?.jobs.push_back(job);
@@ -222,7 +223,7 @@ impl Senders {
         Ok(())
     }
 
-    /// Waits until every channel has sent everything and said so to the destination
+    /// Waits until every channel has sent all its pages and a SYNC packet
     /// (`multifd_send_sync_main`).
     pub(super) fn sync(&self) -> Result<(), MigrationError> {
         let mut queue = self.shared.wait_until(|queue| queue.jobs.is_empty() && queue.busy == 0)?;
@@ -233,8 +234,8 @@ impl Senders {
         self.shared.wait_until(|queue| queue.to_sync == 0).map(drop)
     }
 
-    /// Ends the threads after the destination has taken everything. Nothing that happens to a
-    /// channel matters any more.
+    /// Ends the threads after the destination has taken everything. An error on a channel has no
+    /// effect from here on.
     pub(super) fn close(mut self) {
         self.shared.end(false);
         self.join();
@@ -242,7 +243,7 @@ impl Senders {
 
     fn join(&mut self) {
         for thread in self.threads.drain(..) {
-            // What a thread does is caught there.
+            // The thread catches its own panics.
             let _ = thread.join();
         }
     }
@@ -251,7 +252,8 @@ impl Senders {
 impl Drop for Senders {
     fn drop(&mut self) {
         self.shared.end(false);
-        // Nothing is left to send after an orderly end; else a thread may wait for the peer.
+        // After an orderly end nothing is left to send. Otherwise a thread may be waiting for the
+        // peer.
         for channel in &self.channels {
             channel.shut_down();
         }
@@ -259,7 +261,7 @@ impl Drop for Senders {
     }
 }
 
-/// A channel's thread.
+/// Runs a channel's thread.
 fn run(state: &MigrationState, shared: &Shared, channel: &Channel) {
     hold_back_sigpipe();
     let sent = catch_unwind(AssertUnwindSafe(|| send_all(state, shared, channel)));
@@ -268,7 +270,7 @@ fn run(state: &MigrationState, shared: &Shared, channel: &Channel) {
         Ok(Err(error)) => error,
         Err(panic) => MigrationError::of_panic(panic),
     };
-    // An end that was asked for breaks the channels off.
+    // After an end that this process requested, the error only says that the channel was shut down.
     if !shared.lock().ended {
         fail_from_channel(state, Direction::Outgoing, error);
     }

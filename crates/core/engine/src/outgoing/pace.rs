@@ -1,21 +1,21 @@
-//! Keeps a stream to `max-bandwidth` (`migration_rate_limit`).
+//! Limits a stream to `max-bandwidth` (`migration_rate_limit`).
 
 use std::time::{Duration, Instant};
 
 use crate::error::MigrationError;
 use crate::state::MigrationState;
 
-/// How far a stream may catch up after a pause, and how soon it follows a change of the limit
+/// How much time a stream may make up after a pause, and how soon it follows a change of the limit
 /// (QEMU's `BUFFER_DELAY`).
 const WINDOW: Duration = Duration::from_millis(100);
 
-/// How far a stream is ahead of the limit.
+/// The lead of a stream over its limit.
 #[derive(Debug)]
 pub(super) struct Pace {
-    /// Bytes of the stream that `ahead` has counted.
+    /// Bytes of the stream that `ahead` includes.
     counted: u64,
-    /// Bytes that were sent beyond the limit at the moment `at`; less than 0 if the stream has not
-    /// used all of it.
+    /// Bytes sent beyond the limit, as of the time `at`; negative if the stream has not used all of
+    /// the limit.
     ahead: f64,
     at: Instant,
 }
@@ -25,8 +25,8 @@ impl Pace {
         Pace { counted: 0, ahead: 0.0, at: Instant::now() }
     }
 
-    /// Waits until `sent` bytes, those of all channels, are within the limit. The channels beside
-    /// the main one go on sending meanwhile.
+    /// Waits until the limit permits `sent` bytes, the total of all channels. The multifd channels
+    /// continue to send meanwhile.
     ///
     /// # Errors
     ///

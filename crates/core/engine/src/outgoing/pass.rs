@@ -1,4 +1,4 @@
-//! One pass over memory: every page that is dirty when it begins goes once.
+//! Makes one pass over memory: sends every page that is dirty when the pass begins, once.
 
 use std::time::Instant;
 
@@ -10,8 +10,8 @@ use super::ram::RamSave;
 use super::return_path::catch_up;
 use super::stream::Stream;
 
-/// Sends a pass while the machine runs, and waits until the destination has taken it. `number` is
-/// that of the pass, from 1.
+/// Sends a pass while the machine runs, and waits until the destination has loaded it. Passes have
+/// a `number`, from 1.
 pub(super) fn while_it_runs(
     state: &MigrationState,
     stream: &mut Stream,
@@ -21,7 +21,7 @@ pub(super) fn while_it_runs(
     noted(state, ram, false, |ram| {
         let sent = state.outgoing.progress.transferred();
         ram.send_dirty(state, stream)?;
-        // A pass that sent nothing waits for nobody.
+        // A pass that sent nothing needs no answer.
         if state.outgoing.progress.transferred() > sent {
             catch_up(state, stream, number)?;
         }
@@ -29,7 +29,7 @@ pub(super) fn while_it_runs(
     })
 }
 
-/// Sends the last pass, of a machine that is stopped.
+/// Sends the last pass, while the machine is stopped.
 pub(super) fn while_it_is_stopped(
     state: &MigrationState,
     stream: &mut Stream,
@@ -38,7 +38,7 @@ pub(super) fn while_it_is_stopped(
     noted(state, ram, true, |ram| ram.send_dirty(state, stream))
 }
 
-/// Notes what a pass has sent, also if it was broken off.
+/// Runs a pass and records what it sent, even if it was broken off.
 fn noted(
     state: &MigrationState,
     ram: &mut RamSave,

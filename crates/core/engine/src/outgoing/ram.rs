@@ -1,7 +1,7 @@
-//! Section `ram` on its way out: `migration/ram.c`, the saving half.
+//! Sends the section `ram`: the saving half of `migration/ram.c`.
 //!
-//! Pages go in batches: one `writev` of page headers, which are ours, and pages, which the
-//! kernel takes from guest memory. A PART has many batches, as QEMU's has.
+//! Pages are sent in batches: one `writev` of page headers, which the engine builds, and of pages,
+//! which the kernel reads from guest memory. A PART contains many batches, as in QEMU.
 
 use std::ops::Range;
 
@@ -17,46 +17,47 @@ use crate::state::MigrationState;
 use super::multifd::{Job, Senders};
 use super::stream::Stream;
 
-/// The section's number; QEMU's is 2 as well, and any would do.
+/// The section's number. QEMU uses 2 as well, but any number would work.
 pub(super) const RAM_SECTION_ID: u32 = 2;
 
-/// Most pages with data in a batch: with their headers they are 512 pieces of a `writev`.
+/// Maximum number of pages with data in a batch: with their headers they are 512 pieces of a
+/// `writev`.
 const BATCH_PAGES: usize = 256;
 
-/// Most bytes of headers in a batch, so that zero pages are sent now and then as well.
+/// Maximum bytes of headers in a batch, so that a long run of zero pages is also sent in steps.
 const BATCH_HEADERS: usize = 64 << 10;
 
-/// A PART ends with the batch in which it has so many pages: 32 MiB.
+/// A PART ends with the batch in which it reaches this many pages: 32 MiB.
 const PART_PAGES: usize = 8192;
 
-/// The pages that still have to go, of every block.
+/// The pages of every block that still have to be sent.
 #[derive(Debug)]
 pub(super) struct RamSave {
     bitmaps: Vec<DirtyBitmap>,
-    /// Those that held zeros and had no memory behind them when tracking began: they need not be
-    /// looked at the first time. Written since, they are dirty again.
+    /// Pages that read as zero and had no memory allocated when tracking began. They are sent as
+    /// zero the first time without being read. A page that was written since is dirty again.
     untouched: Vec<PageSet>,
     headers: Vec<u8>,
 }
 
-/// A piece of a batch: a range of the headers, then perhaps a page.
+/// A piece of a batch: a range of the headers, and a page if one follows.
 struct BatchPiece {
     headers: Range<usize>,
     page: Option<usize>,
 }
 
-/// Pages that go with one `writev`.
+/// Pages that are sent with one `writev`.
 struct Batch {
     pieces: Vec<BatchPiece>,
-    /// Where the headers begin that no piece has yet.
+    /// Start of the headers that belong to no piece yet.
     start: usize,
     pages: usize,
-    /// The page to go on with, if there may be more dirty ones.
+    /// The page at which to continue, if there may be more dirty ones.
     next: Option<usize>,
 }
 
 impl RamSave {
-    /// Begins to track writes, and appends START with the list of blocks.
+    /// Starts to track writes, and appends START with the list of blocks.
     pub(super) fn begin(
         state: &MigrationState,
         stream: &Stream,
@@ -68,7 +69,7 @@ impl RamSave {
         }
         let save = RamSave {
             bitmaps: ram.iter().map(|block| DirtyBitmap::all(block.pages())).collect(),
-            // Only now: what is written from here on is in the log.
+            // Taken after tracking began, so that the log has every later write.
             untouched: ram.iter().map(RamBlock::untouched).collect(),
             headers: Vec::with_capacity(BATCH_HEADERS),
         };
@@ -99,7 +100,7 @@ impl RamSave {
         Ok(save)
     }
 
-    /// Returns how many pages still have to go.
+    /// Returns how many pages still have to be sent.
     pub(super) fn dirty_pages(&self) -> u64 {
         self.bitmaps.iter().map(|bitmap| bitmap.count() as u64).sum()
     }
@@ -109,7 +110,7 @@ impl RamSave {
     }
 
     /// Adds the pages written meanwhile (`migration_bitmap_sync`), and returns how many bytes of
-    /// guest RAM still have to go.
+    /// guest RAM still have to be sent.
     pub(super) fn sync(&mut self, state: &MigrationState) -> Result<u64, MigrationError> {
         for (block, bitmap) in state.host.ram.iter().zip(&mut self.bitmaps) {
             block.log().sync(bitmap).map_err(|source| dirty_log(block, source))?;
@@ -140,8 +141,8 @@ impl RamSave {
         Ok(())
     }
 
-    /// Sends dirty pages of one block from page `from` on, as one PART; returns the page to go
-    /// on with, if there may be more.
+    /// Sends dirty pages of one block from page `from` on, as one PART; returns the page at which
+    /// to continue, if there may be more.
     fn send_part(
         &mut self,
         state: &MigrationState,
@@ -169,8 +170,8 @@ impl RamSave {
         }
     }
 
-    /// Takes dirty pages of a block from page `from` on out of the bitmap, and makes their
-    /// headers; the first batch of a PART begins with its head.
+    /// Removes dirty pages of a block from the bitmap, from page `from` on, and encodes their
+    /// headers. The first batch of a PART begins with the record of the PART.
     fn fill(
         &mut self,
         state: &MigrationState,
@@ -185,7 +186,7 @@ impl RamSave {
         let mut name = None;
         if first {
             Record::Part { section_id: RAM_SECTION_ID }.encode(headers);
-            // The name goes with the first page of each PART.
+            // The first page of each PART carries the block's name.
             name = Some(block.idstr());
         }
         let mut batch =
@@ -230,7 +231,7 @@ impl RamSave {
         Ok(())
     }
 
-    /// Hands every page that is dirty now to the channels of multifd, once, as one PART.
+    /// Queues every page that is dirty now for the multifd channels, once, as one PART.
     fn hand_out_dirty(
         &mut self,
         state: &MigrationState,
@@ -262,8 +263,8 @@ impl RamSave {
         stream.send(state, &self.headers)
     }
 
-    /// Takes the next dirty pages of a block out of the bitmap. Those of zeros go on the main
-    /// channel, unless the channels look for them.
+    /// Removes the next dirty pages of a block from the bitmap. Zero pages go on the main channel,
+    /// unless the channels look for them.
     fn take_for_channel<'s>(
         &mut self,
         state: &'s MigrationState,
@@ -305,8 +306,8 @@ impl RamSave {
     }
 }
 
-/// Appends the end of a section of memory, at which all channels have sent what belongs before
-/// it (`multifd_ram_flush_and_sync`).
+/// Appends the end of a section of memory, after all channels have sent the pages that belong
+/// before it (`multifd_ram_flush_and_sync`).
 fn end_of_round(stream: &Stream, out: &mut Vec<u8>) -> Result<(), MigrationError> {
     if let Some(senders) = stream.senders() {
         senders.sync()?;

@@ -1,9 +1,9 @@
-//! What the destination says: QEMU's return path (`source_return_path_thread`).
+//! Reads the destination's answers: QEMU's return path (`source_return_path_thread`).
 //!
-//! QEMU has a thread that listens. Here the migration thread asks at the end of each pass, waits for
-//! the answer, and waits for the last word at the end. So a pass is over when the destination
-//! has taken it: the bandwidth is what it can take, and when the machine stops, nothing waits in
-//! the socket that would have to be taken first (a megabyte there can be 450 MiB of zero pages).
+//! QEMU has a thread that reads the return path. Here the migration thread asks at the end of each
+//! pass and waits for the answer, and waits for the final answer at the end. So a pass ends when
+//! the destination has loaded it. The bandwidth is then what the destination can load, and when the
+//! machine stops, no data waits in the socket (a megabyte there can be 450 MiB of zero pages).
 
 use std::io::{self, Read};
 
@@ -16,8 +16,8 @@ use crate::transport::ChannelReader;
 
 use super::stream::Stream;
 
-/// Waits until the destination has taken what was sent so far, if it can say so. `number` is not
-/// used before.
+/// Waits until the destination has loaded what was sent so far, if it can answer. Each call needs a
+/// new `number`.
 pub(super) fn catch_up(
     state: &MigrationState,
     stream: &mut Stream,
@@ -53,12 +53,13 @@ pub(super) fn catch_up(
     }
 }
 
-/// Waits for the destination to say whether it has the machine, and keeps what it says as the
+/// Waits for the destination to report whether it has the machine, and stores the answer as the
 /// attempt's fate.
 ///
 /// # Errors
 ///
-/// If it does not have it; or if it does not say so, and then nobody knows.
+/// If the destination does not have the machine, or does not answer, so that its location is not
+/// known.
 pub(super) fn last_word(state: &MigrationState, stream: &Stream) -> Result<(), MigrationError> {
     let fate = &state.outgoing.fate;
     let mut input = decoder(ChannelReader::new(stream.channel(), &state.outgoing.stop));
@@ -82,7 +83,8 @@ pub(super) fn last_word(state: &MigrationState, stream: &Stream) -> Result<(), M
     }
 }
 
-/// A decoder that leaves what follows a message to the next one.
+/// Makes a decoder that does not read beyond a message, so that another decoder can read the next
+/// one.
 fn decoder<R: Read>(reader: R) -> Decoder<R> {
     Decoder::with_capacity(reader, MAX_RETURN_MESSAGE.into()).without_reading_ahead()
 }

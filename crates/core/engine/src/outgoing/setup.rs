@@ -1,4 +1,4 @@
-//! First phase: connect, ask the notifiers, send what comes before memory.
+//! First phase: connects, asks the notifiers, and sends what comes before memory.
 
 use bql::BqlUnlocked;
 use wire::{Command, Configuration, FileHeader, Record, Wire};
@@ -18,7 +18,7 @@ use super::multifd::Senders;
 use super::ram::RamSave;
 use super::stream::Stream;
 
-/// Connected, and nothing sent yet.
+/// The phase in which the channels are connected and nothing of the stream is sent yet.
 #[derive(Debug)]
 #[must_use = "it has to move on"]
 pub struct Setup {
@@ -31,7 +31,7 @@ impl Setup {
     ///
     /// # Errors
     ///
-    /// What to clean up instead.
+    /// Returns the failed migration, to be cleaned up.
     pub fn connect(
         begun: Begun,
         _thread: &mut BqlUnlocked,
@@ -44,11 +44,11 @@ impl Setup {
         }
     }
 
-    /// Sends the head of the stream; from here on writes to memory are tracked.
+    /// Sends the head of the stream, and starts to track writes to memory.
     ///
     /// # Errors
     ///
-    /// What to clean up instead.
+    /// Returns the failed migration, to be cleaned up.
     pub fn activate(self, thread: &mut BqlUnlocked) -> Result<Active, Failed> {
         phase!("activate");
         let Setup { begun, mut stream } = self;

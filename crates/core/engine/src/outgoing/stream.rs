@@ -1,4 +1,4 @@
-//! The stream on its way out, over the main channel and those beside it. It counts the bytes that go.
+//! Sends the stream, over the main channel and the multifd channels, and counts its bytes.
 
 use std::io;
 use std::process::ExitStatus;
@@ -12,12 +12,12 @@ use crate::transport::{Channel, NotTaken};
 use super::multifd::{Job, Senders};
 use super::pace::Pace;
 
-/// The connected channels.
+/// The connected channels of a source.
 #[derive(Debug)]
 pub(super) struct Stream {
     channel: Channel,
     senders: Option<Senders>,
-    /// `None` while the machine stands still: each wait would be downtime.
+    /// `None` while the machine is stopped, because each wait would add downtime.
     pace: Option<Pace>,
 }
 
@@ -30,7 +30,7 @@ impl Stream {
         &self.channel
     }
 
-    /// The channels beside the main one, with capability `multifd`.
+    /// Returns the multifd channels, if the capability `multifd` is set.
     pub(super) fn senders(&self) -> Option<&Senders> {
         self.senders.as_ref()
     }
@@ -40,7 +40,7 @@ impl Stream {
         self.pace = None;
     }
 
-    /// Returns how the command failed that takes the stream, if there is one and it failed by
+    /// Returns how the command that reads the stream failed, if there is one and it failed by
     /// itself.
     pub(super) fn failed_command(&mut self, state: &MigrationState) -> Option<ExitStatus> {
         let stop = &state.outgoing.stop;
@@ -56,7 +56,7 @@ impl Stream {
         self.send_pieces(state, &mut [Piece::bytes(bytes)])
     }
 
-    /// Sends pieces on the main channel, in their order.
+    /// Sends pieces on the main channel, in order.
     pub(super) fn send_pieces(
         &mut self,
         state: &MigrationState,
@@ -70,7 +70,7 @@ impl Stream {
         self.keep_pace(state)
     }
 
-    /// Hands pages to a channel beside the main one.
+    /// Queues pages for a multifd channel.
     pub(super) fn hand_out(
         &mut self,
         state: &MigrationState,
@@ -89,12 +89,12 @@ impl Stream {
         }
     }
 
-    /// Sends `bytes`, with the first of which the machine is given away: the point of no return.
+    /// Sends `bytes`, the first of which gives the machine away: the point of no return.
     ///
     /// # Errors
     ///
-    /// If a request to stop came before, or if they cannot be sent; the attempt's fate says whether
-    /// one of them may have gone.
+    /// If a stop request came before, or if the bytes cannot be sent. The attempt's fate says
+    /// whether any of them may have been sent.
     pub(super) fn send_last(
         &mut self,
         state: &MigrationState,
@@ -118,12 +118,12 @@ impl Stream {
         }
     }
 
-    /// Ends the channels after everything went well. Where there is no way back, how that ends is
-    /// the word of who took the stream: a file has its name, a command has ended well.
+    /// Closes the channels after a migration that went well. Without a return path, the close
+    /// reports whether the stream was taken: a file got its name, or a command exited with success.
     ///
     /// # Errors
     ///
-    /// If it was not taken; or if that is not known, as the attempt's fate tells.
+    /// If the stream was not taken, or if that is not known; the attempt's fate says which.
     pub(super) fn close(self, state: &MigrationState) -> Result<(), MigrationError> {
         let (stop, fate) = (&state.outgoing.stop, &state.outgoing.fate);
         let is_two_way = self.channel.is_two_way();
@@ -131,7 +131,7 @@ impl Stream {
             senders.close();
         }
         match self.channel.close(stop) {
-            // The destination has given its word.
+            // The destination has already confirmed.
             _ if is_two_way => Ok(()),
             Ok(()) => {
                 fate.set(Whereabouts::Destination { at_source: None });
@@ -146,7 +146,7 @@ impl Stream {
     }
 }
 
-/// Returns what a write that failed means for the stream.
+/// Converts the error of a failed write to that of the migration.
 pub(super) fn broken(state: &MigrationState, source: io::Error) -> MigrationError {
     MigrationError::of_write(state.outgoing.progress.transferred(), source)
 }

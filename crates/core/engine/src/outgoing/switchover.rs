@@ -1,6 +1,6 @@
-//! Third phase: the machine stands still; the rest of memory and the devices go.
+//! Third phase: the machine is stopped, and the rest of memory and the devices are sent.
 //!
-//! Device state is saved with the BQL held into memory, and sent without it.
+//! Device state is saved to a buffer with the BQL held, and sent without it.
 
 use std::os::fd::AsFd;
 use std::time::Instant;
@@ -26,7 +26,7 @@ use super::return_path::{catch_up, last_word};
 use super::setup::configuration;
 use super::stream::{Stream, broken};
 
-/// The machine is stopped and its devices are saved.
+/// The phase in which the machine is stopped and its devices are saved.
 #[derive(Debug)]
 #[must_use = "it has to move on"]
 pub struct Switchover {
@@ -38,11 +38,11 @@ pub struct Switchover {
     began: Instant,
 }
 
-/// Everything after memory's END.
+/// The part of the stream after memory's END.
 #[derive(Debug, Default)]
 struct Tail {
     devices: Vec<u8>,
-    /// EOF, and what nobody needs who has read that.
+    /// EOF and the description, which a reader that has seen EOF does not need.
     end: Vec<u8>,
 }
 
@@ -74,11 +74,11 @@ impl Switchover {
         Ok(Switchover { begun, stopped, stream, ram, tail, began })
     }
 
-    /// Sends the rest, gives the machine away, and hears from the destination that it has it.
+    /// Sends the rest, gives the machine away, and waits for the destination's confirmation.
     ///
     /// # Errors
     ///
-    /// What to clean up instead.
+    /// Returns the failed or uncertain migration, to be cleaned up.
     pub fn complete(self, _thread: &mut BqlUnlocked) -> Result<Completed, NotCompleted> {
         phase!("complete");
         let Switchover { begun, stopped, mut stream, ram, tail, began } = self;
@@ -98,7 +98,7 @@ impl Switchover {
     }
 }
 
-/// The end of a migration that was to give the machine away: by what is known of where it is.
+/// Makes the end of a migration that did not complete, according to the attempt's fate.
 fn not_completed(
     begun: Begun,
     stream: Option<Stream>,
@@ -119,8 +119,8 @@ fn not_completed(
     }
 }
 
-/// Sends what is left of memory, and the devices. When this returns the destination has loaded all
-/// of it, if it can say so.
+/// Sends the rest of memory, and the devices. When this returns, the destination has loaded all of
+/// it, if it can answer.
 fn send_rest(
     state: &MigrationState,
     stream: &mut Stream,
@@ -134,10 +134,10 @@ fn send_rest(
     catch_up(state, stream, READY_PING)
 }
 
-/// Passes the point of no return: sends EOF, from which on the destination may start the machine,
-/// and hears what it says to that.
+/// Passes the point of no return: sends EOF, after which the destination may start the machine, and
+/// waits for its answer.
 ///
-/// What is known then is in the attempt's [`Fate`](crate::fate::Fate), also if this panics.
+/// The result is in the attempt's [`Fate`](crate::fate::Fate), even if this panics.
 fn give_away(
     state: &MigrationState,
     stream: &mut Stream,
@@ -154,7 +154,7 @@ fn pause(state: &MigrationState, _thread: &mut BqlUnlocked) -> Result<(), Migrat
     waited.map_err(|source| broken(state, source))
 }
 
-/// Saves every device, and describes them (`qemu_savevm_state_complete_precopy`).
+/// Saves every device, and builds the description (`qemu_savevm_state_complete_precopy`).
 fn save_devices(state: &MigrationState, bql: &BqlGuard<'_>, stopped: &VmStopped) -> Tail {
     let mut out = Vec::new();
     let mut description = vmdesc::Builder::new(&configuration(state));
@@ -187,7 +187,8 @@ fn save_devices(state: &MigrationState, bql: &BqlGuard<'_>, stopped: &VmStopped)
 
     let mut end = Vec::new();
     Record::Eof.encode(&mut end);
-    // No loader needs it, and QEMU's waits for one: beyond its bound it is an empty one.
+    // No loader needs the description, but QEMU's waits for one. If it is too long, an empty one is
+    // sent.
     let description = description.finish().unwrap_or_default();
     Record::VmDescription(description).encode(&mut end);
     Tail { devices: out, end }

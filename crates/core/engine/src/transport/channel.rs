@@ -1,8 +1,8 @@
-//! The pipe, socket or file that carries a stream: QEMU's `QEMUFile`.
+//! Reads and writes the pipe, socket or file that carries a stream: QEMU's `QEMUFile`.
 //!
-//! Every wait for the peer is a poll that the request to cancel wakes, whatever kind of
-//! descriptor it is; so the descriptor is non-blocking, and a peer that reads nothing holds
-//! nobody up.
+//! Every wait for the peer is a poll that a stop request also wakes, whatever the kind of
+//! descriptor. So the descriptor is non-blocking, and a peer that does not read cannot block a
+//! cancel.
 
 use std::fs::File;
 use std::io;
@@ -23,34 +23,32 @@ use super::removed::RemovedOnDrop;
 use super::stop::{StopRequest, Woken, stopped};
 use crate::memory::guest_io::{Piece, Store, read_pieces, write_pieces};
 
-/// How long a reader that found nothing looks again before it sleeps, in a stream that is brisk. A
-/// reader faster than its peer sleeps at each read otherwise, and waking it costs the sender: 2 GiB
-/// of random pages from QEMU over tcp took 762 ms without looking again and 587 ms so (QEMU to QEMU
-/// 761 ms; medians of 7, interleaved). The core is given to whoever else wants it meanwhile.
+/// While data arrives steadily, a reader spins for up to this long before it polls, and yields the
+/// core each time. Otherwise it would sleep at each read, and the sender pays for waking it
+/// (`docs/decisions.md`, *Measured on the way*).
 const RETRY: Duration = Duration::from_micros(50);
 
-/// A stream is brisk if its reader was kept waiting no longer than this. With 200 us the same 2 GiB
-/// took 476 ms, but a stream of 16 KiB every 130 us then cost 2.4 s of CPU for 4.3 s; it costs 0.75 s
-/// so, and about as much (0.66 to 1.2 s) without looking again.
+/// Data arrives steadily if the last wait was no longer than this. A higher limit makes a slow
+/// stream spin without gain (`docs/decisions.md`, *Measured on the way*).
 const BRISK: Duration = Duration::from_micros(100);
 
-/// How long a peer that has given the machine away may take to close the connection.
+/// How long a source that has given the machine away may take to close the connection.
 const READ_OUT: Duration = Duration::from_secs(5);
 
-/// Why a channel did not end well.
+/// The reason why closing a channel failed.
 #[derive(Debug)]
 pub(crate) enum NotTaken {
-    /// Its other end says that it did not take the stream.
+    /// The receiver reported that it did not take the stream.
     Refused(io::Error),
-    /// It does not say. What was passed on before may be a machine that runs.
+    /// The receiver reported nothing. The stream that it passed on may be a running machine.
     Unknown(io::Error),
 }
 
-/// A connected channel. Dropping it breaks it off.
+/// A connected channel. Dropping it closes the connection.
 #[derive(Debug)]
 pub(crate) struct Channel {
     fd: NonBlocking,
-    /// Whether the peer can answer: a return path is possible.
+    /// Whether the peer can answer, so that a return path is possible.
     two_way: bool,
     end: End,
 }
@@ -61,8 +59,8 @@ impl AsFd for Channel {
     }
 }
 
-/// A descriptor that does not block. The flag belongs to the open file, which a descriptor that
-/// was inherited shares with the process that opened it; so it is put back.
+/// A non-blocking descriptor. The flag belongs to the open file, which an inherited descriptor
+/// shares with the process that opened it, so dropping this value restores the flag.
 #[derive(Debug)]
 struct NonBlocking {
     fd: OwnedFd,
@@ -79,7 +77,7 @@ impl NonBlocking {
 
 impl Drop for NonBlocking {
     fn drop(&mut self) {
-        // Nothing can be done about a failure, and nothing here depends on it.
+        // A failure cannot be handled, and no code here depends on it.
         let _ = rustix::fs::fcntl_setfl(&self.fd, self.before);
     }
 }
@@ -90,13 +88,13 @@ impl AsFd for NonBlocking {
     }
 }
 
-/// What stands behind a descriptor, and has to be ended with it.
+/// The resource behind a descriptor, which must be ended with it.
 #[derive(Debug)]
 enum End {
     Nothing,
     Command(ShellCommand),
     File(WholeFile),
-    /// A file that was made, and is written to where it is.
+    /// A new file that is written in place.
     Made(RemovedOnDrop),
 }
 
@@ -105,8 +103,8 @@ impl Channel {
         Ok(Channel { fd: NonBlocking::new(fd)?, two_way, end: End::Nothing })
     }
 
-    /// A file that appears at `path` complete or not at all. What is no plain file (a device, a pipe)
-    /// is written to where it is.
+    /// Makes a channel to a file that appears at `path` complete or not at all. A path that is not
+    /// a plain file (a device, a pipe) is written in place.
     pub(crate) fn of_whole_file(path: &Path) -> io::Result<Self> {
         let file = WholeFile::create_private(path)?;
         let mut channel = Channel::new(file.as_file().try_clone()?.into(), false)?;
@@ -114,7 +112,7 @@ impl Channel {
         Ok(channel)
     }
 
-    /// A file that is open; it is removed after a failure if it was `made`.
+    /// Makes a channel to an open file. If it was newly `made`, it is removed after a failure.
     pub(crate) fn of_made_file(file: File, made: Option<RemovedOnDrop>) -> io::Result<Self> {
         let mut channel = Channel::new(file.into(), false)?;
         if let Some(made) = made {
@@ -123,16 +121,17 @@ impl Channel {
         Ok(channel)
     }
 
-    /// A pipe to or from a shell command, which leads a process group or is in ours.
+    /// Makes a channel from a pipe to or from a shell command. With `group` the command leads a
+    /// process group of its own; otherwise it is in the group of this process.
     pub(crate) fn of_command(fd: OwnedFd, child: Child, group: bool) -> io::Result<Self> {
-        // Made first: it ends the command if the rest fails.
+        // Made first, so that it ends the command if the rest fails.
         let command = ShellCommand::new(child, group);
         let mut channel = Channel::new(fd, false)?;
         channel.end = End::Command(command);
         Ok(channel)
     }
 
-    /// Waits until somebody has opened a named pipe to write; anything else is ready at once.
+    /// Waits until a named pipe has a writer. Any other channel is ready at once.
     pub(crate) fn wait_for_a_writer(&self, stop: &StopRequest) -> io::Result<()> {
         let kind = FileType::from_raw_mode(rustix::fs::fstat(&self.fd)?.st_mode);
         if kind == FileType::Fifo && matches!(self.end, End::Nothing) {
@@ -141,7 +140,7 @@ impl Channel {
         Ok(())
     }
 
-    /// How the command failed that a stream ended with too early, if there is one and it did.
+    /// Returns how the channel's command failed, if it has one and that ended the stream too early.
     pub(crate) fn failed_command(&mut self, stop: &StopRequest) -> Option<ExitStatus> {
         let End::Command(command) = &mut self.end else { return None };
         command.failed(stop)
@@ -179,12 +178,12 @@ impl Channel {
         }
     }
 
-    /// Waits until there is room for what is written.
+    /// Waits until the channel can take more bytes.
     ///
     /// # Errors
     ///
-    /// If the peer ends its side of the connection meanwhile: it cannot answer any more, and need not
-    /// read what fills the connection.
+    /// If the peer closes its side of the connection meanwhile: it can no longer answer, and may
+    /// never read what fills the connection.
     pub(crate) fn wait_for_room(&self, stop: &StopRequest) -> io::Result<()> {
         if !self.two_way {
             return stop.wait_until_ready(self.fd.as_fd(), PollFlags::OUT);
@@ -196,19 +195,21 @@ impl Channel {
         Ok(())
     }
 
-    /// Lets reads and writes wait by themselves, for who ends them with [`Channel::shut_down`].
+    /// Makes reads and writes block, for a caller that ends them with [`Channel::shut_down`].
     pub(crate) fn set_blocking(&self) -> io::Result<()> {
         let flags = rustix::fs::fcntl_getfl(&self.fd)?;
         Ok(rustix::fs::fcntl_setfl(&self.fd, flags & !OFlags::NONBLOCK)?)
     }
 
-    /// Lets nothing more go over it, either way: whoever waits for the peer is woken.
+    /// Shuts the connection down in both directions, which wakes every thread that waits for the
+    /// peer.
     pub(crate) fn shut_down(&self) {
-        // It fails if the peer has done so already.
+        // It fails if the peer has shut the connection down already.
         let _ = rustix::net::shutdown(&self.fd, Shutdown::Both);
     }
 
-    /// Whether the peer has closed it both ways, as far as the kernel knows.
+    /// Returns whether the peer has closed the connection in both directions, as far as the kernel
+    /// knows.
     pub(crate) fn has_ended(&self) -> bool {
         self.polls(PollFlags::HUP)
     }
@@ -219,30 +220,30 @@ impl Channel {
         matches!(poll(&mut fds, Some(&now)), Ok(1..))
     }
 
-    /// Writes `bytes` if there is room for them just now, whatever was requested.
+    /// Writes `bytes` if the channel can take them without waiting, even after a stop request.
     pub(crate) fn write_now(&self, bytes: &[u8]) {
-        // The peer of a migration that has failed is told if that can be done.
+        // A best effort: the peer of a failed migration also sees the connection close.
         let _ = rustix::io::write(&self.fd, bytes);
     }
 
-    /// Looks at the first bytes of what the peer has sent, and leaves them there; returns how many
-    /// there are, 0 at the end.
+    /// Copies the first bytes that the peer has sent, without consuming them, and returns how many
+    /// there are; 0 at the end.
     ///
     /// # Errors
     ///
-    /// `WouldBlock` if there is none yet.
+    /// `WouldBlock` if there are none yet.
     pub(crate) fn peek(&self, bytes: &mut [u8]) -> io::Result<usize> {
         let (read, _) = rustix::net::recv(&self.fd, bytes, RecvFlags::PEEK)?;
         Ok(read)
     }
 
-    /// Whether the peer sends nothing more.
+    /// Returns whether the peer has closed its sending side.
     pub(crate) fn is_half_closed(&self) -> bool {
         self.polls(PollFlags::RDHUP)
     }
 
-    /// Reads until the peer has closed the channel, and forgets what comes. If it were closed here
-    /// before that, the kernel would take back what the peer has not read yet.
+    /// Reads and discards bytes until the peer has closed the channel. If this end closed first,
+    /// the kernel would discard what the peer has not read yet.
     pub(crate) fn read_out(&self, stop: &StopRequest) {
         let deadline = Instant::now() + READ_OUT;
         let mut forgotten = vec![0; 64 << 10];
@@ -261,12 +262,12 @@ impl Channel {
         }
     }
 
-    /// Closes the channel after everything went well: waits for a shell command to end,
+    /// Closes the channel after a migration that went well: waits for a shell command to end, or
     /// gives a new file its name.
     ///
     /// # Errors
     ///
-    /// If what is at the other end did not take the stream, or nobody knows whether it did.
+    /// If the receiver did not take the stream, or it is not known whether it did.
     pub(crate) fn close(self, stop: &StopRequest) -> Result<(), NotTaken> {
         let Channel { fd, end, .. } = self;
         drop(fd);
@@ -282,11 +283,11 @@ impl Channel {
     }
 }
 
-/// Reads a channel, and stops when cancelled.
+/// A reader of a channel, which a stop request ends.
 pub(crate) struct ChannelReader<'a> {
     channel: &'a Channel,
     stop: &'a StopRequest,
-    /// Whether the last wait was no longer than [`BRISK`].
+    /// Whether data arrives steadily: the last wait was no longer than [`BRISK`].
     brisk: bool,
 }
 
@@ -295,12 +296,13 @@ impl<'a> ChannelReader<'a> {
         ChannelReader { channel, stop, brisk: false }
     }
 
-    /// Reads straight into `pieces`, in their order.
+    /// Reads straight into `pieces`, in order.
     pub(crate) fn read_pieces(&mut self, pieces: &[Piece<'_, Store>]) -> io::Result<usize> {
         self.when_readable(|fd| read_pieces(fd, pieces))
     }
 
-    /// Repeats `read` until it has something to tell, waiting for the peer in between.
+    /// Repeats `read` until it returns bytes, the end or an error, and waits for the peer in
+    /// between.
     fn when_readable(
         &mut self,
         mut read: impl FnMut(BorrowedFd<'_>) -> io::Result<usize>,

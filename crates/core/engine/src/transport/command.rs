@@ -1,4 +1,4 @@
-//! The shell command of `exec:`: `migration/exec.c`.
+//! Runs the shell command of `exec:`, and ends it: `migration/exec.c`.
 
 use std::fs;
 use std::io;
@@ -14,18 +14,19 @@ use rustix::process::{Pid, Signal};
 use super::channel::NotTaken;
 use super::stop::StopRequest;
 
-/// How long a command may take to end that has closed its pipe before the end of the stream.
+/// How long a command that has closed its pipe before the end of the stream may take to exit.
 const LAST_BREATH: Duration = Duration::from_secs(1);
 
-/// The last exit status that is a command's own word. Beyond it a shell tells the signal that killed
-/// what it ran, and `ssh` that it failed itself.
+/// The highest exit status that a command sets by itself. Above it, a shell reports the signal that
+/// killed the program it ran; 255 also means that `ssh` itself failed.
 const OWN_CODES: i32 = 128;
 
-/// A shell that runs `command`, and whether it has a process group of its own.
+/// Returns a shell that runs `command`, and whether it has a process group of its own.
 ///
-/// In a group of its own it can be ended whole, and Ctrl-C is ours to handle. But then it is in the
-/// background of a terminal, where nothing can be asked for, such as the password that `ssh` wants.
-/// So a process in the foreground keeps the command beside it.
+/// A command in its own group can be killed with all its processes, and does not get the Ctrl-C
+/// meant for this process. But it is then in the background of the terminal and cannot prompt, for
+/// example for the password that `ssh` asks for. So a process in the foreground keeps the command
+/// in its own group.
 pub(super) fn shell(command: &str) -> (Command, bool) {
     let mut shell = Command::new("/bin/sh");
     shell.arg("-c").arg(command);
@@ -36,18 +37,19 @@ pub(super) fn shell(command: &str) -> (Command, bool) {
     (shell, group)
 }
 
-/// Whether this process may read from its terminal, if it has one.
+/// Returns whether this process may read from its terminal, if it has one.
 fn is_in_the_foreground() -> bool {
     let flags = OFlags::RDONLY | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let Ok(terminal) = rustix::fs::open("/dev/tty", flags, Mode::empty()) else { return false };
     rustix::termios::tcgetpgrp(terminal).is_ok_and(|group| group == rustix::process::getpgrp())
 }
 
-/// A shell command at the other end. Dropping it kills it, and what it has started.
+/// A shell command at the other end. Dropping it kills the command and the processes that it
+/// started.
 #[derive(Debug)]
 pub(super) struct ShellCommand {
     child: Child,
-    /// Whether it leads a process group.
+    /// Whether the command leads a process group.
     group: bool,
 }
 
@@ -56,7 +58,8 @@ impl ShellCommand {
         ShellCommand { child, group }
     }
 
-    /// How it failed that has closed its pipe before the end of the stream, if it did.
+    /// Returns the exit status of a command that closed its pipe too early, if it failed. Waits a
+    /// short time for its exit.
     pub(super) fn failed(&mut self, stop: &StopRequest) -> Option<ExitStatus> {
         let _ended = self.wait_until(stop, Instant::now() + LAST_BREATH);
         let status = self.child.try_wait().ok()??;
@@ -69,7 +72,7 @@ impl ShellCommand {
         stop.wait_for(pidfd.as_fd(), PollFlags::IN, Some(deadline)).map(drop)
     }
 
-    /// Waits for its end, and what it says of the stream.
+    /// Waits for the command to exit, and converts its exit status to whether it took the stream.
     pub(super) fn wait(mut self, stop: &StopRequest) -> Result<(), NotTaken> {
         let status = self.end(stop).map_err(NotTaken::Unknown)?;
         if status.success() {
@@ -93,7 +96,8 @@ impl ShellCommand {
 
 impl Drop for ShellCommand {
     fn drop(&mut self) {
-        // A child that was waited for is not there to kill, and its number may be another's.
+        // A child that was waited for must not be killed, because its process id may have been
+        // reused.
         if matches!(self.child.try_wait(), Ok(None)) {
             let pid = Pid::from_child(&self.child);
             if self.group {
@@ -108,7 +112,7 @@ impl Drop for ShellCommand {
     }
 }
 
-/// The processes that `ancestor` has started, and they in turn, as far as they are known now.
+/// Returns the descendants of the process `ancestor`, as far as `/proc` shows them now.
 fn descendants(ancestor: Pid) -> Vec<Pid> {
     let parents: Vec<(Pid, Pid)> = fs::read_dir("/proc")
         .into_iter()
@@ -116,7 +120,8 @@ fn descendants(ancestor: Pid) -> Vec<Pid> {
         .filter_map(|entry| {
             let pid = Pid::from_raw(entry.ok()?.file_name().to_str()?.parse().ok()?)?;
             let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-            // The name is in parentheses and may hold anything; the state and the parent follow.
+            // The process name is in parentheses and may contain any character; the state and the
+            // parent follow it.
             let parent = stat.rsplit_once(") ")?.1.split_whitespace().nth(1)?.parse().ok()?;
             Some((pid, Pid::from_raw(parent)?))
         })

@@ -1,4 +1,4 @@
-//! Where a destination waits.
+//! Accepts the connections of a source at the URI where a destination listens.
 
 use std::io;
 use std::net::TcpListener;
@@ -13,11 +13,11 @@ use super::stop::StopRequest;
 use super::tcp::{accept_any, prepare_tcp};
 use super::uri::Uri;
 
-/// How long a connection over a network may be on its way. Those of one source are made before
-/// it sends what they are waited for at.
+/// How long a connection over a network may take to arrive. A source makes all of its connections
+/// before it sends the data after which they are expected.
 const ON_ITS_WAY: Duration = Duration::from_secs(5);
 
-/// Where the source is waited for.
+/// The sockets or the open channel through which the source comes.
 #[derive(Debug)]
 pub(crate) enum Listener {
     Unix {
@@ -25,14 +25,14 @@ pub(crate) enum Listener {
         path: PathBuf,
         _file: Option<RemovedOnDrop>,
     },
-    /// One for each address of the name.
+    /// One listener for each address of the host name.
     Tcp(Vec<TcpListener>),
-    /// A channel that is open already, until it is taken.
+    /// A channel that is already open, until it is taken.
     Ready(Option<Channel>),
 }
 
 impl Listener {
-    /// Where a source may connect to.
+    /// Returns the URI that a source can connect to.
     pub(crate) fn address(&self) -> Option<Uri> {
         match self {
             Listener::Tcp(listeners) => {
@@ -44,8 +44,8 @@ impl Listener {
         }
     }
 
-    /// How long a connection may be on its way that the source has made. Over a unix socket none is,
-    /// but what forwards connections may keep one back.
+    /// Returns how long a connection that the source has made may take to arrive. A unix socket has
+    /// no delay of its own, but a program that forwards connections may add one.
     pub(crate) fn delay(&self) -> Duration {
         match self {
             Listener::Tcp(_) => ON_ITS_WAY,
@@ -54,7 +54,7 @@ impl Listener {
         }
     }
 
-    /// What becomes readable when somebody connects.
+    /// Returns the descriptors that become readable when a peer connects.
     pub(crate) fn fds(&self) -> Vec<BorrowedFd<'_>> {
         match self {
             Listener::Unix { listener, .. } => vec![listener.as_fd()],
@@ -63,11 +63,11 @@ impl Listener {
         }
     }
 
-    /// Takes a channel that is open already.
+    /// Takes the channel that is already open.
     ///
     /// # Errors
     ///
-    /// If there is none, or the request to stop comes before there is a writer at a named pipe.
+    /// If there is none, or the stop request comes before a named pipe has a writer.
     pub(crate) fn accept(&mut self, stop: &StopRequest) -> io::Result<Channel> {
         if let Listener::Ready(place) = self
             && let Some(channel) = place.take()
@@ -78,7 +78,7 @@ impl Listener {
         Err(io::Error::new(io::ErrorKind::NotFound, "the one channel is taken"))
     }
 
-    /// Takes a connection that somebody has made.
+    /// Accepts a connection if there is one.
     pub(crate) fn try_accept(&mut self) -> io::Result<Option<Channel>> {
         loop {
             let taken = match self {
@@ -96,7 +96,7 @@ impl Listener {
             match taken {
                 Ok(channel) => return channel.map(Some),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
-                // One that was given up before it was taken is no reason to wait no longer.
+                // A connection that its peer closed before it was accepted does not end the wait.
                 Err(error)
                     if matches!(
                         error.kind(),

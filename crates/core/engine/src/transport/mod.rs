@@ -1,4 +1,4 @@
-//! Opening the channel that a URI names: `migration/socket.c`, `exec.c`, `fd.c`, `file.c`.
+//! Opens the channel that a URI names: `migration/socket.c`, `exec.c`, `fd.c`, `file.c`.
 
 mod channel;
 mod command;
@@ -28,7 +28,7 @@ pub(crate) use listener::Listener;
 pub(crate) use stop::{Asked, Event, StopReason, StopRequest, Woken, stopped};
 pub use uri::{Uri, UriError};
 
-/// A URI and, for `fd:N`, the descriptor it stands for.
+/// A URI and, for `fd:N`, the descriptor that it stands for.
 #[derive(Debug)]
 pub struct Endpoint {
     uri: Uri,
@@ -42,18 +42,19 @@ impl From<Uri> for Endpoint {
 }
 
 impl Endpoint {
-    /// The endpoint `fd:N` with the descriptor that N was. The engine takes no descriptor
-    /// by its number: only who started the process knows that nobody else owns it.
+    /// Makes the endpoint `fd:N` with the descriptor that had the number N. The engine takes no
+    /// descriptor by its number, because only the code that started the process knows that no other
+    /// code owns it.
     pub fn with_fd(uri: Uri, fd: OwnedFd) -> Self {
         Endpoint { uri, fd: Some(fd) }
     }
 
-    /// Whether it can be connected to more than once.
+    /// Returns whether the endpoint accepts more than one connection.
     pub(crate) fn has_many_channels(&self) -> bool {
         matches!(self.uri, Uri::Unix(_) | Uri::Tcp(_))
     }
 
-    /// The URI.
+    /// Returns the URI.
     pub fn uri(&self) -> &Uri {
         &self.uri
     }
@@ -65,7 +66,8 @@ impl Endpoint {
             Uri::Tcp(address) => connect_tcp(address, stop),
             Uri::Fd(number) => inherited(*number, self.fd.take()),
             Uri::Exec(command) => {
-                // What the command says is for people, as what we say.
+                // The command's output is for people, so it goes to standard error like the
+                // messages of this process.
                 let (mut shell, group) = shell(command);
                 let mut child = shell.stdin(Stdio::piped()).stdout(io::stderr()).spawn()?;
                 let stdin = child.stdin.take().ok_or(io::ErrorKind::BrokenPipe)?;
@@ -83,7 +85,7 @@ impl Endpoint {
         }
     }
 
-    /// Opens what can be waited at for the source.
+    /// Opens the listener at which the source is expected.
     pub(crate) fn listen(self, stop: &StopRequest) -> io::Result<Listener> {
         Ok(match self.uri {
             Uri::Unix(path) => listen_unix(path)?,
@@ -106,7 +108,7 @@ impl Endpoint {
     }
 }
 
-/// Opens a file to write; one that was not there before goes again if the migration fails.
+/// Opens a file for writing. A file that did not exist before is removed if the migration fails.
 fn open_or_make(path: &Path) -> io::Result<(File, Option<RemovedOnDrop>)> {
     match without_waiting().write(true).open(path) {
         Ok(file) => Ok((file, None)),
@@ -118,7 +120,7 @@ fn open_or_make(path: &Path) -> io::Result<(File, Option<RemovedOnDrop>)> {
     }
 }
 
-/// To open a file without waiting for somebody at the other end, as a named pipe would.
+/// Returns options that open a file without waiting for the other end, as a named pipe would.
 fn without_waiting() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.custom_flags(OFlags::NONBLOCK.bits().cast_signed());

@@ -1,15 +1,16 @@
-//! A name in the file system that goes with what it is for.
+//! Removes a file or a socket that this process made when it is no longer needed.
 
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
-/// The path of a file or a socket of ours, which is removed when this is dropped.
+/// The path of a file or a socket that this process made, which is removed when this value is
+/// dropped.
 #[derive(Debug)]
 pub(crate) struct RemovedOnDrop {
     path: PathBuf,
-    /// Device and inode: somebody may have another file there by then.
+    /// Device and inode, because another process may have replaced the file by then.
     identity: (u64, u64),
     kept: bool,
 }
@@ -20,7 +21,7 @@ impl RemovedOnDrop {
         Ok(RemovedOnDrop { path, identity: (there.dev(), there.ino()), kept: false })
     }
 
-    /// It stays.
+    /// Keeps the file.
     pub(super) fn keep(mut self) {
         self.kept = true;
     }
@@ -33,7 +34,7 @@ impl Drop for RemovedOnDrop {
         }
         let ours = |there: fs::Metadata| (there.dev(), there.ino()) == self.identity;
         if fs::symlink_metadata(&self.path).is_ok_and(ours) {
-            // It may have been removed by hand just now.
+            // It fails if the file was removed by hand in the meantime.
             let _ = fs::remove_file(&self.path);
         }
     }

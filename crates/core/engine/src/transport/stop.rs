@@ -1,4 +1,4 @@
-//! The request to stop, which also wakes a thread that waits for its peer.
+//! Stops a migration by a request that also wakes a thread waiting for its peer.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 
-/// Something that happens once, and that a poll can wait for.
+/// A flag that a poll can wait for.
 #[derive(Debug)]
 pub(crate) struct Event(OwnedFd);
 
@@ -18,13 +18,13 @@ impl Event {
     }
 
     pub(crate) fn signal(&self) {
-        // It fails only if the counter is full, and then it wakes the waiting as well.
+        // It fails only if the counter is full, and a full counter wakes waiting threads too.
         let _ = rustix::io::write(&self.0, &1_u64.to_ne_bytes());
     }
 
-    /// Forgets that it happened.
+    /// Clears the flag.
     pub(crate) fn clear(&self) {
-        // It fails only if there was nothing to forget.
+        // It fails only if the flag was clear.
         let _ = rustix::io::read(&self.0, &mut [0; 8]);
     }
 }
@@ -35,66 +35,66 @@ impl AsFd for Event {
     }
 }
 
-/// The reason inside the `io::Error` of what the request ended.
+/// The cause inside the `io::Error` of an operation that the stop request ended.
 #[derive(Debug, thiserror::Error)]
 #[error("cancelled")]
 struct Stopped;
 
-/// The error of what the request ended.
+/// Returns the error of an operation that the stop request ended.
 pub(crate) fn stopped() -> io::Error {
     io::Error::other(Stopped)
 }
 
-/// Why a migration shall stop.
+/// The reason of a stop request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum StopReason {
-    /// Its user does not want it any more.
+    /// The user cancelled the migration.
     Cancel = 1,
-    /// Something outside the migration says that it cannot work.
+    /// A device or a channel has failed.
     Fail = 2,
 }
 
-/// Why a wait ended that nobody could stop any more.
+/// The error message of a wait that was given up after the point of no return.
 const NO_LAST_WORD: &str = "cancelled too late, and the other end does not say what it did";
 
-/// No request to stop is taken any more.
+/// The value of `reason` after the point of no return, when a stop request is refused.
 const TOO_LATE: u8 = 3;
 
-/// How long a peer that owes the last word may take for it after a cancel that came too late.
+/// How long a peer may take for its final answer after a cancel that came too late.
 const LAST_WORD: Duration = Duration::from_secs(2);
 
-/// What became of a request to stop.
+/// The result of a stop request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Asked {
-    /// It is the first, and its reason stays.
+    /// The request is the first, and its reason is kept.
     First,
-    /// There was one before.
+    /// There was a request before.
     Again,
     /// The point of no return was passed before.
     TooLate,
 }
 
-/// A request that is made once and seen by every wait: all waits of a migration are polls
-/// on its peer's file descriptor and on this one.
+/// A request that is made once and that every wait sees: all waits of a migration poll its peer's
+/// file descriptor and this one.
 ///
-/// At the point of no return it closes. A request is made before that or not at all, so whoever
-/// makes one knows whether the migration stops for it. A cancel after that only ends the wait for a
-/// silent peer, after a while.
+/// At the point of no return it closes. A request is either made before that or refused, so its
+/// caller knows whether the migration stops for it. A cancel after that point only limits the wait
+/// for a silent peer.
 #[derive(Debug)]
 pub(crate) struct StopRequest {
     /// The first [`StopReason`], 0, or [`TOO_LATE`].
     reason: AtomicU8,
-    /// Whoever changes `reason`, and what goes with it.
+    /// Held while `reason`, and what belongs to it, changes.
     turn: Mutex<()>,
     event: Event,
-    /// A cancel came too late.
+    /// Signals that a cancel came too late.
     late: Event,
-    /// Until when the peer may give its last word then.
+    /// The deadline for the peer's final answer after such a cancel.
     last_moment: Mutex<Option<Instant>>,
 }
 
-/// What a wait on a file descriptor ended with.
+/// The reason why a wait on a file descriptor ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Woken {
     /// The descriptor is ready.
@@ -116,12 +116,13 @@ impl StopRequest {
         })
     }
 
-    /// Makes the request, unless it is too late.
+    /// Makes the request, unless it comes too late.
     pub(crate) fn request(&self, reason: StopReason) -> Asked {
         self.request_after(reason, || {})
     }
 
-    /// The same, and calls `first` before that if it is the first: before any thread can see it.
+    /// Makes the request, unless it comes too late. If it is the first, calls `first` before any
+    /// thread can see the request.
     pub(crate) fn request_after(&self, reason: StopReason, first: impl FnOnce()) -> Asked {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         if self.reason.load(Ordering::SeqCst) == 0 {
@@ -148,7 +149,7 @@ impl StopRequest {
     ///
     /// # Errors
     ///
-    /// If the request was made before.
+    /// If a request was made before.
     pub(crate) fn close(&self) -> io::Result<()> {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         match self.reason.compare_exchange(0, TOO_LATE, Ordering::SeqCst, Ordering::SeqCst) {
@@ -206,11 +207,11 @@ impl StopRequest {
         })
     }
 
-    /// Waits in a migration that nobody can stop any more.
+    /// Waits like [`Self::wait_for`], after the point of no return.
     ///
     /// # Errors
     ///
-    /// If a cancel came too late and the peer's last moment has passed.
+    /// If a cancel came too late and the deadline for the final answer has passed.
     fn wait_past_no_return(
         &self,
         fd: BorrowedFd<'_>,
@@ -233,9 +234,12 @@ impl StopRequest {
         }
     }
 
+    /// Checks that the peer may still give its final answer.
+    ///
     /// # Errors
     ///
-    /// If a cancel came too late and the peer's last moment has passed, whatever it says now.
+    /// If a cancel came too late and the deadline for the final answer has passed, even if an
+    /// answer is there now.
     pub(crate) fn check_last_moment(&self) -> io::Result<()> {
         if self.reason.load(Ordering::SeqCst) != TOO_LATE {
             return Ok(());
@@ -256,7 +260,7 @@ impl StopRequest {
     ///
     /// # Errors
     ///
-    /// If the request is made first.
+    /// If the stop request is made first.
     pub(crate) fn wait_until_ready(&self, fd: BorrowedFd<'_>, what: PollFlags) -> io::Result<()> {
         match self.wait_for(fd, what, None)? {
             Woken::Stopped => Err(stopped()),
@@ -264,7 +268,7 @@ impl StopRequest {
         }
     }
 
-    /// Waits until `deadline` or the request; `true` says that the request was made.
+    /// Waits until `deadline` or the stop request, and returns whether the request was made.
     pub(crate) fn sleep_until(&self, deadline: Instant) -> io::Result<bool> {
         let mut fds = [PollFd::from_borrowed_fd(self.event.as_fd(), PollFlags::IN)];
         self.poll(&mut fds, Some(deadline))?;

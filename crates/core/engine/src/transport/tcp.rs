@@ -1,4 +1,4 @@
-//! TCP, at each address that a name stands for: `migration/socket.c`.
+//! Listens and connects over TCP, at each address of a host name: `migration/socket.c`.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
@@ -13,15 +13,15 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use super::Channel;
 use super::stop::{Event, StopRequest};
 
-/// How long a TCP peer may be silent: one that has gone without a word is given up then. A peer that
-/// lives and reads nothing for so long is given up too, as the kernel has it (`tcp(7)`,
+/// How long a TCP peer may be silent. It detects a peer that is gone without closing the
+/// connection, but also gives up on a live peer that reads nothing for so long (`tcp(7)`,
 /// TCP_USER_TIMEOUT).
 const SILENCE: Duration = Duration::from_secs(60);
 
-/// Waits at each address that the name stands for, as QEMU does; at least one must be free.
+/// Listens at each address of the name, as QEMU does; at least one must be free.
 pub(super) fn listen_tcp(address: &str, stop: &StopRequest) -> io::Result<Vec<TcpListener>> {
     let addresses = match address.strip_prefix(':') {
-        // Any address, of both families where the host has both.
+        // Every address, of both families if the host has both.
         Some(port) => resolve(&format!("[::]:{port}"), stop)
             .ok()
             .filter(|addresses| addresses.iter().any(|address| TcpListener::bind(address).is_ok()))
@@ -31,7 +31,7 @@ pub(super) fn listen_tcp(address: &str, stop: &StopRequest) -> io::Result<Vec<Tc
     let mut listeners: Vec<TcpListener> = Vec::new();
     let mut last = no_address();
     for mut address in addresses {
-        // Port 0 is any that is free, and the same at each address.
+        // Port 0 means any free port; all addresses use the same one.
         if let Some(first) = listeners.first() {
             address.set_port(first.local_addr()?.port());
         }
@@ -56,8 +56,8 @@ pub(super) fn accept_any(listeners: &[TcpListener]) -> io::Result<TcpStream> {
     Err(io::ErrorKind::WouldBlock.into())
 }
 
-/// Finds the addresses that `HOST:PORT` stands for. Asking for a name may take long, so a thread of
-/// its own does it, which is left alone when the migration stops.
+/// Resolves `HOST:PORT` to addresses. Name resolution may take long, so a separate thread does it,
+/// which is abandoned if the migration stops.
 fn resolve(address: &str, stop: &StopRequest) -> io::Result<Vec<SocketAddr>> {
     if let Ok(address) = address.parse() {
         return Ok(vec![address]);
@@ -85,8 +85,8 @@ fn no_address() -> io::Error {
     io::Error::new(io::ErrorKind::NotFound, "the name stands for no address")
 }
 
-/// Sets a connection up: nothing waits to be sent with more, and a peer that has gone without a word
-/// is noticed.
+/// Sets the options of a connection: small writes are sent at once, and a peer that vanishes is
+/// detected.
 pub(super) fn prepare_tcp(socket: &OwnedFd) -> io::Result<()> {
     use rustix::net::sockopt;
 
@@ -98,7 +98,7 @@ pub(super) fn prepare_tcp(socket: &OwnedFd) -> io::Result<()> {
     Ok(sockopt::set_tcp_user_timeout(socket, SILENCE.as_millis() as u32)?)
 }
 
-/// Tries each address that the name stands for; the last error is the one told.
+/// Connects to the first address of the name that accepts; if none does, returns the last error.
 pub(super) fn connect_tcp(address: &str, stop: &StopRequest) -> io::Result<Channel> {
     let mut last = no_address();
     for address in resolve(address, stop)? {

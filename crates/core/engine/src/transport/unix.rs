@@ -1,4 +1,5 @@
-//! Unix sockets, with a path or a name of the abstract namespace: `migration/socket.c`.
+//! Listens and connects at unix sockets, with a path or a name in the abstract namespace:
+//! `migration/socket.c`.
 
 use std::fs;
 use std::io;
@@ -17,21 +18,20 @@ use super::removed::RemovedOnDrop;
 use super::stop::{StopRequest, stopped};
 use super::uri::{abstract_path, is_abstract};
 
-/// How long to wait for a place in the queue of a listener.
+/// Interval between two attempts to connect to a listener whose queue is full.
 const QUEUE_FULL: Duration = Duration::from_millis(20);
 
-/// What a unix socket holds of what is sent, in bytes. With the 208 KiB that it has otherwise the two
-/// ends take turns, since a sender that found it full is woken when three quarters are read: 1 GiB
-/// of random pages into fresh memory took 0.75 s and takes 0.46 s. More gains nothing. TCP sees to
-/// that by itself.
+/// Send buffer of a unix socket, in bytes. With the default of 208 KiB the two ends take turns
+/// instead of working at the same time; TCP adapts its buffer by itself (`docs/decisions.md`,
+/// *Measured on the way*).
 const SEND_BUFFER: usize = 1 << 20;
 
-/// Connections that may wait until they are taken.
+/// Maximum number of connections that wait to be accepted.
 const QUEUE: i32 = 128;
 
 pub(super) fn listen_unix(path: PathBuf) -> io::Result<Listener> {
     if !is_abstract(&path) {
-        // A socket left behind by a process that is gone, as QEMU takes it.
+        // A socket that a dead process left behind is replaced, as QEMU does.
         if fs::symlink_metadata(&path).is_ok_and(|data| data.file_type().is_socket())
             && nobody_listens(&path)?
         {
@@ -55,7 +55,8 @@ fn unix_socket() -> io::Result<OwnedFd> {
     Ok(rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?)
 }
 
-/// The address of [`Uri::Unix`]. An abstract name that is empty is any that is free.
+/// Returns the address of a [`Uri::Unix`](super::uri::Uri::Unix). An empty abstract name means any
+/// free name.
 fn unix_address(path: &Path) -> io::Result<SocketAddrUnix> {
     Ok(match path.as_os_str().as_bytes() {
         [0] => SocketAddrUnix::new_unnamed(),
@@ -64,8 +65,8 @@ fn unix_address(path: &Path) -> io::Result<SocketAddrUnix> {
     })
 }
 
-/// Whether the socket at `path` was left behind. A listener of streams is not disturbed: it never
-/// hears of a socket of another kind.
+/// Returns whether no process listens at `path`. The probe does not disturb a listener of streams,
+/// which does not see a socket of another type.
 fn nobody_listens(path: &Path) -> io::Result<bool> {
     let probe = rustix::net::socket_with(
         AddressFamily::UNIX,
@@ -83,7 +84,7 @@ pub(super) fn connect_unix(path: &Path, stop: &StopRequest) -> io::Result<Channe
     let (address, socket) = (unix_address(path)?, unix_socket()?);
     loop {
         match rustix::net::connect(&socket, &address) {
-            // The listener's queue is full, and there is nothing to poll for a place in it.
+            // The listener's queue is full, and no descriptor can be polled for a free place.
             Err(rustix::io::Errno::AGAIN) => {
                 if stop.sleep_until(Instant::now() + QUEUE_FULL)? {
                     return Err(stopped());
@@ -91,7 +92,7 @@ pub(super) fn connect_unix(path: &Path, stop: &StopRequest) -> io::Result<Channe
             }
             connected => {
                 connected?;
-                // If there may not be so much, less does too.
+                // A smaller buffer works too, if this size is not allowed.
                 let _ = rustix::net::sockopt::set_socket_send_buffer_size(&socket, SEND_BUFFER);
                 return Channel::new(socket, true);
             }

@@ -1,4 +1,4 @@
-//! Where a migration goes to or comes from, in QEMU's words: `unix:PATH`, `tcp:HOST:PORT`,
+//! Parses and prints the URI of a migration, as QEMU writes it: `unix:PATH`, `tcp:HOST:PORT`,
 //! `fd:N`, `exec:COMMAND`, `file:PATH[,offset=N]`.
 
 use std::ffi::OsString;
@@ -11,21 +11,21 @@ use std::str::FromStr;
 /// A migration URI (`migration/channel.c`, `migrate_uri_parse`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Uri {
-    /// A unix stream socket. A path that begins with a zero byte is a name of the abstract
-    /// namespace, which no folder holds ([`Uri::unix_abstract`]).
+    /// A unix stream socket. A path that begins with a zero byte is a name in the abstract
+    /// namespace, which has no file ([`Uri::unix_abstract`]).
     Unix(PathBuf),
-    /// A TCP address, as `host:port`. Without a host it is any address of this machine to wait at, and
-    /// this machine to connect to.
+    /// A TCP address, as `host:port`. Without a host, a listener uses every address of this
+    /// machine, and a source connects to this machine.
     Tcp(String),
     /// A file descriptor that this process was started with. The migration closes it.
     Fd(RawFd),
-    /// A shell command: its standard input when sending, its output when receiving.
+    /// A shell command: its standard input when sending, its standard output when receiving.
     Exec(String),
     /// A file, from `offset` bytes on.
     File {
-        /// Which file.
+        /// The path of the file.
         path: PathBuf,
-        /// Where in it the stream starts, in bytes.
+        /// The offset at which the stream starts, in bytes.
         offset: u64,
     },
 }
@@ -39,12 +39,12 @@ pub struct UriError {
 }
 
 impl Uri {
-    /// A unix stream socket with a name of the abstract namespace (`unix(7)`). It has no file, goes
-    /// with its listener, and is open to every process of the network namespace. To wait at, an empty
-    /// name is any that is free.
+    /// Makes the URI of a unix stream socket with a name in the abstract namespace (`unix(7)`). The
+    /// socket has no file, ends with its listener, and is open to every process of the network
+    /// namespace. When listening, an empty name means any free name.
     ///
-    /// QEMU has these sockets (`abstract` of `UnixSocketAddress`), and no URI for them; this prints as
-    /// `unix:@NAME`.
+    /// QEMU has these sockets (`abstract` of `UnixSocketAddress`), but no URI for them; this one
+    /// prints as `unix:@NAME`.
     pub fn unix_abstract(name: &str) -> Self {
         Uri::Unix(abstract_path(name.as_bytes()))
     }
@@ -100,8 +100,8 @@ impl FromStr for Uri {
     }
 }
 
-/// Reads a number of bytes as QEMU does (`qemu_strtosz`): decimal with a suffix from B to E, or
-/// hexadecimal without one.
+/// Parses a number of bytes as QEMU does (`qemu_strtosz`): decimal with a suffix from B to E, or
+/// hexadecimal without a suffix.
 fn size(text: &str) -> Option<u64> {
     if let Some(digits) = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
         let all = !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
@@ -124,7 +124,7 @@ fn size(text: &str) -> Option<u64> {
     digits.parse::<u64>().ok()?.checked_mul(1 << (10 * power))
 }
 
-/// The greatest place in a file.
+/// The highest offset in a file.
 const MOST_OFFSET: u64 = i64::MAX as u64;
 
 impl fmt::Display for Uri {
