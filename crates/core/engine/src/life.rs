@@ -44,7 +44,7 @@ pub struct Life(Arc<Record>);
 
 /// Maximum number of events kept. An object that migrates repeatedly takes and gives back counts
 /// without end.
-const MOST_EVENTS: usize = 1024;
+const MAX_EVENTS: usize = 1024;
 
 #[derive(Debug, Default)]
 struct Record {
@@ -71,7 +71,7 @@ impl Kept {
             }
             _ => {}
         }
-        if self.events.len() == MOST_EVENTS {
+        if self.events.len() == MAX_EVENTS {
             let of_a_count = |event: &LifeEvent| {
                 matches!(event.what, LifeEventKind::Counted | LifeEventKind::GivenBack)
             };
@@ -162,15 +162,15 @@ mod tests {
     fn a_long_life_is_kept_in_little_and_says_what_is_missing() {
         let life = Life::default();
         life.record(LifeEventKind::Created);
-        for _ in 0..MOST_EVENTS {
+        for _ in 0..MAX_EVENTS {
             life.record_for(LifeEventKind::Counted, "a thread");
             life.record_for(LifeEventKind::GivenBack, "a thread");
         }
         life.record_for(LifeEventKind::Counted, "the last thread");
         life.record(LifeEventKind::Retired);
         let events = life.events();
-        assert_eq!(events.len(), MOST_EVENTS);
-        assert_eq!(life.forgotten(), (MOST_EVENTS + 3) as u64);
+        assert_eq!(events.len(), MAX_EVENTS);
+        assert_eq!(life.forgotten(), (MAX_EVENTS + 3) as u64);
         assert_eq!(events[0].what, LifeEventKind::Created, "what happens once is kept");
         assert_eq!(life.holders(), ["the last thread"]);
     }

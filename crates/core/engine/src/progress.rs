@@ -162,18 +162,18 @@ impl Progress {
     }
 
     /// Records a finished pass over memory.
-    pub(crate) fn note_pass(&self, pass: Pass) {
+    pub(crate) fn note_pass(&self, pass: impl FnOnce(u64) -> Pass) {
         let mut inner = self.lock();
         let passes = &mut inner.course.passes;
-        let number = passes.last().map_or(1, |before| before.number + 1);
+        let pass = pass(passes.last().map_or(1, |before| before.number + 1));
         if passes.len() == PASSES {
             passes.remove(0);
         }
-        passes.push(Pass { number, ..pass });
+        passes.push(pass);
         drop(inner);
         event!(
             DEBUG,
-            number,
+            number = pass.number,
             dirty = pass.dirty,
             normal = pass.normal,
             duplicate = pass.duplicate,

@@ -161,7 +161,10 @@ impl Host {
     /// # Errors
     ///
     /// If there is no such right, or the machine's hook panics. The machine then stays as it is.
-    pub(crate) fn go_on(self: &Arc<Self>, bql: &mut BqlGuard<'_>) -> Result<(), MigrationError> {
+    pub(crate) fn resume_kept(
+        self: &Arc<Self>,
+        bql: &mut BqlGuard<'_>,
+    ) -> Result<(), MigrationError> {
         let machine = Arc::clone(self);
         // The hook may release the BQL. Until it has returned, or the right is back, the place is
         // marked as lent, so another caller does not find the right.

@@ -32,7 +32,7 @@ pub struct MigrationState {
     pub(crate) outgoing: Side,
     pub(crate) incoming: Side,
     /// Ends the wait in `pre-switchover`.
-    pub(crate) go_on: Event,
+    pub(crate) continued: Event,
     registrations: BqlGuarded<Registrations>,
     /// The last field, so that the machine and its files are dropped before it records the end.
     life: LastPart,
@@ -82,7 +82,7 @@ impl MigrationState {
             options: Options::default(),
             outgoing: side(Direction::Outgoing)?,
             incoming: side(Direction::Incoming)?,
-            go_on: Event::new().map_err(no_descriptor)?,
+            continued: Event::new().map_err(no_descriptor)?,
             registrations: BqlGuarded::new(Registrations::new()),
             life,
         }))
@@ -278,7 +278,7 @@ impl MigrationState {
         self.check_idle()?;
         self.host.check_kept()?;
         self.possess(bql)?;
-        self.host.go_on(bql)
+        self.host.resume_kept(bql)
     }
 
     /// Gives up the right to resume the machine here, because it runs at the destination of the
@@ -310,7 +310,7 @@ impl MigrationState {
         if is != status || status != MigrationStatus::PreSwitchover {
             return Err(MigrationError::NotPaused { status: is.name() });
         }
-        self.go_on.signal();
+        self.continued.signal();
         Ok(())
     }
 }

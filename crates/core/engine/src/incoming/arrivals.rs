@@ -17,7 +17,7 @@ use crate::transport::{Channel, Listener, Woken, stopped};
 
 /// Maximum number of silent connections kept in addition to a source's own, which may all be silent
 /// just after they were made. Beyond it the oldest is dropped for the next.
-const MOST_SILENT: usize = 64;
+const MAX_SILENT: usize = 64;
 
 /// Interval between looks at a connection that has sent part of a magic. A poll is of no use,
 /// because the bytes already there make the connection readable.
@@ -79,7 +79,7 @@ impl Arrivals {
         if let Listener::Ready(_) = self.listener {
             return Ok(Some((self.listener.accept(stop)?, Beginning::Main)));
         }
-        let most = most_silent(state);
+        let most = max_silent(state);
         loop {
             let mut more = true;
             while more {
@@ -112,7 +112,7 @@ impl Arrivals {
     /// Accepts connections up to the number that may be kept, and returns whether there may be
     /// more.
     fn take(&mut self, state: &MigrationState) -> io::Result<bool> {
-        while self.silent.len() < most_silent(state) {
+        while self.silent.len() < max_silent(state) {
             match self.listener.try_accept()? {
                 Some(channel) => self.silent.push(Silent { channel, begun: false }),
                 None => return Ok(false),
@@ -176,8 +176,8 @@ impl Arrivals {
 }
 
 /// Returns how many silent connections may be kept.
-fn most_silent(state: &MigrationState) -> usize {
+fn max_silent(state: &MigrationState) -> usize {
     let channels =
         if state.capabilities().multifd { state.parameters().multifd_channels } else { 0 };
-    MOST_SILENT + 1 + usize::from(channels)
+    MAX_SILENT + 1 + usize::from(channels)
 }

@@ -17,7 +17,7 @@ use crate::rights::VmWaiting;
 use crate::state::MigrationState;
 use crate::transport::ChannelReader;
 
-use super::Answers;
+use super::ReturnPath;
 use super::connections::Connections;
 use super::ram::RamLoad;
 
@@ -37,7 +37,7 @@ pub(super) struct Loading<'a> {
 
 /// The result of loading a stream.
 #[derive(Debug)]
-pub(super) struct Brought {
+pub(super) struct Contents {
     /// The run state at the source.
     pub(super) at_source: RunState,
     /// Whether the source has given the machine away, and takes it back only if the destination
@@ -67,8 +67,8 @@ impl<'a> Loading<'a> {
         mut self,
         thread: &mut BqlUnlocked,
         input: &mut Input<'_>,
-        answers: &mut Answers<'_>,
-    ) -> Result<Brought, MigrationError> {
+        return_path: &mut ReturnPath<'_>,
+    ) -> Result<Contents, MigrationError> {
         let state = self.begun.state();
         FileHeader::decode(input)?;
         match Record::decode(input)? {
@@ -83,18 +83,18 @@ impl<'a> Loading<'a> {
             match Record::decode(input)? {
                 Record::Eof => break,
                 record if asked => return Err(input.error("the end", name(&record)).into()),
-                Record::Start(header) => self.begin(input, header, true)?,
-                Record::Full(header) => self.begin(input, header, false)?,
-                Record::Part { section_id } => self.go_on(input, section_id, false)?,
-                Record::End { section_id } => self.go_on(input, section_id, true)?,
-                Record::Command(Command::Ping(READY_PING)) if answers.open => {
+                Record::Start(header) => self.load_start(input, header, true)?,
+                Record::Full(header) => self.load_start(input, header, false)?,
+                Record::Part { section_id } => self.load_part(input, section_id, false)?,
+                Record::End { section_id } => self.load_part(input, section_id, true)?,
+                Record::Command(Command::Ping(READY_PING)) if return_path.open => {
                     self.ram.check_whole(input)?;
                     self.ram.finish()?;
                     self.restore(thread)?;
-                    answers.pong(state, input, READY_PING)?;
+                    return_path.pong(state, input, READY_PING)?;
                     asked = true;
                 }
-                Record::Command(command) => obey(state, input, answers, command)?,
+                Record::Command(command) => obey(state, input, return_path, command)?,
                 other @ (Record::Configuration(_) | Record::VmDescription(_)) => {
                     let expected = "a section, a command or the end";
                     return Err(input.error(expected, name(&other)).into());
@@ -108,7 +108,7 @@ impl<'a> Loading<'a> {
             description(input)?;
             self.restore(thread)?;
         }
-        Ok(Brought { at_source: self.at_source, given_away: asked })
+        Ok(Contents { at_source: self.at_source, given_away: asked })
     }
 
     /// Puts every device state in place.
@@ -122,7 +122,7 @@ impl<'a> Loading<'a> {
     }
 
     /// Loads a section's START or FULL.
-    fn begin(
+    fn load_start(
         &mut self,
         input: &mut Input<'_>,
         header: SectionHeader,
@@ -174,7 +174,7 @@ impl<'a> Loading<'a> {
     }
 
     /// Loads a section's PART or END.
-    fn go_on(
+    fn load_part(
         &mut self,
         input: &mut Input<'_>,
         section_id: u32,
@@ -260,13 +260,13 @@ fn check_configuration(
 fn obey(
     state: &MigrationState,
     input: &Input<'_>,
-    answers: &mut Answers<'_>,
+    return_path: &mut ReturnPath<'_>,
     command: Command,
 ) -> Result<(), DecodeError> {
     match command {
         // A file has no return path, and no source waits at its other end.
-        Command::OpenReturnPath => answers.open = answers.channel.is_two_way(),
-        Command::Ping(value) => answers.pong(state, input, value)?,
+        Command::OpenReturnPath => return_path.open = return_path.channel.is_two_way(),
+        Command::Ping(value) => return_path.pong(state, input, value)?,
         // Without page sizes the command does not announce postcopy of memory. A source that may
         // send dirty bitmaps sends it (`qemu_savevm_send_postcopy_advise`).
         Command::SwitchoverStart | Command::PostcopyAdvise(None) => {}

@@ -31,7 +31,7 @@ use crate::transport::{Channel, ChannelReader, Endpoint};
 
 use arrivals::Arrivals;
 use connections::Connections;
-use load::{Brought, Loading};
+use load::{Contents, Loading};
 
 /// Size of one read from the main channel. The bytes stay in the CPU cache until they are copied to
 /// memory; `docs/decisions.md` (*Measured on the way*) has the sizes that were measured.
@@ -151,17 +151,17 @@ impl Connected {
         phase!("load");
         let Connected { begun, waiting, mut channel, multifd } = self;
         let state = begun.state();
-        let mut answers = Answers { channel: &channel, open: false };
+        let mut return_path = ReturnPath { channel: &channel, open: false };
         let reader = ChannelReader::new(&channel, &state.incoming.stop);
         let mut input = Decoder::with_capacity(reader, BUFFER);
         let loading = Loading::new(&begun, &waiting, multifd);
-        match loading.load(thread, &mut input, &mut answers) {
-            Ok(Brought { at_source, given_away }) => {
-                let return_path = answers.open;
+        match loading.load(thread, &mut input, &mut return_path) {
+            Ok(Contents { at_source, given_away }) => {
+                let return_path = return_path.open;
                 Ok(Loaded { begun, waiting, channel, return_path, at_source, given_away })
             }
             Err(error) => {
-                answers.say_failed();
+                return_path.send_failed();
                 drop(input);
                 Err(match channel.failed_command(&state.incoming.stop) {
                     Some(status) => MigrationError::Command { status, source: Box::new(error) },
@@ -173,27 +173,27 @@ impl Connected {
 }
 
 /// The return path to the source, which is open once the source has asked for it.
-struct Answers<'a> {
+struct ReturnPath<'a> {
     channel: &'a Channel,
     open: bool,
 }
 
-impl Answers<'_> {
-    fn say(&self, state: &MigrationState, message: ReturnMessage) -> io::Result<()> {
+impl ReturnPath<'_> {
+    fn send(&self, state: &MigrationState, message: ReturnMessage) -> io::Result<()> {
         if !self.open {
             return Ok(());
         }
         self.channel.write_all(&state.incoming.stop, &encoded(&message))
     }
 
-    /// Answers a PING.
+    /// ReturnPath a PING.
     fn pong(
         &self,
         state: &MigrationState,
         input: &Decoder<ChannelReader<'_>>,
         number: u32,
     ) -> Result<(), DecodeError> {
-        self.say(state, ReturnMessage::Pong(number))
+        self.send(state, ReturnMessage::Pong(number))
             .map_err(|error| input.error("a source that reads the return path", error.to_string()))
     }
 
@@ -202,7 +202,7 @@ impl Answers<'_> {
     /// # Errors
     ///
     /// If the source has closed the connection, as a cancelled one does.
-    fn check_heard(&self) -> Result<(), MigrationError> {
+    fn check_source_open(&self) -> Result<(), MigrationError> {
         if self.open && self.channel.has_ended() {
             let source = io::ErrorKind::ConnectionAborted.into();
             return Err(MigrationError::SourceGone { source });
@@ -212,7 +212,7 @@ impl Answers<'_> {
 
     /// Reports a failure to the source, if that is possible without waiting. The connection may be
     /// what failed; the source then sees it closed.
-    fn say_failed(&self) {
+    fn send_failed(&self) {
         if self.open {
             self.channel.write_now(&encoded(&ReturnMessage::Shut(1)));
         }
@@ -248,18 +248,18 @@ impl Loaded {
         phase!("confirm");
         let Loaded { begun, waiting, channel, return_path, at_source, given_away } = self;
         let state = begun.state();
-        let answers = Answers { channel: &channel, open: return_path };
+        let return_path = ReturnPath { channel: &channel, open: return_path };
         if !given_away {
-            answers.check_heard()?;
+            return_path.check_source_open()?;
         }
         // A durable machine cannot be taken back, so a cancel must come before this point.
         let closed = state.incoming.stop.close();
         let closed = closed.map_err(|source| MigrationError::SourceGone { source });
         if let Err(error) = closed.and_then(|()| settle(state, thread, &waiting)) {
-            answers.say_failed();
+            return_path.send_failed();
             return Err(error);
         }
-        match answers.say(state, ReturnMessage::Shut(0)) {
+        match return_path.send(state, ReturnMessage::Shut(0)) {
             // A source of this engine reports to its user that the machine may be here, and waits.
             Err(_) if given_away => {}
             Err(source) => return Err(MigrationError::SourceGone { source }),

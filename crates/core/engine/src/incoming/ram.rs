@@ -18,7 +18,7 @@ use super::place::{ours, page};
 use super::receivers::Receivers;
 
 /// Maximum number of pages in one write to a file; the decoder's buffer holds fewer.
-const MOST_AT_ONCE: usize = 256;
+const MAX_AT_ONCE: usize = 256;
 
 /// Number of pages between two updates of the counters.
 const COUNTED: u64 = 4096;
@@ -164,7 +164,7 @@ impl<'a> RamLoad<'a> {
         let new = match block.shared_file() {
             None => 0,
             Some(_) => (page..block.pages())
-                .take(MOST_AT_ONCE)
+                .take(MAX_AT_ONCE)
                 .take_while(|page| untouched.contains(*page))
                 .count(),
         };

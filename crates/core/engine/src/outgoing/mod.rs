@@ -60,7 +60,7 @@ pub fn migrate(
         return Err(MigrationError::NotHere { run_state: run_state.name() });
     }
     let begun = attempt::begin(&state, bql, Direction::Outgoing)?;
-    state.go_on.clear();
+    state.continued.clear();
     attempt::spawn(
         state,
         bql,

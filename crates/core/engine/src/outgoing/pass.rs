@@ -49,8 +49,8 @@ fn noted(
     let (began, before, dirty) = (Instant::now(), progress.info(), ram.dirty_pages());
     let sent = send(ram);
     let after = progress.info();
-    progress.note_pass(Pass {
-        number: 0,
+    progress.note_pass(|number| Pass {
+        number,
         began,
         ended: Instant::now(),
         dirty,

@@ -150,7 +150,7 @@ fn give_away(
 
 /// Waits in `pre-switchover` for `migrate-continue` (`migration_switchover_prepare`).
 fn pause(state: &MigrationState, _thread: &mut BqlUnlocked) -> Result<(), MigrationError> {
-    let waited = state.outgoing.stop.wait_until_ready(state.go_on.as_fd(), PollFlags::IN);
+    let waited = state.outgoing.stop.wait_until_ready(state.continued.as_fd(), PollFlags::IN);
     waited.map_err(|source| broken(state, source))
 }
 

@@ -26,14 +26,14 @@ use crate::memory::guest_io::{Piece, Store, read_pieces, write_pieces};
 /// While data arrives steadily, a reader spins for up to this long before it polls, and yields the
 /// core each time. Otherwise it would sleep at each read, and the sender pays for waking it
 /// (`docs/decisions.md`, *Measured on the way*).
-const RETRY: Duration = Duration::from_micros(50);
+const SPIN: Duration = Duration::from_micros(50);
 
 /// Data arrives steadily if the last wait was no longer than this. A higher limit makes a slow
 /// stream spin without gain (`docs/decisions.md`, *Measured on the way*).
-const BRISK: Duration = Duration::from_micros(100);
+const STEADY: Duration = Duration::from_micros(100);
 
 /// How long a source that has given the machine away may take to close the connection.
-const READ_OUT: Duration = Duration::from_secs(5);
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The reason why closing a channel failed.
 #[derive(Debug)]
@@ -245,7 +245,7 @@ impl Channel {
     /// Reads and discards bytes until the peer has closed the channel. If this end closed first,
     /// the kernel would discard what the peer has not read yet.
     pub(crate) fn read_out(&self, stop: &StopRequest) {
-        let deadline = Instant::now() + READ_OUT;
+        let deadline = Instant::now() + DRAIN_TIMEOUT;
         let mut forgotten = vec![0; 64 << 10];
         while Instant::now() < deadline {
             match rustix::io::read(&self.fd, &mut forgotten) {
@@ -287,13 +287,13 @@ impl Channel {
 pub(crate) struct ChannelReader<'a> {
     channel: &'a Channel,
     stop: &'a StopRequest,
-    /// Whether data arrives steadily: the last wait was no longer than [`BRISK`].
-    brisk: bool,
+    /// Whether data arrives steadily: the last wait was no longer than [`STEADY`].
+    steady: bool,
 }
 
 impl<'a> ChannelReader<'a> {
     pub(crate) fn new(channel: &'a Channel, stop: &'a StopRequest) -> Self {
-        ChannelReader { channel, stop, brisk: false }
+        ChannelReader { channel, stop, steady: false }
     }
 
     /// Reads straight into `pieces`, in order.
@@ -317,11 +317,11 @@ impl<'a> ChannelReader<'a> {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     let since = *empty_since.get_or_insert_with(Instant::now);
-                    if self.brisk && since.elapsed() < RETRY {
+                    if self.steady && since.elapsed() < SPIN {
                         thread::yield_now();
                     } else {
                         self.stop.wait_until_ready(self.channel.fd.as_fd(), PollFlags::IN)?;
-                        self.brisk = since.elapsed() < BRISK;
+                        self.steady = since.elapsed() < STEADY;
                     }
                 }
                 result => return result,

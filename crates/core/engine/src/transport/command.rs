@@ -15,11 +15,11 @@ use super::channel::NotTaken;
 use super::stop::StopRequest;
 
 /// How long a command that has closed its pipe before the end of the stream may take to exit.
-const LAST_BREATH: Duration = Duration::from_secs(1);
+const EXIT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The highest exit status that a command sets by itself. Above it, a shell reports the signal that
 /// killed the program it ran; 255 also means that `ssh` itself failed.
-const OWN_CODES: i32 = 128;
+const MAX_OWN_EXIT_CODE: i32 = 128;
 
 /// Returns a shell that runs `command`, and whether it has a process group of its own.
 ///
@@ -61,7 +61,7 @@ impl ShellCommand {
     /// Returns the exit status of a command that closed its pipe too early, if it failed. Waits a
     /// short time for its exit.
     pub(super) fn failed(&mut self, stop: &StopRequest) -> Option<ExitStatus> {
-        let _ended = self.wait_until(stop, Instant::now() + LAST_BREATH);
+        let _ended = self.wait_until(stop, Instant::now() + EXIT_TIMEOUT);
         let status = self.child.try_wait().ok()??;
         (!status.success()).then_some(status)
     }
@@ -80,7 +80,7 @@ impl ShellCommand {
         } else {
             let source = io::Error::other(format!("the command ended with {status}"));
             Err(match status.code() {
-                Some(..=OWN_CODES) => NotTaken::Refused(source),
+                Some(..=MAX_OWN_EXIT_CODE) => NotTaken::Refused(source),
                 _ => NotTaken::Unknown(source),
             })
         }

@@ -88,7 +88,7 @@ impl FromStr for Uri {
                         size(offset)
                             .ok_or_else(|| refuse("the offset is not a number of bytes"))
                             .and_then(|offset| match offset {
-                            ..=MOST_OFFSET => Ok(offset),
+                            ..=MAX_OFFSET => Ok(offset),
                             _ => Err(refuse("no file is so long")),
                         })?,
                     ),
@@ -125,7 +125,7 @@ fn size(text: &str) -> Option<u64> {
 }
 
 /// The highest offset in a file.
-const MOST_OFFSET: u64 = i64::MAX as u64;
+const MAX_OFFSET: u64 = i64::MAX as u64;
 
 impl fmt::Display for Uri {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
