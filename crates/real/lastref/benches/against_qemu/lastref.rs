@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::Outcome;
 use super::cpu;
 use super::qemu::Sent;
-use super::support::program::{self, Program};
+use test_support::program::{self, Program};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_lastref");
 

@@ -11,9 +11,9 @@ use serde_json::{Value, json};
 
 use super::Outcome;
 use super::cpu;
-use super::support::program::{self, Program};
-use super::support::qmp::Qmp;
-use super::support::wait;
+use test_support::program::{self, Program};
+use test_support::qmp::Qmp;
+use test_support::wait;
 
 /// More than any machine here moves in a second: no limit.
 pub(crate) const NO_LIMIT: u64 = 1 << 40;

@@ -18,8 +18,8 @@ use super::guest;
 use super::lastref;
 use super::qemu::{Binary, Qemu};
 use super::results::Writing;
-use super::support::wait;
 use super::{Interrupt, Outcome};
+use test_support::wait;
 
 /// As `--only` knows it.
 pub(crate) const NAME: &str = "writing guest";

@@ -10,15 +10,15 @@ use std::thread;
 
 use serde_json::{Value, json};
 
-use super::program::{self, Finished, Program};
-use super::qmp::Qmp;
-use super::site::Site;
-use super::wait;
+use crate::program::{self, Finished, Program};
+use crate::qmp::Qmp;
+use crate::site::Site;
+use crate::wait;
 
 const BINARY: &str = "qemu-system-x86_64";
 
 /// Each machine has one, as those of libvirt have.
-pub(crate) const UUID: &str = "6c617374-7265-6600-8000-000000000001";
+pub const UUID: &str = "6c617374-7265-6600-8000-000000000001";
 
 /// More than any machine here moves in a second: no limit.
 const NO_LIMIT: u64 = 1 << 40;
@@ -29,7 +29,7 @@ const NO_LIMIT: u64 = 1 << 40;
 /// # Panics
 ///
 /// When there is no QEMU and the environment requires one.
-pub(crate) fn find() -> Option<PathBuf> {
+pub fn find() -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     let found = env::split_paths(&path)
         .map(|directory| directory.join(BINARY))
@@ -51,7 +51,7 @@ pub(crate) fn find() -> Option<PathBuf> {
 /// # Panics
 ///
 /// When it is named and not there.
-pub(crate) fn find_new() -> Option<PathBuf> {
+pub fn find_new() -> Option<PathBuf> {
     let Some(path) = env::var_os("LASTREF_QEMU_NEW").map(PathBuf::from) else {
         let thread = thread::current();
         let test = thread.name().unwrap_or("a test");
@@ -67,7 +67,7 @@ pub(crate) fn find_new() -> Option<PathBuf> {
 /// # Panics
 ///
 /// When it does not say which version it is.
-pub(crate) fn dialect_of(binary: &Path) -> &'static [&'static str] {
+pub fn dialect_of(binary: &Path) -> &'static [&'static str] {
     let output = Command::new(binary).arg("--version").output().expect("a QEMU");
     let text = String::from_utf8_lossy(&output.stdout);
     let version = text.split_whitespace().find_map(|word| {
@@ -85,20 +85,22 @@ pub(crate) fn dialect_of(binary: &Path) -> &'static [&'static str] {
 
 /// Whether the source opens a return path, on which the destination answers.
 #[derive(Clone, Copy)]
-pub(crate) enum ReturnPath {
+pub enum ReturnPath {
+    /// It listens to nobody.
     Off,
+    /// It is answered.
     On,
 }
 
 /// A running QEMU and the QMP connection that drives it; killed when dropped.
-pub(crate) struct Qemu {
+pub struct Qemu {
     program: Program,
     qmp: Qmp,
 }
 
 impl Qemu {
     /// A stopped machine whose RAM is the file at [`Site::source_ram`].
-    pub(crate) fn source(binary: &Path, site: &Site, size: u64, return_path: ReturnPath) -> Qemu {
+    pub fn source(binary: &Path, site: &Site, size: u64, return_path: ReturnPath) -> Qemu {
         let mut qemu =
             Qemu::start(binary, site, "qemu-source", &site.source_ram(), size, None, None);
         qemu.limit_bandwidth(NO_LIMIT);
@@ -112,7 +114,7 @@ impl Qemu {
     /// [`Site::destination_ram`]. It is not told to stop afterwards (`-S`):
     /// whether it runs then is for the stream to say. `inherited` is there for
     /// `fd:3`.
-    pub(crate) fn destination(
+    pub fn destination(
         binary: &Path,
         site: &Site,
         size: u64,
@@ -178,11 +180,12 @@ impl Qemu {
     }
 
     /// Lets the source send at most `rate` bytes a second.
-    pub(crate) fn limit_bandwidth(&mut self, rate: u64) {
+    pub fn limit_bandwidth(&mut self, rate: u64) {
         self.execute("migrate-set-parameters", json!({ "max-bandwidth": rate }));
     }
 
-    pub(crate) fn set_capability(&mut self, name: &str) {
+    /// Sets a capability of migration.
+    pub fn set_capability(&mut self, name: &str) {
         self.execute(
             "migrate-set-capabilities",
             json!({ "capabilities": [{ "capability": name, "state": true }] }),
@@ -190,26 +193,26 @@ impl Qemu {
     }
 
     /// Lets pages go over so many channels beside the main one.
-    pub(crate) fn use_multifd(&mut self, channels: u8) {
+    pub fn use_multifd(&mut self, channels: u8) {
         self.set_capability("multifd");
         self.execute("migrate-set-parameters", json!({ "multifd-channels": channels }));
     }
 
     /// Lets a machine that was started with `-incoming defer` wait at `uri`.
     #[track_caller]
-    pub(crate) fn migrate_incoming(&mut self, uri: &str) {
+    pub fn migrate_incoming(&mut self, uri: &str) {
         self.execute("migrate-incoming", json!({ "uri": uri }));
     }
 
     /// Starts a migration; how it goes on is asked with [`Qemu::migration`].
     #[track_caller]
-    pub(crate) fn migrate(&mut self, uri: &str) {
+    pub fn migrate(&mut self, uri: &str) {
         self.execute("migrate", json!({ "uri": uri }));
     }
 
     /// The reply to `query-migrate`.
     #[track_caller]
-    pub(crate) fn migration(&mut self) -> Value {
+    pub fn migration(&mut self) -> Value {
         self.execute("query-migrate", json!({}))
     }
 
@@ -219,7 +222,7 @@ impl Qemu {
     ///
     /// When the migration has ended otherwise, or at the deadline.
     #[track_caller]
-    pub(crate) fn wait_for_status(&mut self, status: &str) {
+    pub fn wait_for_status(&mut self, status: &str) {
         let is_final = |now: &str| ["completed", "failed", "cancelled"].contains(&now);
         wait::until(
             self,
@@ -240,7 +243,7 @@ impl Qemu {
     /// Fails the test unless the machine is still stopped and QEMU has had
     /// nothing to complain about.
     #[track_caller]
-    pub(crate) fn assert_stopped_and_content(&mut self) {
+    pub fn assert_stopped_and_content(&mut self) {
         let status = self.execute("query-status", json!({}));
         assert_eq!(status["running"], json!(false), "a stopped machine: {status}");
         let stderr = self.program.stderr();
@@ -249,12 +252,12 @@ impl Qemu {
 
     /// Waits for QEMU to end by itself.
     #[track_caller]
-    pub(crate) fn finish(self) -> Finished {
+    pub fn finish(self) -> Finished {
         self.program.finish()
     }
 
     /// The process.
-    pub(crate) fn program(&mut self) -> &mut Program {
+    pub fn program(&mut self) -> &mut Program {
         &mut self.program
     }
 

@@ -1,20 +1,12 @@
 //! Pages that come in any order, and more than once, leave in FILE what came last: memory that is
 //! not there yet is written to the file, and the rest is stored to its mapping.
 
-#[allow(dead_code, reason = "each test program uses a part of it")]
-mod support {
-    pub(crate) mod lastref;
-    pub(crate) mod program;
-    pub(crate) mod site;
-    pub(crate) mod wait;
-}
-
 use std::fs;
 use std::io::Write;
 
-use support::lastref::{connection, inherited_uri, lastref};
-use support::program::Program;
-use support::site::Site;
+use crate::support::lastref::{connection, inherited_uri, lastref};
+use test_support::program::Program;
+use test_support::site::Site;
 use wire::ram::{BlockEntry, BlockList, BlockRef, PageOffset, RAM_VERSION, RamRecord};
 use wire::{Configuration, FileHeader, Footer, IdStr, Record, SectionHeader, Wire};
 

@@ -40,7 +40,7 @@ struct Run {
 }
 
 /// The contents of a machine's RAM, made from a seed.
-pub(crate) struct Image {
+pub struct Image {
     seed: u64,
     size: u64,
     runs: Vec<Run>,
@@ -50,7 +50,7 @@ pub(crate) struct Image {
 impl Image {
     /// Random pages, zero pages, holes and pages that are nearly zero, in runs
     /// of every length up to 1 MiB.
-    pub(crate) fn mixed(seed: u64, size: u64) -> Image {
+    pub fn mixed(seed: u64, size: u64) -> Image {
         const CONTENTS: [Content; 10] = [
             Content::Random,
             Content::Random,
@@ -85,17 +85,17 @@ impl Image {
     }
 
     /// Nothing but a hole: a stream of it is small.
-    pub(crate) fn untouched(size: u64) -> Image {
+    pub fn untouched(size: u64) -> Image {
         Image { seed: 0, size, runs: Vec::new(), pool: Vec::new() }
     }
 
     /// The length in bytes.
-    pub(crate) fn size(&self) -> u64 {
+    pub fn size(&self) -> u64 {
         self.size
     }
 
     /// Makes a file of it.
-    pub(crate) fn write_to(&self, path: &Path) {
+    pub fn write_to(&self, path: &Path) {
         let file = File::create(path).expect("a RAM file can be made");
         file.set_len(self.size).expect("a RAM file can have its size");
         for run in &self.runs {
@@ -108,7 +108,7 @@ impl Image {
 
     /// Fails the test unless the file holds this image, byte by byte.
     #[track_caller]
-    pub(crate) fn assert_in(&self, path: &Path) {
+    pub fn assert_in(&self, path: &Path) {
         let (file, length) = open(path);
         assert_eq!(length, self.size, "length of {}", path.display());
         for run in &self.runs {
@@ -148,7 +148,7 @@ impl Image {
 
 /// Fails the test unless both files are equal, byte by byte.
 #[track_caller]
-pub(crate) fn assert_same_bytes(expected: &Path, found: &Path) {
+pub fn assert_same_bytes(expected: &Path, found: &Path) {
     const CHUNK: u64 = 1 << 20;
     let (expected_file, expected_length) = open(expected);
     let (found_file, found_length) = open(found);

@@ -1,17 +1,17 @@
 //! What the bench `against_qemu` computes from its measurements. A bench has no tests of its own.
 
-#[path = "../benches/against_qemu/measurement.rs"]
+#[path = "../../benches/against_qemu/measurement.rs"]
 #[allow(dead_code, reason = "the bench's")]
 mod measurement;
-#[path = "../benches/against_qemu/regressions.rs"]
+#[path = "../../benches/against_qemu/regressions.rs"]
 mod regressions;
-#[path = "../benches/against_qemu/results.rs"]
+#[path = "../../benches/against_qemu/results.rs"]
 #[allow(dead_code, reason = "the bench's")]
 mod results;
-#[path = "../benches/against_qemu/rows.rs"]
+#[path = "../../benches/against_qemu/rows.rs"]
 #[allow(dead_code, reason = "the bench's")]
 mod rows;
-#[path = "../benches/against_qemu/statistics.rs"]
+#[path = "../../benches/against_qemu/statistics.rs"]
 mod statistics;
 
 use std::collections::HashSet;

@@ -6,10 +6,10 @@ use std::os::unix::net::UnixStream;
 
 use serde_json::{Value, json};
 
-use super::wait;
+use crate::wait;
 
 /// A QMP connection past its capability negotiation.
-pub(crate) struct Qmp {
+pub struct Qmp {
     stream: BufReader<UnixStream>,
     /// Events that came before a reply.
     events: VecDeque<Value>,
@@ -17,7 +17,7 @@ pub(crate) struct Qmp {
 
 impl Qmp {
     /// Reads the greeting and leaves negotiation mode.
-    pub(crate) fn new(stream: UnixStream) -> io::Result<Qmp> {
+    pub fn new(stream: UnixStream) -> io::Result<Qmp> {
         stream.set_read_timeout(Some(wait::DEADLINE))?;
         let mut qmp = Qmp { stream: BufReader::new(stream), events: VecDeque::new() };
         let greeting = qmp.message()?;
@@ -30,7 +30,7 @@ impl Qmp {
 
     /// Runs a command; its error reply is an error here. Events that come
     /// before the reply are kept for [`Qmp::event`].
-    pub(crate) fn execute(&mut self, command: &str, arguments: Value) -> io::Result<Value> {
+    pub fn execute(&mut self, command: &str, arguments: Value) -> io::Result<Value> {
         let request = json!({ "execute": command, "arguments": arguments });
         // In one piece: QEMU acts on the last brace, and after `quit` nobody reads a newline.
         self.stream.get_mut().write_all(format!("{request}\n").as_bytes())?;
@@ -47,8 +47,7 @@ impl Qmp {
     }
 
     /// The next event, from the first one on.
-    #[allow(dead_code, reason = "the tests ask, they do not listen; the bench listens")]
-    pub(crate) fn event(&mut self) -> io::Result<Value> {
+    pub fn event(&mut self) -> io::Result<Value> {
         match self.events.pop_front() {
             Some(event) => Ok(event),
             None => self.message(),

@@ -1,28 +1,19 @@
 //! The command line: what is wrong usage, what cannot be used, and what a signal does.
 
-#[allow(dead_code, reason = "each test program uses a part of it")]
-mod support {
-    pub(crate) mod address;
-    pub(crate) mod lastref;
-    pub(crate) mod program;
-    pub(crate) mod site;
-    pub(crate) mod wait;
-}
-
 use std::fs;
 use std::net::TcpListener;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::Command;
 
-use rustix::process::Signal;
-use support::address::{Address, Transport};
-use support::lastref::{
+use crate::support::lastref::{
     assert_failed, assert_reported, error_line, json, lastref, run, signal as send_signal,
 };
-use support::program::Program;
-use support::site::Site;
-use support::wait;
+use rustix::process::Signal;
+use test_support::address::{Address, Transport};
+use test_support::program::Program;
+use test_support::site::Site;
+use test_support::wait;
 
 /// A RAM file that is more than a socket holds.
 const MEMORY: u64 = 8 << 20;

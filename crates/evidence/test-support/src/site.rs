@@ -14,7 +14,7 @@ const SPARE: u64 = 512 << 20;
 
 /// The directories of one test. Declare it before the programs that use it,
 /// so that they are killed before their files go.
-pub(crate) struct Site {
+pub struct Site {
     scratch: TempDir,
     source: TempDir,
     destination: TempDir,
@@ -22,7 +22,7 @@ pub(crate) struct Site {
 
 impl Site {
     /// Makes empty directories with room for two RAM files of `size` bytes.
-    pub(crate) fn new(size: u64) -> Site {
+    pub fn new(size: u64) -> Site {
         let ram = |role: &str| {
             let mut builder = tempfile::Builder::new();
             builder.prefix(role);
@@ -41,22 +41,22 @@ impl Site {
     }
 
     /// For sockets, logs and stream files.
-    pub(crate) fn scratch(&self) -> &Path {
+    pub fn scratch(&self) -> &Path {
         self.scratch.path()
     }
 
     /// The RAM file of the source.
-    pub(crate) fn source_ram(&self) -> PathBuf {
+    pub fn source_ram(&self) -> PathBuf {
         self.source.path().join("ram")
     }
 
     /// The RAM file of the destination, in a directory of its own.
-    pub(crate) fn destination_ram(&self) -> PathBuf {
+    pub fn destination_ram(&self) -> PathBuf {
         self.destination.path().join("ram")
     }
 
     /// What there is in the destination's directory, by name.
-    pub(crate) fn destination_files(&self) -> Vec<String> {
+    pub fn destination_files(&self) -> Vec<String> {
         let mut names: Vec<String> = fs::read_dir(self.destination.path())
             .expect("the destination's directory can be listed")
             .map(|entry| {

@@ -4,7 +4,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// How long anything a test waits for may take.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
+pub const DEADLINE: Duration = Duration::from_secs(60);
 
 /// The pause between two looks at a condition. It bounds how often we look;
 /// no test relies on how long it is.
@@ -17,7 +17,7 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(2);
 /// When the deadline has passed; `what_was_expected` is asked only then, so it
 /// may describe how things stand at that moment.
 #[track_caller]
-pub(crate) fn until<C, T>(
+pub fn until<C, T>(
     context: &mut C,
     mut look: impl FnMut(&mut C) -> Option<T>,
     what_was_expected: impl FnOnce(&mut C) -> String,

@@ -18,7 +18,7 @@ const BINARIES: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
 /// # Panics
 ///
 /// When there is no Chromium and the environment requires one.
-pub(crate) fn find() -> Option<PathBuf> {
+pub fn find() -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     let found = env::split_paths(&path)
         .flat_map(|directory| BINARIES.map(|binary| directory.join(binary)))
@@ -36,18 +36,20 @@ pub(crate) fn find() -> Option<PathBuf> {
 
 /// Which colours the reader prefers.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Scheme {
+pub enum Scheme {
+    /// Dark letters on a light page.
     Light,
+    /// Light letters on a dark page.
     Dark,
 }
 
 /// What Chromium makes of a page.
 #[derive(Debug)]
-pub(crate) struct Seen {
+pub struct Seen {
     /// What `question` was answered.
-    pub(crate) answer: Value,
+    pub answer: Value,
     /// What came to the console: errors, and what could not be loaded.
-    pub(crate) console: Vec<String>,
+    pub console: Vec<String>,
 }
 
 /// Loads the file `page` in a frame of this width, and asks it `question` then: the body of a
@@ -57,7 +59,7 @@ pub(crate) struct Seen {
 /// # Panics
 ///
 /// When Chromium does not answer, or the question has an error.
-pub(crate) fn ask(
+pub fn ask(
     binary: &Path,
     scratch: &Path,
     page: &Path,

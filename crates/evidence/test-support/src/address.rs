@@ -8,20 +8,24 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
-use super::program::Program;
-use super::site::Site;
-use super::wait;
+use crate::program::Program;
+use crate::site::Site;
+use crate::wait;
 
 /// The two kinds of sockets a migration goes over.
 #[derive(Clone, Copy)]
-pub(crate) enum Transport {
+pub enum Transport {
+    /// A socket with a path.
     Unix,
+    /// A port of 127.0.0.1.
     Tcp,
 }
 
 /// An address nobody uses yet.
-pub(crate) enum Address {
+pub enum Address {
+    /// The path of a socket.
     Unix(PathBuf),
+    /// A port of 127.0.0.1.
     Tcp(u16),
 }
 
@@ -34,7 +38,7 @@ struct Socket {
 
 impl Address {
     /// A path in the scratch directory, or a free port of 127.0.0.1.
-    pub(crate) fn new(transport: Transport, site: &Site) -> Address {
+    pub fn new(transport: Transport, site: &Site) -> Address {
         match transport {
             Transport::Unix => Address::Unix(site.scratch().join("migration.sock")),
             Transport::Tcp => Address::Tcp(free_port()),
@@ -42,7 +46,7 @@ impl Address {
     }
 
     /// As QEMU writes it.
-    pub(crate) fn uri(&self) -> String {
+    pub fn uri(&self) -> String {
         match self {
             Address::Unix(path) => format!("unix:{}", path.display()),
             Address::Tcp(port) => format!("tcp:{}:{port}", Ipv4Addr::LOCALHOST),
@@ -55,7 +59,7 @@ impl Address {
     ///
     /// When it ends before, or at the deadline.
     #[track_caller]
-    pub(crate) fn wait_for_listener(&self, listener: &mut Program) {
+    pub fn wait_for_listener(&self, listener: &mut Program) {
         wait::until(
             listener,
             |listener| {
@@ -81,7 +85,7 @@ impl Address {
     ///
     /// When it ends before, or at the deadline.
     #[track_caller]
-    pub(crate) fn wait_for_sender(&self, sender: &mut Program) {
+    pub fn wait_for_sender(&self, sender: &mut Program) {
         wait::until(
             sender,
             |sender| {

@@ -1,20 +1,11 @@
 //! The main job: a running machine moves between two processes, or stays where it is.
 
-#[allow(dead_code, reason = "each test program uses a part of it")]
-mod support {
-    pub(crate) mod demo;
-    pub(crate) mod lastref;
-    pub(crate) mod program;
-    pub(crate) mod site;
-    pub(crate) mod wait;
-}
-
+use crate::support::demo::{Demo, MEMORY, runs};
+use crate::support::lastref::{assert_failed, assert_reported, json, signal};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
-use support::demo::{Demo, MEMORY, runs};
-use support::lastref::{assert_failed, assert_reported, json, signal};
-use support::program::Finished;
-use support::wait;
+use test_support::program::Finished;
+use test_support::wait;
 
 #[track_caller]
 fn assert_verified(finished: &Finished) -> Value {

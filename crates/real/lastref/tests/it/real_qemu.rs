@@ -5,8 +5,6 @@
 //! Without `qemu-system-x86_64` on PATH each test says that it was skipped;
 //! with `LASTREF_REQUIRE_QEMU=1` it fails instead.
 
-mod support;
-
 use std::fs;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -15,12 +13,12 @@ use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Value, json};
-use support::address::{Address, Transport};
-use support::image::{self, Image};
-use support::program::{self, Finished, INHERITED_FD, Program};
-use support::qemu::{self, Qemu, ReturnPath};
-use support::site::Site;
-use support::wait;
+use test_support::address::{Address, Transport};
+use test_support::image::{self, Image};
+use test_support::program::{self, Finished, INHERITED_FD, Program};
+use test_support::qemu::{self, Qemu, ReturnPath};
+use test_support::site::Site;
+use test_support::wait;
 
 const MIB: u64 = 1 << 20;
 const SMALL: u64 = 64 * MIB;

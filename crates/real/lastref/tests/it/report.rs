@@ -3,27 +3,17 @@
 //! How it looks is asked of a real Chromium. Without one those tests say so and pass; with
 //! `LASTREF_REQUIRE_CHROMIUM=1` they fail instead.
 
-#[allow(dead_code, reason = "each test program uses a part of it")]
-mod support {
-    pub(crate) mod chromium;
-    pub(crate) mod demo;
-    pub(crate) mod lastref;
-    pub(crate) mod program;
-    pub(crate) mod site;
-    pub(crate) mod wait;
-}
-
 use std::fs;
 use std::path::Path;
 
+use crate::support::demo::Demo;
+use crate::support::lastref::{assert_failed, assert_reported, json, run, signal};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
-use support::chromium::{self, Scheme, ask};
-use support::demo::Demo;
-use support::lastref::{assert_failed, assert_reported, json, run, signal};
-use support::site::Site;
-use support::wait;
 use tempfile::TempDir;
+use test_support::chromium::{self, Scheme, ask};
+use test_support::site::Site;
+use test_support::wait;
 
 /// The cells of every row of the table `id`, head and body.
 #[track_caller]
@@ -258,7 +248,7 @@ fn the_exit_status_is_the_machines_when_its_page_cannot_be_written() {
     let arguments = ["demo", "--json", "--memory", "1M", "--report", "/dev/full"];
     let finished = run(arguments, site.scratch());
     finished.assert_exit(0);
-    assert_eq!(support::lastref::json(&finished)["verified"], true, "{finished}");
+    assert_eq!(crate::support::lastref::json(&finished)["verified"], true, "{finished}");
     assert!(finished.stderr.contains("cannot use the report file /dev/full"), "{finished}");
 }
 

@@ -1,29 +1,21 @@
 //! What a peer may do wrong: each is one clear error that names the place, what was expected and
 //! what was found, and nothing half-made stays.
 
-#[allow(dead_code, reason = "each test program uses a part of it")]
-mod support {
-    pub(crate) mod lastref;
-    pub(crate) mod program;
-    pub(crate) mod site;
-    pub(crate) mod stream;
-    pub(crate) mod wait;
-}
-
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::Shutdown;
 use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::net::UnixStream;
 
-use serde_json::json;
-use support::lastref::{
+use crate::support::lastref::{
     assert_failed, assert_reported, connection, error_line, inherited_uri, json, lastref,
     lastref_within, run,
 };
-use support::program::{Finished, Program};
-use support::site::Site;
-use support::stream::{MEMORY, PAGES, RAM, Stream, read};
+use serde_json::json;
+use test_support::peer::read_stream;
+use test_support::program::{Finished, Program};
+use test_support::site::Site;
+use test_support::stream::{MEMORY, PAGES, RAM, Stream};
 use wire::ram::{BlockRef, PageOffset, RamFlags, RamRecord};
 use wire::vmstate::{CpuTimers, VmState as _};
 use wire::{
@@ -597,7 +589,7 @@ fn a_place_where_no_file_can_be_is_told_before_anything_is_received() {
 type Peer = fn(UnixStream);
 
 fn answer(mut peer: UnixStream, bytes: &[u8]) {
-    read(&peer).expect("a whole stream");
+    read_stream(&peer).expect("a whole stream");
     peer.write_all(bytes).expect("a sender that listens");
 }
 

@@ -1,15 +1,6 @@
 //! Files, pipes and commands at either end: what is refused before anything is touched, what is
 //! left, and what a terminal sees.
 
-#[allow(dead_code, reason = "each test program uses a part of it")]
-mod support {
-    pub(crate) mod address;
-    pub(crate) mod lastref;
-    pub(crate) mod program;
-    pub(crate) mod site;
-    pub(crate) mod wait;
-}
-
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::Write;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -17,12 +8,12 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use crate::support::lastref::{assert_failed, error_line, lastref, run};
 use rustix::fs::{CWD, Mode};
-use support::address::{Address, Transport};
-use support::lastref::{assert_failed, error_line, lastref, run};
-use support::program::{Finished, Program};
-use support::site::Site;
-use support::wait;
+use test_support::address::{Address, Transport};
+use test_support::program::{Finished, Program};
+use test_support::site::Site;
+use test_support::wait;
 
 const SIZE: usize = 1 << 20;
 
@@ -290,7 +281,7 @@ fn a_second_receiver_at_a_socket_is_refused_while_the_first_lives() {
     // Nor is what somebody else has put there meanwhile removed.
     fs::remove_file(path).expect("the socket");
     fs::write(path, "somebody else's").expect("a file");
-    support::lastref::signal(&next, rustix::process::Signal::TERM);
+    crate::support::lastref::signal(&next, rustix::process::Signal::TERM);
     next.finish();
     assert_eq!(fs::read_to_string(path).expect("as it was"), "somebody else's");
 }

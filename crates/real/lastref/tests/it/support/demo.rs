@@ -3,10 +3,10 @@
 use std::fs;
 use std::path::PathBuf;
 
-use super::lastref::lastref;
-use super::program::{Finished, Program};
-use super::site::Site;
-use super::wait;
+use crate::support::lastref::lastref;
+use test_support::program::{Finished, Program};
+use test_support::site::Site;
+use test_support::wait;
 
 pub(crate) const MEMORY: u64 = 64 << 20;
 

@@ -1,27 +1,16 @@
 //! What is confirmed is durable: the source is told that the machine is at the destination when its
 //! file has its name there, and hears it if that cannot be.
 
-#[allow(dead_code, reason = "each test program uses a part of it")]
-mod support {
-    pub(crate) mod address;
-    pub(crate) mod lastref;
-    pub(crate) mod program;
-    pub(crate) mod qemu;
-    pub(crate) mod qmp;
-    pub(crate) mod site;
-    pub(crate) mod wait;
-}
-
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 
-use support::address::{Address, Transport};
-use support::lastref::{assert_failed, lastref};
-use support::program::Program;
-use support::qemu::{self, Qemu, ReturnPath};
-use support::site::Site;
+use crate::support::lastref::{assert_failed, lastref};
+use test_support::address::{Address, Transport};
+use test_support::program::Program;
+use test_support::qemu::{self, Qemu, ReturnPath};
+use test_support::site::Site;
 
 const SIZE: u64 = 4 << 20;
 

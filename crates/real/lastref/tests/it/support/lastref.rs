@@ -9,8 +9,8 @@ use std::process::Command;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use super::program::{Finished, INHERITED_FD, Program, command, with_default_signals};
-use super::wait;
+use test_support::peer;
+use test_support::program::{Finished, INHERITED_FD, Program, command, with_default_signals};
 
 /// The program with these arguments; `inherited` is there for [`inherited_uri`].
 pub(crate) fn lastref(
@@ -59,8 +59,7 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = impl AsRef<OsStr>>, logs: 
 /// Two ends of a connection: one for the test, one to hand on.
 pub(crate) fn connection() -> (UnixStream, OwnedFd) {
     let (ours, theirs) = UnixStream::pair().expect("a pair of sockets");
-    ours.set_read_timeout(Some(wait::DEADLINE)).expect("a time limit");
-    ours.set_write_timeout(Some(wait::DEADLINE)).expect("a time limit");
+    peer::limit(&ours);
     (ours, theirs.into())
 }
 

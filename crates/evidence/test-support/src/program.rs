@@ -7,17 +7,17 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
-use super::wait;
+use crate::wait;
 
 /// The number under which a program started by [`command`] finds the
 /// descriptor handed to it.
-pub(crate) const INHERITED_FD: i32 = 3;
+pub const INHERITED_FD: i32 = 3;
 
 /// How to start `binary`, with `inherited` as descriptor [`INHERITED_FD`].
 ///
 /// The standard library can hand on only descriptors 0 to 2, so a shell moves
 /// it and then becomes the program: the process id is the program's.
-pub(crate) fn command(binary: &Path, inherited: Option<OwnedFd>) -> Command {
+pub fn command(binary: &Path, inherited: Option<OwnedFd>) -> Command {
     let Some(inherited) = inherited else {
         let mut command = with_default_signals();
         command.arg(binary).stdin(Stdio::null());
@@ -34,14 +34,14 @@ pub(crate) fn command(binary: &Path, inherited: Option<OwnedFd>) -> Command {
 
 /// A command for the program whose name and arguments are added. The tests themselves may have been
 /// started with signals ignored, by `nohup` or in the background of a shell.
-pub(crate) fn with_default_signals() -> Command {
+pub fn with_default_signals() -> Command {
     let mut command = Command::new("env");
     command.arg("--default-signal");
     command
 }
 
 /// A running child process; killed when dropped.
-pub(crate) struct Program {
+pub struct Program {
     name: String,
     child: Child,
     stdout: PathBuf,
@@ -51,7 +51,7 @@ pub(crate) struct Program {
 impl Program {
     /// Starts `command` with its output going to files called after `name` in
     /// `logs`, so that it can write as much as it likes without being read.
-    pub(crate) fn start(name: &str, mut command: Command, logs: &Path) -> Program {
+    pub fn start(name: &str, mut command: Command, logs: &Path) -> Program {
         let stdout = logs.join(format!("{name}.stdout"));
         let stderr = logs.join(format!("{name}.stderr"));
         let create = |path: &Path| File::create(path).expect("a log file can be made");
@@ -64,12 +64,12 @@ impl Program {
     }
 
     /// Its process id.
-    pub(crate) fn id(&self) -> u32 {
+    pub fn id(&self) -> u32 {
         self.child.id()
     }
 
     /// Its exit status, if it has ended.
-    pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
+    pub fn ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().expect("the state of a child is known")
     }
 
@@ -79,7 +79,7 @@ impl Program {
     ///
     /// When it still runs at the deadline.
     #[track_caller]
-    pub(crate) fn finish(mut self) -> Finished {
+    pub fn finish(mut self) -> Finished {
         let status = wait::until(&mut self, Program::ended, |program| {
             format!("the end of {}", program.report())
         });
@@ -92,12 +92,12 @@ impl Program {
     }
 
     /// What it has written to standard error so far.
-    pub(crate) fn stderr(&self) -> String {
+    pub fn stderr(&self) -> String {
         read(&self.stderr)
     }
 
     /// Its state and all it has written, for assertion messages.
-    pub(crate) fn report(&mut self) -> String {
+    pub fn report(&mut self) -> String {
         let state = match self.ended() {
             None => "still running".to_owned(),
             Some(status) => status.to_string(),
@@ -112,7 +112,7 @@ impl Program {
 
     /// Stops it where it is (SIGSTOP): its sockets stay, nobody reads them.
     /// Returns once the kernel says that it has stopped.
-    pub(crate) fn suspend(&mut self) {
+    pub fn suspend(&mut self) {
         let pid = self.id();
         let sent = Command::new("sh")
             .arg("-c")
@@ -129,7 +129,7 @@ impl Program {
     }
 
     /// Kills it (SIGKILL) and waits until it is gone.
-    pub(crate) fn kill(&mut self) {
+    pub fn kill(&mut self) {
         // An error means that it has ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -143,17 +143,19 @@ impl Drop for Program {
 }
 
 /// How a program ended, and all it wrote.
-pub(crate) struct Finished {
+pub struct Finished {
     status: ExitStatus,
     report: String,
-    pub(crate) stdout: String,
-    pub(crate) stderr: String,
+    /// All of its standard output.
+    pub stdout: String,
+    /// All of its standard error.
+    pub stderr: String,
 }
 
 impl Finished {
     /// Fails the test unless the exit status is `code`.
     #[track_caller]
-    pub(crate) fn assert_exit(&self, code: i32) {
+    pub fn assert_exit(&self, code: i32) {
         assert_eq!(self.status.code(), Some(code), "exit status of {self}");
     }
 }
