@@ -3,8 +3,8 @@
 
 use engine::{Direction, MigrationStatus, RunState};
 
-use crate::peer;
-use crate::rig::{Script, Site, attach};
+use test_support::machine::{Script, Site, attach};
+use test_support::peer;
 
 #[test]
 fn a_machine_whose_stop_panics_can_be_let_go_on() {

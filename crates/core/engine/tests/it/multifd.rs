@@ -16,9 +16,11 @@ use wire::multifd::{MultifdInit, MultifdPacket};
 use wire::ram::PageOffset;
 use wire::{IdStr, TARGET_PAGE_SIZE, Uuid};
 
-use crate::peer::{self, encoded};
-use crate::rig::{DEADLINE, MANY_PAGES, Machine, Script, Site, attach};
 use crate::transfer::{assert_arrived, transfer};
+use test_support::machine::{MANY_PAGES, Machine, Script, Site, attach};
+use test_support::peer;
+use test_support::stream::encoded;
+use test_support::wait::DEADLINE;
 
 const PAGES: usize = 1000;
 

@@ -8,8 +8,9 @@ use engine::{Direction, MigrationEvent, MigrationStatus, Notifier, RunState, Uri
 use tempfile::TempDir;
 use wire::ReturnMessage;
 
-use crate::peer;
-use crate::rig::{DEADLINE, Script, Site, attach};
+use test_support::machine::{Script, Site, attach};
+use test_support::peer;
+use test_support::wait::DEADLINE;
 
 /// Takes the whole stream and answers `code`.
 fn answering(code: u32) -> engine::Endpoint {

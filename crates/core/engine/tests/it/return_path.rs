@@ -5,15 +5,16 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
 use engine::{Direction, MigrationError, MigrationStatus};
-use wire::{Command, Decoder, Record, ReturnMessage};
+use wire::{Command, Record, ReturnMessage};
 
-use crate::peer;
-use crate::rig::{Script, Site, attach};
+use test_support::machine::{Script, Site, attach};
+use test_support::peer;
+use test_support::stream::{Reader, encoded};
 
 /// Reads to the question at the end of the first pass.
-fn asked(input: &mut Decoder<&UnixStream>) -> u32 {
+fn asked(input: &mut Reader<&UnixStream>) -> u32 {
     loop {
-        if let Record::Command(Command::Ping(number)) = peer::next(input).expect("a stream") {
+        if let Record::Command(Command::Ping(number)) = input.next_record().expect("a stream") {
             return number;
         }
     }
@@ -72,10 +73,9 @@ fn what_comes_with_the_answer_is_heard_at_the_end() {
     let mut input = peer::stream(&peer).expect("a stream");
     let number = asked(&mut input);
     // One write: the source may read no further than the answer.
-    let both =
-        [ReturnMessage::Pong(number), ReturnMessage::Shut(7)].map(|m| peer::encoded(&m)).concat();
+    let both = [ReturnMessage::Pong(number), ReturnMessage::Shut(7)].map(|m| encoded(&m)).concat();
     (&peer).write_all(&both).expect("a source that listens");
-    while !matches!(peer::next(&mut input), Ok(Record::VmDescription(_)) | Err(_)) {}
+    while !matches!(input.next_record(), Ok(Record::VmDescription(_)) | Err(_)) {}
 
     assert_eq!(source.end(&mut thread, Direction::Outgoing), MigrationStatus::Failed);
     let error = source.observer(Direction::Outgoing).error().expect("an error");

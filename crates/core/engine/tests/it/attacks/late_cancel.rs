@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 use engine::{Direction, MigrationStatus, RunState};
 use wire::ReturnMessage;
 
-use crate::peer;
-use crate::rig::{Script, Site, attach};
+use test_support::machine::{Script, Site, attach};
+use test_support::peer;
+use test_support::stream::encoded;
 
 fn chatter(pause: Duration) {
     let mut thread = attach();
@@ -59,12 +60,12 @@ fn a_machine_that_was_given_away_does_not_wait_for_a_slow_description() {
     let (endpoint, peer) = peer::pair();
     site.migrate_incoming(&mut thread, endpoint).expect("an idle object");
     let mut out = peer::head();
-    out.extend(peer::encoded(&Record::Command(Command::OpenReturnPath)));
+    out.extend(encoded(&Record::Command(Command::OpenReturnPath)));
     out.extend(peer::memory_start(4, false));
     let mut tail = peer::memory_end_and_devices(false);
     let eof = tail.pop().expect("EOF");
     out.extend(tail);
-    out.extend(peer::encoded(&Record::Command(Command::Ping(0x4c52_4459))));
+    out.extend(encoded(&Record::Command(Command::Ping(0x4c52_4459))));
     (&peer).write_all(&out).expect("room");
     ReturnMessage::decode(&mut Decoder::new(&peer)).expect("a PONG");
     // The head of a description of 16 MiB.

@@ -3,7 +3,7 @@
 use engine::{Direction, Endpoint, RunState, Uri};
 use tempfile::TempDir;
 
-use crate::rig::{Script, Site, attach};
+use test_support::machine::{Script, Site, attach};
 
 #[test]
 fn a_relay_that_is_killed_after_the_stream_does_not_make_two_machines() {

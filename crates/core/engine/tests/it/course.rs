@@ -5,8 +5,8 @@ use tempfile::TempDir;
 use wire::TARGET_PAGE_SIZE;
 
 use crate::multifd::{busy_source, channels, use_multifd};
-use crate::rig::{MANY_PAGES, Script, Site, attach};
 use crate::transfer::transfer;
+use test_support::machine::{MANY_PAGES, Script, Site, attach};
 
 #[test]
 fn it_has_every_pass_and_every_status() {

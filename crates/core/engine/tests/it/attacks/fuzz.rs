@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use engine::{Direction, MigrationStatus, RunState};
 
-use crate::peer;
-use crate::rig::{Script, Site, attach};
+use test_support::machine::{Script, Site, attach};
+use test_support::peer;
 
 struct Random(u64);
 impl Random {

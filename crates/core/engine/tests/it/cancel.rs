@@ -8,10 +8,12 @@ use bql::BqlUnlocked;
 use engine::{Direction, MigrationError, MigrationStatus, RunState, Uri};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use tempfile::TempDir;
-use wire::{Command, Decoder, Record, ReturnMessage};
+use wire::{Command, Record, ReturnMessage};
 
-use crate::peer;
-use crate::rig::{DEADLINE, MANY_PAGES, Script, Site, attach};
+use test_support::machine::{MANY_PAGES, Machine, Script, Site, attach};
+use test_support::peer;
+use test_support::stream::{Reader, encoded};
+use test_support::wait::DEADLINE;
 
 #[track_caller]
 fn assert_cancelled(site: &Site, status: MigrationStatus, direction: Direction) {
@@ -195,14 +197,12 @@ fn cancel_ends_the_wait_for_a_place_in_the_queue_of_a_listener() {
 }
 
 /// Reads a stream to the question before its end.
-fn read_to_the_question(peer: &UnixStream) -> Decoder<&UnixStream> {
+fn read_to_the_question(peer: &UnixStream) -> Reader<&UnixStream> {
     let mut input = peer::stream(peer).expect("a stream");
     // That of the first pass comes first.
     for _ in 0..2 {
         let number = loop {
-            if let Record::Command(Command::Ping(number)) =
-                peer::next(&mut input).expect("a stream")
-            {
+            if let Record::Command(Command::Ping(number)) = input.next_record().expect("a stream") {
                 break number;
             }
         };
@@ -225,7 +225,7 @@ fn cancel_before_the_end_of_the_stream_keeps_the_end_from_being_sent() {
     let status = source.end(&mut thread, Direction::Outgoing);
     assert_cancelled(&source, status, Direction::Outgoing);
     source.assert_runs_on();
-    let error = peer::next(&mut input).expect_err("nothing follows");
+    let error = input.next_record().expect_err("nothing follows");
     assert!(error.is_end_of_stream(), "{error}");
 }
 
@@ -244,7 +244,7 @@ fn a_stream_that_was_not_asked_for_has_no_end() {
         }
         assert_eq!(source.end(&mut thread, Direction::Outgoing), MigrationStatus::Failed);
         source.assert_runs_on();
-        let error = peer::next(&mut input).expect_err("nothing follows");
+        let error = input.next_record().expect_err("nothing follows");
         assert!(error.is_end_of_stream(), "{answer:?}: {error}");
     }
 }
@@ -287,7 +287,7 @@ fn cancel_after_the_end_of_the_stream_comes_too_late_where_somebody_answers() {
 fn a_destination_that_is_cancelled_never_gives_its_word() {
     let folder = TempDir::new().expect("a folder");
     let mut thread = attach();
-    let restore = |machine: &crate::rig::Machine| {
+    let restore = |machine: &Machine| {
         // The lock is held here, so the other thread gets it after this.
         let object = machine.object();
         std::thread::spawn(move || {
@@ -401,7 +401,7 @@ fn a_peer_that_floods_the_return_path_does_not_keep_a_migration_from_being_cance
 fn cancel_in_a_flood(thread: &mut BqlUnlocked, source: &Site, mut peer: UnixStream) {
     let (flooding, floods) = std::sync::mpsc::channel();
     let flooder = std::thread::spawn(move || {
-        let flood = peer::encoded(&ReturnMessage::Pong(1)).repeat(50_000);
+        let flood = encoded(&ReturnMessage::Pong(1)).repeat(50_000);
         while peer.write_all(&flood).is_ok() {
             // The test has heard enough after the first.
             let _ = flooding.send(());

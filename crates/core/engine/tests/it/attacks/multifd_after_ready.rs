@@ -9,8 +9,10 @@ use wire::multifd::{MultifdInit, MultifdPacket};
 use wire::ram::PageOffset;
 use wire::{Command, Decoder, IdStr, Record, ReturnMessage, TARGET_PAGE_SIZE, Wire};
 
-use crate::peer::{self, encoded};
-use crate::rig::{DEADLINE, Script, Site, attach};
+use test_support::machine::{Script, Site, attach};
+use test_support::peer;
+use test_support::stream::encoded;
+use test_support::wait::DEADLINE;
 
 const READY: u32 = 0x4c52_4459;
 

@@ -9,8 +9,10 @@ use engine::{Direction, Endpoint, MigrationCapabilities, MigrationStatus, RunSta
 use wire::ram::{PageOffset, RamFlags};
 use wire::{Command, Record, TARGET_PAGE_SIZE};
 
-use crate::peer::{self, encoded};
-use crate::rig::{Machine, Script, Site, attach};
+use test_support::machine::{MANY_PAGES, Machine, Script, Site, attach};
+use test_support::peer;
+use test_support::stream::encoded;
+use test_support::wait;
 
 const READY: u32 = 0x4c52_4459;
 
@@ -179,11 +181,9 @@ fn a_machine_has_one_owner_whoever_begins_while_the_last_count_goes() {
         drop(peer);
         for (object, _) in &begun {
             object.cancel(&mut thread.lock(), Direction::Outgoing);
-            object.observer(Direction::Outgoing).wait(
-                &mut thread,
-                crate::rig::DEADLINE,
-                |status, _| status.is_terminal(),
-            );
+            object
+                .observer(Direction::Outgoing)
+                .wait(&mut thread, wait::DEADLINE, |status, _| status.is_terminal());
         }
         assert_eq!(machine.run_state(), RunState::Running);
     }
@@ -223,12 +223,12 @@ fn the_record_says_dropped_after_the_machine_is() {
         })),
         ..Script::default()
     };
-    let Site { host, machine, object } = Site::source(crate::rig::MANY_PAGES, script);
+    let Site { host, machine, object } = Site::source(MANY_PAGES, script);
     let life = object.life().clone();
     let (endpoint, peer) = peer::pair();
     engine::migrate(object.clone(), &mut thread.lock(), endpoint).expect("idle");
     drop((host, machine, object));
     drop(peer);
-    assert!(life.wait_until_dropped(&mut thread, crate::rig::DEADLINE));
+    assert!(life.wait_until_dropped(&mut thread, wait::DEADLINE));
     assert_eq!(gone.load(Ordering::SeqCst), 1);
 }

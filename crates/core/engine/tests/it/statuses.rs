@@ -14,8 +14,9 @@ use engine::{
 };
 use wire::ReturnMessage;
 
-use crate::peer;
-use crate::rig::{DEADLINE, MANY_PAGES, Script, Site, attach};
+use test_support::machine::{MANY_PAGES, Script, Site, attach};
+use test_support::peer;
+use test_support::wait::DEADLINE;
 
 /// Every transition that was seen, by the names of the statuses.
 #[derive(Default)]

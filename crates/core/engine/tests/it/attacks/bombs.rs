@@ -8,8 +8,8 @@ use bql::BqlGuard;
 use engine::{Direction, MigrationStatus, RunState};
 use wire::ReturnMessage;
 
-use crate::peer;
-use crate::rig::{Machine, Script, Site, attach};
+use test_support::machine::{Machine, Script, Site, attach};
+use test_support::peer;
 
 /// Panics with another one when it is dropped, so many times.
 struct Bomb(u32);

@@ -1,10 +1,4 @@
 //! Attacks on the engine by safe, public calls, and by a peer that the test plays.
-#![allow(dead_code)]
-
-#[path = "../migrations/peer.rs"]
-mod peer;
-#[path = "../migrations/rig.rs"]
-mod rig;
 
 mod bombs;
 mod clean_up;

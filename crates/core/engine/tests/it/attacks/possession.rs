@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use engine::{Direction, MigrationError, MigrationState, MigrationStatus};
 
-use crate::peer;
-use crate::rig::{Script, Site, attach};
+use test_support::machine::{Script, Site, attach};
+use test_support::peer;
+use test_support::wait;
 
 #[test]
 fn a_cont_that_is_refused_does_not_take_the_machine() {
@@ -35,7 +36,7 @@ fn a_migration_that_is_refused_does_not_take_the_machine() {
     let Site { host, object, .. } = source;
     let life = object.life().clone();
     drop(object);
-    assert!(life.wait_until_dropped(&mut thread, crate::rig::DEADLINE));
+    assert!(life.wait_until_dropped(&mut thread, wait::DEADLINE));
     let first = MigrationState::new(Arc::clone(&host)).expect("an object");
     let second = MigrationState::new(host).expect("an object");
     let (endpoint, _peer) = peer::pair();

@@ -2,8 +2,8 @@
 
 use engine::{Direction, MigrationError, MigrationEvent, MigrationStatus};
 
-use crate::peer;
-use crate::rig::{MANY_PAGES, Script, Site, attach};
+use test_support::machine::{MANY_PAGES, Script, Site, attach};
+use test_support::peer;
 
 #[test]
 fn a_cancel_while_a_failed_migration_is_cleaned_up_changes_nothing_of_its_end() {

@@ -15,8 +15,9 @@ use engine::{
 };
 use tempfile::TempDir;
 
-use crate::peer;
-use crate::rig::{DEADLINE, MANY_PAGES, Machine, Script, Site, attach};
+use test_support::machine::{MANY_PAGES, Machine, Script, Site, attach};
+use test_support::peer;
+use test_support::wait::DEADLINE;
 
 /// The pause between two looks at a condition nobody tells of.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(2);

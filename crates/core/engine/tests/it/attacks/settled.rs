@@ -5,8 +5,8 @@ use engine::{Direction, MigrationStatus};
 use std::io::Write;
 use tempfile::TempDir;
 
-use crate::peer;
-use crate::rig::{Machine, Script, Site, attach};
+use test_support::machine::{Machine, Script, Site, attach};
+use test_support::peer;
 
 #[test]
 fn what_a_cancelled_migration_brought_is_not_made_durable() {

@@ -6,8 +6,9 @@ use std::time::Duration;
 use engine::{Direction, DirtyBitmap, Endpoint, MigrationParameters, Uri};
 use wire::{Footer, IdStr, Record, SectionHeader};
 
-use crate::peer::{self, encoded};
-use crate::rig::{Machine, Script, Site, attach};
+use test_support::machine::{Machine, Script, Site, attach};
+use test_support::peer;
+use test_support::stream::encoded;
 
 #[test]
 fn a_migration_that_does_not_converge_keeps_no_record_without_a_bound() {

@@ -4,10 +4,11 @@ use std::io::Write;
 
 use engine::{Direction, MigrationStatus, PAGE_WORDS};
 use wire::ram::{BlockRef, PageOffset, RamRecord};
-use wire::{Command, Footer, Record, TARGET_PAGE_SIZE};
+use wire::{Command, Record, TARGET_PAGE_SIZE};
 
-use crate::peer::{self, encoded};
-use crate::rig::{Script, Site, attach};
+use test_support::machine::{Script, Site, attach};
+use test_support::peer;
+use test_support::stream::{self, RAM, Stream, encoded};
 
 const PAGES: usize = 400;
 /// SplitMix64.
@@ -45,7 +46,7 @@ impl Received {
 
     /// Runs of pages, here and there, some of them of zeros.
     fn part(&mut self, random: &mut Random) {
-        self.bytes.extend(encoded(&Record::Part { section_id: peer::RAM_SECTION }));
+        self.bytes.extend(encoded(&Record::Part { section_id: RAM }));
         let mut block = BlockRef::Named(peer::block());
         for _ in 0..random.below(8) {
             let first = random.below(PAGES);
@@ -171,7 +172,7 @@ fn end_of(bytes: &[u8]) -> (MigrationStatus, String) {
 fn memory_without_an_end_is_whole_if_each_page_came_as_in_a_background_snapshot() {
     let snapshot = |pages: &[usize]| {
         let mut out = [peer::head(), peer::memory_start(4, false)].concat();
-        out.extend(encoded(&Record::Part { section_id: peer::RAM_SECTION }));
+        out.extend(encoded(&Record::Part { section_id: RAM }));
         for page in pages {
             let offset = PageOffset::containing((page * TARGET_PAGE_SIZE) as u64);
             let block = BlockRef::Named(peer::block());
@@ -192,12 +193,13 @@ fn memory_without_an_end_is_whole_if_each_page_came_as_in_a_background_snapshot(
 #[test]
 fn a_source_that_may_send_dirty_bitmaps_is_taken_and_one_that_does_is_refused() {
     let stream = |flags: u8| {
-        let section = |record: Record| {
-            [encoded(&record), vec![flags], encoded(&Footer { section_id: 9 })].concat()
-        };
         let advise = encoded(&Record::Command(Command::PostcopyAdvise(None)));
-        let begin = section(Record::Start(peer::header(9, "dirty-bitmap", 1)));
-        let end = section(Record::End { section_id: 9 });
+        let begin = Stream::default()
+            .piece(&Record::Start(stream::header("dirty-bitmap", 9, 1)))
+            .raw(&[flags])
+            .footer(9)
+            .bytes;
+        let end = Stream::default().end(9).raw(&[flags]).footer(9).bytes;
         let memory = peer::memory_start(4, false);
         [peer::head(), advise, memory, begin, end, peer::memory_end_and_devices(false)].concat()
     };

@@ -12,8 +12,9 @@ use std::sync::{Arc, Mutex};
 use wire::vmstate::{Fields, VmState};
 use wire::{Command, DecodeError, Decoder, IdStr, Record, ReturnMessage, Wire};
 
-use crate::peer::{self, encoded};
-use crate::rig::{Script, Site, attach};
+use test_support::machine::{Script, Site, attach};
+use test_support::peer;
+use test_support::stream::encoded;
 
 /// More fields than a description of 16 MiB has room for, which a VM with many devices has too.
 #[derive(Clone)]

@@ -12,8 +12,9 @@ use engine::{
 use tempfile::TempDir;
 use wire::ReturnMessage;
 
-use crate::peer;
-use crate::rig::{DEADLINE, MANY_PAGES, Machine, Script, Site, attach};
+use test_support::machine::{MANY_PAGES, Machine, Script, Site, attach};
+use test_support::peer;
+use test_support::wait::DEADLINE;
 
 fn full() -> io::Error {
     io::Error::other("the log is full")

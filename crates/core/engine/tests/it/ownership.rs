@@ -14,9 +14,10 @@ use engine::{
 use tempfile::TempDir;
 use wire::{Command, Record, ReturnMessage, VmDescription, Wire};
 
-use crate::peer;
-use crate::rig::{DEADLINE, MANY_PAGES, Machine, Script, Site, attach};
 use crate::transfer::{assert_arrived, transfer};
+use test_support::machine::{MANY_PAGES, Machine, Script, Site, attach};
+use test_support::peer;
+use test_support::wait::DEADLINE;
 
 /// The two ends of a connection.
 fn connection() -> (Endpoint, Endpoint) {

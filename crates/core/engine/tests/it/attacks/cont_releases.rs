@@ -8,8 +8,8 @@ use std::thread;
 use bql::{BqlGuard, BqlUnlocked};
 use engine::{Direction, Endpoint, MigrationStatus, RunState, Uri};
 
-use crate::peer;
-use crate::rig::{Machine, Script, Site, attach};
+use test_support::machine::{Machine, Script, Site, attach};
+use test_support::peer;
 
 /// Lets `cont` wait in its hook, with the BQL released, until the test says so.
 fn parked() -> (Arc<Barrier>, impl Fn(&Machine, &mut BqlGuard<'_>) + Send + Sync) {
