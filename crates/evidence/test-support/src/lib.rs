@@ -6,7 +6,7 @@
 //! | migrate a machine that does at each hook what the test wants | [`machine`] |
 //! | run a program, a real QEMU or a real Chromium | [`program`], [`qemu`], [`chromium`] |
 //! | keep files, addresses and RAM images apart | [`site`], [`address`], [`image`] |
-//! | wait | [`wait`] |
+//! | take turns with the one global, and wait | [`turn`], [`wait`] |
 //!
 //! A development dependency, by path and without a version: cargo leaves it out of the packages
 //! that it publishes.
@@ -22,4 +22,5 @@ pub mod qemu;
 pub mod qmp;
 pub mod site;
 pub mod stream;
+pub mod turn;
 pub mod wait;

@@ -2,15 +2,18 @@
 //! object, while it migrates, and after it is gone. Two ways are open to them: keep an
 //! observer, or lock first.
 
-mod common;
-
 use std::os::unix::net::UnixStream;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
-use common::{DEADLINE, Hooks, attach, machine, my_turn, pair};
 use migration::bql::{BqlGuard, BqlUnlocked};
 use migration::{Direction, Life, MigrationObject, MigrationStatus};
+use test_support::machine::{Script, attach};
+use test_support::peer::pair;
+use test_support::turn::my_turn;
+use test_support::wait::DEADLINE;
+
+use crate::machines::machine;
 
 /// More pages than a socket holds.
 const PAGES: usize = 2048;
@@ -24,7 +27,7 @@ struct Running {
 
 fn begin(thread: &mut BqlUnlocked) -> Running {
     let mut bql = thread.lock();
-    let (host, _) = machine(PAGES, Hooks::default());
+    let (host, _) = machine(PAGES, Script::default());
     let object = migration::object_init(&mut bql, host).expect("no object yet");
     let life = migration::life(&bql).expect("the life of the object");
     let (endpoint, peer) = pair();

@@ -1,28 +1,30 @@
 //! The outside face through the life of a migration object: before there is one, while it
 //! migrates, after its shutdown while its thread runs, and when the last count is gone.
-//!
-//! The face has one global, so the tests of this file take turns.
-
-mod common;
 
 use std::os::unix::net::UnixStream;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use common::{DEADLINE, Hooks, attach, machine, machine_in, my_turn, pair};
 use migration::bql::{BqlGuard, BqlUnlocked};
 use migration::{
     AnnounceParameters, CommandError, Direction, Endpoint, Host, InitError, Life, LifeEventKind,
     MigModes, MigrationCapabilities, MigrationEvent, MigrationObject, MigrationParameters,
-    MigrationStatus, Notifier, Retired, RunState, Uri, error_chain,
+    MigrationStatus, Retired, RunState, Uri, error_chain,
 };
 use tempfile::TempDir;
+use test_support::machine::{Script, attach};
+use test_support::peer::pair;
+use test_support::turn::my_turn;
+use test_support::wait::DEADLINE;
+
+use crate::gate::hold_at_the_end;
+use crate::machines::{machine, machine_in};
 
 /// More pages than a socket holds.
 const PAGES: usize = 2048;
 
 fn host() -> Host {
-    machine(PAGES, Hooks::default()).0
+    machine(PAGES, Script::default()).0
 }
 
 /// Two descriptors that no migration gets as far as using.
@@ -53,64 +55,6 @@ fn begin(bql: &mut BqlGuard<'_>) -> UnixStream {
     let (endpoint, peer) = pair();
     migration::migrate(bql, endpoint).expect("an idle object");
     peer
-}
-
-/// Holds migration threads in their last call-out, with the lock released.
-struct Held {
-    _notifier: Notifier,
-    gate: Arc<Gate>,
-}
-
-#[derive(Default)]
-struct Gate {
-    /// How many threads came, and how many of them may go on.
-    count: Mutex<(usize, usize)>,
-    changed: Condvar,
-}
-
-impl Gate {
-    fn change(&self, change: impl FnOnce(&mut (usize, usize))) {
-        change(&mut self.count.lock().unwrap_or_else(PoisonError::into_inner));
-        self.changed.notify_all();
-    }
-
-    fn wait(&self, done: impl Fn(&(usize, usize)) -> bool) -> bool {
-        let count = self.count.lock().unwrap_or_else(PoisonError::into_inner);
-        let waited = self.changed.wait_timeout_while(count, DEADLINE, |count| !done(count));
-        !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
-    }
-}
-
-impl Held {
-    fn at_their_end(bql: &mut BqlGuard<'_>) -> Held {
-        let gate = Arc::new(Gate::default());
-        let passes = Arc::clone(&gate);
-        let notifier = migration::add_notifier(bql, move |bql, event| {
-            if event != MigrationEvent::PrecopySetup {
-                passes.change(|(came, _)| *came += 1);
-                bql.unlocked(|_| passes.wait(|(came, may)| came <= may));
-            }
-            Ok(())
-        });
-        Held { _notifier: notifier, gate }
-    }
-
-    #[track_caller]
-    fn wait_for(&self, threads: usize, _thread: &mut BqlUnlocked) {
-        let there = self.gate.wait(|(came, _)| *came == threads);
-        assert!(there, "{threads} migration threads in their last call-out");
-    }
-
-    fn go_on(&self) {
-        self.gate.change(|(came, may)| *may = *came);
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        // Nobody waits for a test that has failed.
-        self.gate.change(|(_, may)| *may = usize::MAX);
-    }
 }
 
 /// Asks every function of the face, and compares with the answer that is right when there is no
@@ -186,19 +130,19 @@ fn every_function_answers_safely_without_an_object() {
     let mut bql = thread.lock();
     assert_answers_without_an_object(&mut bql, "before init");
 
-    let held = Held::at_their_end(&mut bql);
+    let (_notifier, _opened, gate) = hold_at_the_end(&mut bql);
     let (object, life) = init(&mut bql);
     let parameters = MigrationParameters { max_bandwidth: 1 << 30, ..Default::default() };
     migration::set_parameters(&bql, parameters).expect("parameters in their range");
     let _peer = begin(&mut bql);
     let retired = migration::shutdown(object, &mut bql);
-    bql.unlocked(|thread| held.wait_for(1, thread));
+    bql.unlocked(|_| gate.wait_for(1));
     assert_answers_without_an_object(&mut bql, "after shutdown while the thread runs");
     drop(retired);
     assert_answers_without_an_object(&mut bql, "when the thread has the last count");
     assert!(life.events().iter().all(|event| event.what != LifeEventKind::Dropped));
 
-    held.go_on();
+    gate.open();
     assert!(bql.unlocked(|thread| life.wait_until_dropped(thread, DEADLINE)));
     assert_answers_without_an_object(&mut bql, "when the object is gone");
 }
@@ -367,7 +311,7 @@ fn a_second_object_waits_for_the_shutdown_of_the_first_and_not_for_its_thread() 
     let _turn = my_turn();
     let mut thread = attach();
     let mut bql = thread.lock();
-    let held = Held::at_their_end(&mut bql);
+    let (_notifier, _opened, gate) = hold_at_the_end(&mut bql);
     let (first, first_life) = init(&mut bql);
     let first_observer = migration::observer(&bql, Direction::Outgoing).expect("an observer");
     let _peer = begin(&mut bql);
@@ -381,7 +325,7 @@ fn a_second_object_waits_for_the_shutdown_of_the_first_and_not_for_its_thread() 
     );
 
     drop(migration::shutdown(first, &mut bql));
-    bql.unlocked(|thread| held.wait_for(1, thread));
+    bql.unlocked(|_| gate.wait_for(1));
     let (second, second_life) = init(&mut bql);
     assert!(first_observer.is_running(), "the first one's thread has not cleaned up");
     assert!(migration::is_idle(&bql), "the second has nothing to do with it");
@@ -389,10 +333,10 @@ fn a_second_object_waits_for_the_shutdown_of_the_first_and_not_for_its_thread() 
     assert_eq!(second_observer.status(), MigrationStatus::None);
     let started = migration::migrate(&mut bql, Uri::Unix("/nowhere/socket".into()).into());
     assert!(started.is_ok(), "{started:?}");
-    bql.unlocked(|thread| held.wait_for(2, thread));
+    bql.unlocked(|_| gate.wait_for(2));
 
     // Each thread ends its own migration.
-    held.go_on();
+    gate.open();
     drop(bql);
     assert!(first_life.wait_until_dropped(&mut thread, DEADLINE), "{:?}", first_life.events());
     second_observer.wait(&mut thread, DEADLINE, |status, _| status.is_terminal());
@@ -417,7 +361,7 @@ fn shutdown_does_not_wait_for_a_peer_and_the_migration_thread_drops_the_object()
     let mut thread = attach();
     for (direction, state, name, begin) in ways {
         let mut bql = thread.lock();
-        let host = machine_in(state, PAGES, Hooks::default()).0;
+        let host = machine_in(state, PAGES, Script::default()).0;
         let (object, life) = init_of(&mut bql, host);
         let observer = migration::observer(&bql, direction).expect("an observer");
         let peer = begin(&mut bql, &folder);
