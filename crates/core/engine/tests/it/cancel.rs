@@ -8,12 +8,11 @@ use bql::BqlUnlocked;
 use engine::{Direction, MigrationError, MigrationStatus, RunState, Uri};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use tempfile::TempDir;
-use wire::{Command, Record, ReturnMessage};
-
 use test_support::machine::{MANY_PAGES, Machine, Script, Site, attach};
 use test_support::peer;
 use test_support::stream::{Reader, encoded};
 use test_support::wait::DEADLINE;
+use wire::{Command, Record, ReturnMessage};
 
 #[track_caller]
 fn assert_cancelled(site: &Site, status: MigrationStatus, direction: Direction) {

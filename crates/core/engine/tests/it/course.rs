@@ -2,11 +2,11 @@
 
 use engine::{Direction, MigrationStatus, Uri};
 use tempfile::TempDir;
+use test_support::machine::{MANY_PAGES, Script, Site, attach};
 use wire::TARGET_PAGE_SIZE;
 
 use crate::multifd::{busy_source, channels, use_multifd};
 use crate::transfer::transfer;
-use test_support::machine::{MANY_PAGES, Script, Site, attach};
 
 #[test]
 fn it_has_every_pass_and_every_status() {

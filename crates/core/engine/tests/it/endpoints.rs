@@ -14,7 +14,6 @@ use engine::{
     Direction, Endpoint, MigrationCapabilities, MigrationParameters, MigrationStatus, RunState, Uri,
 };
 use tempfile::TempDir;
-
 use test_support::machine::{MANY_PAGES, Machine, Script, Site, attach};
 use test_support::peer;
 use test_support::wait::DEADLINE;

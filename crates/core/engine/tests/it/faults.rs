@@ -10,11 +10,10 @@ use engine::{
     RestoreError, RunState, Uri,
 };
 use tempfile::TempDir;
-use wire::ReturnMessage;
-
 use test_support::machine::{MANY_PAGES, Machine, Script, Site, attach};
 use test_support::peer;
 use test_support::wait::DEADLINE;
+use wire::ReturnMessage;
 
 fn full() -> io::Error {
     io::Error::other("the log is full")

@@ -12,15 +12,15 @@ use engine::{
 };
 use rustix::event::{PollFd, PollFlags, poll};
 use tempfile::TempDir;
+use test_support::machine::{MANY_PAGES, Machine, Script, Site, attach};
+use test_support::peer;
+use test_support::stream::encoded;
+use test_support::wait::DEADLINE;
 use wire::multifd::{MultifdInit, MultifdPacket};
 use wire::ram::PageOffset;
 use wire::{IdStr, TARGET_PAGE_SIZE, Uuid};
 
 use crate::transfer::{assert_arrived, transfer};
-use test_support::machine::{MANY_PAGES, Machine, Script, Site, attach};
-use test_support::peer;
-use test_support::stream::encoded;
-use test_support::wait::DEADLINE;
 
 const PAGES: usize = 1000;
 

@@ -6,11 +6,10 @@ use std::thread;
 
 use engine::{Direction, MigrationEvent, MigrationStatus, Notifier, RunState, Uri};
 use tempfile::TempDir;
-use wire::ReturnMessage;
-
 use test_support::machine::{Script, Site, attach};
 use test_support::peer;
 use test_support::wait::DEADLINE;
+use wire::ReturnMessage;
 
 /// Takes the whole stream and answers `code`.
 fn answering(code: u32) -> engine::Endpoint {

@@ -12,12 +12,12 @@ use engine::{
     MigrationState, MigrationStatus, RunState, SettleError, Uri,
 };
 use tempfile::TempDir;
-use wire::{Command, Record, ReturnMessage, VmDescription, Wire};
-
-use crate::transfer::{assert_arrived, transfer};
 use test_support::machine::{MANY_PAGES, Machine, Script, Site, attach};
 use test_support::peer;
 use test_support::wait::DEADLINE;
+use wire::{Command, Record, ReturnMessage, VmDescription, Wire};
+
+use crate::transfer::{assert_arrived, transfer};
 
 /// The two ends of a connection.
 fn connection() -> (Endpoint, Endpoint) {

@@ -3,12 +3,11 @@
 use std::io::Write;
 
 use engine::{Direction, MigrationStatus, PAGE_WORDS};
-use wire::ram::{BlockRef, PageOffset, RamRecord};
-use wire::{Command, Record, TARGET_PAGE_SIZE};
-
 use test_support::machine::{Script, Site, attach};
 use test_support::peer;
 use test_support::stream::{self, RAM, Stream, encoded};
+use wire::ram::{BlockRef, PageOffset, RamRecord};
+use wire::{Command, Record, TARGET_PAGE_SIZE};
 
 const PAGES: usize = 400;
 /// SplitMix64.

@@ -5,11 +5,10 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
 use engine::{Direction, MigrationError, MigrationStatus};
-use wire::{Command, Record, ReturnMessage};
-
 use test_support::machine::{Script, Site, attach};
 use test_support::peer;
 use test_support::stream::{Reader, encoded};
+use wire::{Command, Record, ReturnMessage};
 
 /// Reads to the question at the end of the first pass.
 fn asked(input: &mut Reader<&UnixStream>) -> u32 {

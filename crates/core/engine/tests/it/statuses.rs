@@ -12,11 +12,10 @@ use engine::{
     Direction, Endpoint, MigrationCapabilities, MigrationEvent, MigrationStatus, RunState,
     SettleError, Uri,
 };
-use wire::ReturnMessage;
-
 use test_support::machine::{MANY_PAGES, Script, Site, attach};
 use test_support::peer;
 use test_support::wait::DEADLINE;
+use wire::ReturnMessage;
 
 /// Every transition that was seen, by the names of the statuses.
 #[derive(Default)]

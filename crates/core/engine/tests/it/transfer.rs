@@ -10,11 +10,10 @@ use engine::{
     RunState, Uri,
 };
 use tempfile::TempDir;
-use wire::{Command, Decoder, Record, ReturnMessage, TARGET_PAGE_SIZE, Wire};
-
 use test_support::machine::{MANY_PAGES, Machine, Script, Site, attach};
 use test_support::peer;
 use test_support::wait::DEADLINE;
+use wire::{Command, Decoder, Record, ReturnMessage, TARGET_PAGE_SIZE, Wire};
 
 const PAGES: usize = 100;
 

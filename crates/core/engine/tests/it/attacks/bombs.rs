@@ -6,10 +6,9 @@ use std::time::Duration;
 
 use bql::BqlGuard;
 use engine::{Direction, MigrationStatus, RunState};
-use wire::ReturnMessage;
-
 use test_support::machine::{Machine, Script, Site, attach};
 use test_support::peer;
+use wire::ReturnMessage;
 
 /// Panics with another one when it is dropped, so many times.
 struct Bomb(u32);

@@ -1,7 +1,6 @@
 //! What was reached is decided before anything is cleaned up, and nothing changes it then.
 
 use engine::{Direction, MigrationError, MigrationEvent, MigrationStatus};
-
 use test_support::machine::{MANY_PAGES, Script, Site, attach};
 use test_support::peer;
 

@@ -7,7 +7,6 @@ use std::thread;
 
 use bql::{BqlGuard, BqlUnlocked};
 use engine::{Direction, Endpoint, MigrationStatus, RunState, Uri};
-
 use test_support::machine::{Machine, Script, Site, attach};
 use test_support::peer;
 

@@ -1,6 +1,7 @@
 //! The description after EOF: nobody waits for it once the machine is given away.
 
 use std::io::Write;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bql::{BqlGuard, BqlUnlocked};
@@ -8,13 +9,11 @@ use engine::{
     Device, Direction, Endpoint, Host, MigrationState, RestoreError, RunState, Uri, Vm, VmArrived,
     VmStopped, VmWaiting,
 };
-use std::sync::{Arc, Mutex};
-use wire::vmstate::{Fields, VmState};
-use wire::{Command, DecodeError, Decoder, IdStr, Record, ReturnMessage, Wire};
-
 use test_support::machine::{Script, Site, attach};
 use test_support::peer;
 use test_support::stream::encoded;
+use wire::vmstate::{Fields, VmState};
+use wire::{Command, DecodeError, Decoder, IdStr, Record, ReturnMessage, Wire};
 
 /// More fields than a description of 16 MiB has room for, which a VM with many devices has too.
 #[derive(Clone)]

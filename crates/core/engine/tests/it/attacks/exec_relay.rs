@@ -2,7 +2,6 @@
 
 use engine::{Direction, Endpoint, RunState, Uri};
 use tempfile::TempDir;
-
 use test_support::machine::{Script, Site, attach};
 
 #[test]

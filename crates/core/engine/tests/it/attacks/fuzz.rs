@@ -7,7 +7,6 @@ use std::thread;
 use std::time::Duration;
 
 use engine::{Direction, MigrationStatus, RunState};
-
 use test_support::machine::{Script, Site, attach};
 use test_support::peer;
 

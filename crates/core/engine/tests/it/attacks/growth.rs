@@ -4,11 +4,10 @@ use std::io::Write;
 use std::time::Duration;
 
 use engine::{Direction, DirtyBitmap, Endpoint, MigrationParameters, Uri};
-use wire::{Footer, IdStr, Record, SectionHeader};
-
 use test_support::machine::{Machine, Script, Site, attach};
 use test_support::peer;
 use test_support::stream::encoded;
+use wire::{Footer, IdStr, Record, SectionHeader};
 
 #[test]
 fn a_migration_that_does_not_converge_keeps_no_record_without_a_bound() {

@@ -6,13 +6,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bql::BqlGuard;
 use engine::{Direction, Endpoint, MigrationCapabilities, MigrationStatus, RunState, Uri};
-use wire::ram::{PageOffset, RamFlags};
-use wire::{Command, Record, TARGET_PAGE_SIZE};
-
 use test_support::machine::{MANY_PAGES, Machine, Script, Site, attach};
 use test_support::peer;
 use test_support::stream::encoded;
 use test_support::wait;
+use wire::ram::{PageOffset, RamFlags};
+use wire::{Command, Record, TARGET_PAGE_SIZE};
 
 const READY: u32 = 0x4c52_4459;
 

@@ -6,11 +6,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use engine::{Direction, MigrationStatus, RunState};
-use wire::ReturnMessage;
-
 use test_support::machine::{Script, Site, attach};
 use test_support::peer;
 use test_support::stream::encoded;
+use wire::ReturnMessage;
 
 fn chatter(pause: Duration) {
     let mut thread = attach();

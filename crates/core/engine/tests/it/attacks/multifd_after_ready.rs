@@ -5,14 +5,13 @@ use std::os::unix::net::UnixStream;
 
 use engine::{Direction, MigrationCapabilities, MigrationParameters, Uri};
 use tempfile::TempDir;
-use wire::multifd::{MultifdInit, MultifdPacket};
-use wire::ram::PageOffset;
-use wire::{Command, Decoder, IdStr, Record, ReturnMessage, TARGET_PAGE_SIZE, Wire};
-
 use test_support::machine::{Script, Site, attach};
 use test_support::peer;
 use test_support::stream::encoded;
 use test_support::wait::DEADLINE;
+use wire::multifd::{MultifdInit, MultifdPacket};
+use wire::ram::PageOffset;
+use wire::{Command, Decoder, IdStr, Record, ReturnMessage, TARGET_PAGE_SIZE, Wire};
 
 const READY: u32 = 0x4c52_4459;
 

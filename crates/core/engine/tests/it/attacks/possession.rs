@@ -4,7 +4,6 @@
 use std::sync::Arc;
 
 use engine::{Direction, MigrationError, MigrationState, MigrationStatus};
-
 use test_support::machine::{Script, Site, attach};
 use test_support::peer;
 use test_support::wait;

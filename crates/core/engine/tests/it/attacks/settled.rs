@@ -1,10 +1,10 @@
 //! What was made durable can no longer be cancelled.
 
+use std::io::Write;
+
 use bql::BqlUnlocked;
 use engine::{Direction, MigrationStatus};
-use std::io::Write;
 use tempfile::TempDir;
-
 use test_support::machine::{Machine, Script, Site, attach};
 use test_support::peer;
 

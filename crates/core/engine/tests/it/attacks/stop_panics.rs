@@ -2,7 +2,6 @@
 //! go on stays with the machine.
 
 use engine::{Direction, MigrationStatus, RunState};
-
 use test_support::machine::{Script, Site, attach};
 use test_support::peer;
 

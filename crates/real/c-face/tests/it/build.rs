@@ -1,14 +1,11 @@
 //! Builds the C program in `tests/c` against the library, for both owners of the lock.
 
-mod tool;
-
 use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use tool::compiler;
-pub(crate) use tool::valgrind;
+use crate::tool::compiler;
 
 /// Who owns the lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,5 +1,4 @@
-//! What the tests of memory share.
-#![allow(dead_code, reason = "each test program uses a part of it")]
+//! The kinds of memory, made for a test.
 
 use std::fs::File;
 use std::sync::Arc;

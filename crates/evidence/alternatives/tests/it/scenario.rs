@@ -1,5 +1,4 @@
 //! The scenario with threads of the system: what the table calls kept is never seen broken.
-#![cfg(not(loom))]
 
 use std::sync::Arc;
 

@@ -1,14 +1,13 @@
 //! A C program uses migration from outside: `tests/c`, over both owners of the lock.
 
-mod build;
-
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use build::{Linked, Owner, program, valgrind};
+use crate::build::{Linked, Owner, program};
+use crate::tool::valgrind;
 
 fn run(program: &Path, args: &[&str]) -> Output {
     Command::new(program).args(args).output().expect("the program starts")

@@ -1,11 +1,10 @@
 //! The tables of `docs/alternatives.md` are the ones of the crate.
-#![cfg(not(loom))]
 
 use alternatives::Claim;
 use alternatives::answers::ROWS;
 use alternatives::shapes::Name;
 
-const PAGE: &str = include_str!("../../../../docs/alternatives.md");
+const PAGE: &str = include_str!("../../../../../docs/alternatives.md");
 
 /// The cells after the name, of each row that begins with the shape's name.
 fn rows(shape: Name) -> Vec<Vec<&'static str>> {

@@ -4,20 +4,14 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Barrier, mpsc};
 use std::thread;
-use std::time::Duration;
 
 use machine::{DirtyTracking, Ram, Vcpu, VcpuState, VcpuThread, Workload, running_machine};
-use migration::bql::BqlUnlocked;
 use migration::{Direction, Host, MigrationStatus, RunState, Uri};
-
-/// How long anything may take before the test fails.
-const DEADLINE: Duration = Duration::from_secs(60);
+use test_support::machine::attach;
+use test_support::turn::my_turn;
+use test_support::wait::DEADLINE;
 
 const PAGES: usize = 16;
-
-fn attach() -> BqlUnlocked {
-    BqlUnlocked::attach().expect("the token of a test's thread")
-}
 
 /// A machine that runs and writes to `rate` pages a second.
 fn writing(rate: u64) -> VcpuThread {
@@ -107,6 +101,7 @@ fn a_cont_beside_a_stop_does_not_keep_the_stop_waiting() {
 
 #[test]
 fn a_position_that_no_vcpu_can_count_on_from_is_refused() {
+    let _turn = my_turn();
     let folder = tempfile::tempdir().expect("a folder");
     let file = Uri::File { path: folder.path().join("stream"), offset: 0 };
     let mut thread = attach();

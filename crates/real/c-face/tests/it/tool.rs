@@ -1,6 +1,5 @@
 //! The tools that the tests start. Without one a test says that it is skipped, or fails if it is
 //! required.
-#![allow(dead_code, reason = "each test program uses a part of it")]
 
 use std::env;
 use std::process::{Command, Stdio};

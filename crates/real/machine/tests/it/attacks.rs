@@ -2,10 +2,8 @@
 
 use std::fs::File;
 use std::io::{self, Write};
-use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
 
 use machine::{
     DirtyTracking, MachineError, NoVm, Ram, Vcpu, VcpuState, Workload, machine_none,
@@ -13,33 +11,15 @@ use machine::{
 };
 use migration::bql::BqlUnlocked;
 use migration::{
-    Direction, Endpoint, GuestMemory, Host, MigrationStatus, Observer, PAGE_WORDS, RunState, Uri,
+    Direction, GuestMemory, Host, MigrationStatus, Observer, PAGE_WORDS, RunState, Uri,
 };
-use wire::ram::{BlockEntry, BlockList, PageOffset, RAM_VERSION, RamFlags, RamRecord};
-use wire::vmstate::{self, CpuTimers, GlobalState, VmState};
-use wire::{Configuration, FileHeader, Footer, IdStr, Record, SectionHeader, Wire};
-
-const DEADLINE: Duration = Duration::from_secs(20);
-static TURN: Mutex<()> = Mutex::new(());
-
-fn attach() -> BqlUnlocked {
-    BqlUnlocked::attach().expect("the token of a test's thread")
-}
-
-fn encoded(piece: &impl Wire) -> Vec<u8> {
-    let mut out = Vec::new();
-    piece.encode(&mut out);
-    out
-}
-
-fn pair() -> (Endpoint, UnixStream) {
-    let (ours, theirs) = UnixStream::pair().expect("a pair");
-    (Endpoint::with_fd(Uri::Fd(0), theirs.into()), ours)
-}
-
-fn name(text: &str) -> IdStr {
-    IdStr::new(text).expect("a short name")
-}
+use test_support::machine::attach;
+use test_support::peer::{self, pair};
+use test_support::stream::{RAM, Stream};
+use test_support::turn::my_turn;
+use test_support::wait::DEADLINE;
+use wire::vmstate::{self, CpuTimers, VmState};
+use wire::{Record, TARGET_PAGE_SIZE};
 
 /// A whole stream of a source that asks nothing.
 fn stream(
@@ -49,43 +29,14 @@ fn stream(
     state: &str,
     fill: u8,
 ) -> Vec<u8> {
-    let configuration = Configuration { machine: machine.into(), ..Configuration::default() };
-    let mut out = [encoded(&FileHeader), encoded(&Record::Configuration(configuration))].concat();
-    let header = |section_id, idstr: &str, version_id| SectionHeader {
-        section_id,
-        idstr: name(idstr),
-        instance_id: 0,
-        version_id,
-    };
-    let used_length = (pages * 4096) as u64;
-    let list = BlockList::new([BlockEntry { idstr: name("ram"), used_length }]).expect("a block");
-    let footer = |section_id| encoded(&Footer { section_id });
-    out.extend(encoded(&Record::Start(header(2, "ram", RAM_VERSION))));
-    out.extend(encoded(&RamRecord::BlockList(list)));
-    out.extend(encoded(&RamRecord::EndOfSection));
-    out.extend(footer(2));
-    out.extend(encoded(&Record::End { section_id: 2 }));
-    let ram = name("ram");
-    for page in (0..pages).filter(|_| fill != 0) {
-        let offset = PageOffset::containing((page * 4096) as u64);
-        wire::ram::encode_page_header(
-            &mut out,
-            offset,
-            RamFlags::PAGE,
-            (page == 0).then_some(&ram),
-        );
-        out.extend([fill; 4096]);
-    }
-    out.extend(encoded(&RamRecord::EndOfSection));
-    out.extend(footer(2));
-    out.extend(encoded(&Record::Full(header(3, device.0, device.2))));
-    out.extend(device.1);
-    out.extend(footer(3));
-    out.extend(encoded(&Record::Full(header(4, GlobalState::NAME, GlobalState::VERSION))));
-    vmstate::save(&GlobalState::new(state).expect("a state"), &mut out);
-    out.extend(footer(4));
-    out.extend(encoded(&Record::Eof));
-    out
+    let begun = Stream::default().header().configuration(machine).start("ram", RAM);
+    let begun =
+        begun.blocks(&[("ram", (pages * TARGET_PAGE_SIZE) as u64)]).end_of_part(RAM).end(RAM);
+    let filled = (0..pages).filter(|_| fill != 0).map(|page| (page * TARGET_PAGE_SIZE) as u64);
+    let memory = filled.fold(begun, |stream, offset| stream.page("ram", offset, fill));
+    let (name, bytes, version) = device;
+    let devices = memory.end_of_part(RAM).full(name, 3, version).raw(bytes).footer(3);
+    devices.run_state(state, 4).footer(4).eof().bytes
 }
 
 fn timers() -> Vec<u8> {
@@ -125,7 +76,7 @@ fn waits(thread: &mut BqlUnlocked) -> Result<(), String> {
 /// What could not be made durable the first time is confirmed the second time.
 #[test]
 fn a_machine_that_could_not_be_made_durable_is_not_confirmed_the_next_time() {
-    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let _turn = my_turn();
     let mut thread = attach();
     let ram = Arc::new(Ram::anonymous(4 << 12).expect("memory"));
     let vm = NoVm::that_settles(|| Err(io::Error::other("the disk is full")));
@@ -142,7 +93,7 @@ fn a_machine_that_could_not_be_made_durable_is_not_confirmed_the_next_time() {
 /// A machine that arrives in `postmigrate`, as QEMU sends one that it has saved before.
 #[test]
 fn a_machine_that_comes_in_any_state_can_be_let_run_or_moved_on() {
-    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let _turn = my_turn();
     let mut thread = attach();
     let ram = Arc::new(Ram::anonymous(4 << 12).expect("memory"));
     let tracking = DirtyTracking::software(&ram);
@@ -178,7 +129,7 @@ fn a_machine_that_comes_in_any_state_can_be_let_run_or_moved_on() {
 /// Two machines of one memory, one of which would receive over the other.
 #[test]
 fn memory_of_a_machine_that_runs_is_not_replaced() {
-    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let _turn = my_turn();
     let mut thread = attach();
     let ram = Arc::new(Ram::anonymous(4 << 12).expect("memory"));
     let tracking = DirtyTracking::software(&ram);
@@ -262,7 +213,7 @@ fn a_dirty_log_of_other_memory_is_refused() {
 
 #[test]
 fn a_dirty_log_of_this_memory_is_taken() {
-    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let _turn = my_turn();
     let [ram, copy] = [(); 2].map(|()| Ram::anonymous(4096 << 12).expect("memory"));
     memory_moves(vec![with_a_log(ram), with_a_log(copy)]);
 }
@@ -271,7 +222,7 @@ fn a_dirty_log_of_this_memory_is_taken() {
 /// are there before a log starts, so none is missing where the machine moves on.
 #[test]
 fn memory_that_came_past_its_mapping_moves_on_whole() {
-    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let _turn = my_turn();
     let ram = Ram::anonymous(4096 << 12).expect("memory");
     let file = tempfile::tempfile().expect("a file");
     file.set_len(4096 << 12).expect("room");
@@ -284,7 +235,7 @@ fn memory_that_came_past_its_mapping_moves_on_whole() {
 /// The file has its name from a first attempt that failed after it; a second one writes into it.
 #[test]
 fn what_has_its_name_is_not_written_to_by_the_next_attempt() {
-    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let _turn = my_turn();
     let mut thread = attach();
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("ram");
@@ -316,7 +267,7 @@ fn what_has_its_name_is_not_written_to_by_the_next_attempt() {
 /// The right to a machine that a migration left stopped stays with it when its migration object goes.
 #[test]
 fn a_machine_that_was_left_stopped_can_go_on_after_shutdown() {
-    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let _turn = my_turn();
     let mut thread = attach();
     let ram = Arc::new(Ram::anonymous(4 << 12).expect("memory"));
     let tracking = DirtyTracking::software(&ram);
@@ -334,36 +285,8 @@ fn a_machine_that_was_left_stopped_can_go_on_after_shutdown() {
     };
     // Answers every PING, and never gives the last word.
     let answers = std::thread::spawn(move || {
-        let mut input = wire::Decoder::new(&peer);
-        FileHeader::decode(&mut input)?;
-        loop {
-            let record = Record::decode(&mut input)?;
-            match &record {
-                Record::Start(_) | Record::Part { .. } | Record::End { .. } => {
-                    loop {
-                        match RamRecord::decode(&mut input)? {
-                            RamRecord::EndOfSection => break,
-                            RamRecord::Page { .. } => input.skip(4096, "page")?,
-                            _ => {}
-                        }
-                    }
-                    Footer::decode(&mut input)?;
-                }
-                Record::Full(header) => {
-                    if header.idstr.as_str() == VcpuState::NAME {
-                        vmstate::load::<VcpuState, _>(&mut input, header.version_id)?;
-                    } else {
-                        vmstate::load::<GlobalState, _>(&mut input, header.version_id)?;
-                    }
-                    Footer::decode(&mut input)?;
-                }
-                Record::Command(wire::Command::Ping(number)) => {
-                    let _ = (&peer).write_all(&encoded(&wire::ReturnMessage::Pong(*number)));
-                }
-                Record::Eof => return Ok::<(), wire::DecodeError>(()),
-                _ => {}
-            }
-        }
+        let mut input = peer::stream(&peer)?.device::<VcpuState>();
+        peer::read_until(&mut input, |record| matches!(record, Record::Eof))
     });
     let ended = end(&mut thread, &observer);
     answers.join().expect("a peer").expect("a stream");

@@ -1,7 +1,5 @@
 //! Memory that nobody has written to is known without reading it, and no other is taken for it.
 
-mod common;
-
 use std::fs::File;
 use std::io;
 use std::ops::Range;
@@ -9,10 +7,11 @@ use std::os::unix::fs::FileExt;
 use std::slice;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use common::{KINDS, Kind, Random};
 use machine::{DirtyTracking, Ram};
 use migration::{DirtyLog, GuestMemory, PAGE_WORDS};
 use rustix::mm::{Advice, madvise};
+
+use crate::kinds::{KINDS, Kind, Random};
 
 const PAGES: usize = 2000;
 

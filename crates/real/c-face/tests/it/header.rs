@@ -1,14 +1,11 @@
 //! `include/lastref.h` is what cbindgen makes of this crate's functions.
 
-#[path = "build/tool.rs"]
-mod tool;
-
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use tool::{c_plus_plus, compiler};
+use crate::tool::{c_plus_plus, compiler};
 
 /// In the order of the header.
 const SOURCES: [&str; 9] = [
@@ -43,7 +40,7 @@ fn the_committed_header_is_the_one_that_cbindgen_generates() {
     assert!(
         committed == generated,
         "include/lastref.h is stale; write it anew with\n\
-         LASTREF_WRITE_HEADER=1 cargo test -p lastref-c-face --test header"
+         LASTREF_WRITE_HEADER=1 cargo test -p lastref-c-face header"
     );
 }
 

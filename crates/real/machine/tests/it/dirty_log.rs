@@ -1,8 +1,6 @@
 //! The dirty logs find every store: the kernel's in each kind of memory it tracks, and the
 //! software log by the same tests.
 
-mod common;
-
 use std::collections::BTreeSet;
 use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
@@ -11,11 +9,12 @@ use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use common::{KINDS, Kind, Random};
 use machine::{DirtyTracking, Marker, Ram};
 use migration::{DirtyLog, GuestMemory, PAGE_WORDS};
 use rustix::fs::{FallocateFlags, fallocate};
 use rustix::mm::{Advice, madvise};
+
+use crate::kinds::{KINDS, Kind, Random};
 
 const PAGES: usize = 2048;
 
