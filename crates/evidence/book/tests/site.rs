@@ -14,7 +14,6 @@ use std::process::Command;
 
 use serde::Deserialize;
 use tempfile::TempDir;
-
 use test_support::chromium::{self, Scheme, Seen, ask};
 
 const WALK: &str = include_str!("site/walk.js");

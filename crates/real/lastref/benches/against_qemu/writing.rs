@@ -13,13 +13,13 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 use tempfile::TempDir;
+use test_support::wait;
 
 use super::guest;
 use super::lastref;
 use super::qemu::{Binary, Qemu};
 use super::results::Writing;
 use super::{Interrupt, Outcome};
-use test_support::wait;
 
 /// As `--only` knows it.
 pub(crate) const NAME: &str = "writing guest";

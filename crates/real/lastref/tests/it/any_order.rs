@@ -4,11 +4,12 @@
 use std::fs;
 use std::io::Write;
 
-use crate::support::lastref::{connection, inherited_uri, lastref};
 use test_support::program::Program;
 use test_support::site::Site;
 use wire::ram::{BlockEntry, BlockList, BlockRef, PageOffset, RAM_VERSION, RamRecord};
 use wire::{Configuration, FileHeader, Footer, IdStr, Record, SectionHeader, Wire};
+
+use crate::support::lastref::{connection, inherited_uri, lastref};
 
 const PAGE: usize = wire::TARGET_PAGE_SIZE;
 const PAGES: usize = 256;

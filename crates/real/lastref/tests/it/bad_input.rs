@@ -7,10 +7,6 @@ use std::net::Shutdown;
 use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::net::UnixStream;
 
-use crate::support::lastref::{
-    assert_failed, assert_reported, connection, error_line, inherited_uri, json, lastref,
-    lastref_within, run,
-};
 use serde_json::json;
 use test_support::peer::read_stream;
 use test_support::program::{Finished, Program};
@@ -20,6 +16,11 @@ use wire::ram::{BlockRef, PageOffset, RamFlags, RamRecord};
 use wire::vmstate::{CpuTimers, VmState as _};
 use wire::{
     Command as StreamCommand, Decoder, IdStr, PageSizes, ReturnMessage, TARGET_PAGE_SIZE, Wire,
+};
+
+use crate::support::lastref::{
+    assert_failed, assert_reported, connection, error_line, inherited_uri, json, lastref,
+    lastref_within, run,
 };
 
 /// A stream that is refused.

@@ -1,11 +1,12 @@
 //! The main job: a running machine moves between two processes, or stays where it is.
 
-use crate::support::demo::{Demo, MEMORY, runs};
-use crate::support::lastref::{assert_failed, assert_reported, json, signal};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use test_support::program::Finished;
 use test_support::wait;
+
+use crate::support::demo::{Demo, MEMORY, runs};
+use crate::support::lastref::{assert_failed, assert_reported, json, signal};
 
 #[track_caller]
 fn assert_verified(finished: &Finished) -> Value {

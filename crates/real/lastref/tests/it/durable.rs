@@ -6,11 +6,12 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 
-use crate::support::lastref::{assert_failed, lastref};
 use test_support::address::{Address, Transport};
 use test_support::program::Program;
 use test_support::qemu::{self, Qemu, ReturnPath};
 use test_support::site::Site;
+
+use crate::support::lastref::{assert_failed, lastref};
 
 const SIZE: u64 = 4 << 20;
 

@@ -8,12 +8,13 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::support::lastref::{assert_failed, error_line, lastref, run};
 use rustix::fs::{CWD, Mode};
 use test_support::address::{Address, Transport};
 use test_support::program::{Finished, Program};
 use test_support::site::Site;
 use test_support::wait;
+
+use crate::support::lastref::{assert_failed, error_line, lastref, run};
 
 const SIZE: usize = 1 << 20;
 

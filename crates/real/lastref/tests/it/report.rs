@@ -6,14 +6,15 @@
 use std::fs;
 use std::path::Path;
 
-use crate::support::demo::Demo;
-use crate::support::lastref::{assert_failed, assert_reported, json, run, signal};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use test_support::chromium::{self, Scheme, ask};
 use test_support::site::Site;
 use test_support::wait;
+
+use crate::support::demo::Demo;
+use crate::support::lastref::{assert_failed, assert_reported, json, run, signal};
 
 /// The cells of every row of the table `id`, head and body.
 #[track_caller]

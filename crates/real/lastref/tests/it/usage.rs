@@ -6,14 +6,15 @@ use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::Command;
 
-use crate::support::lastref::{
-    assert_failed, assert_reported, error_line, json, lastref, run, signal as send_signal,
-};
 use rustix::process::Signal;
 use test_support::address::{Address, Transport};
 use test_support::program::Program;
 use test_support::site::Site;
 use test_support::wait;
+
+use crate::support::lastref::{
+    assert_failed, assert_reported, error_line, json, lastref, run, signal as send_signal,
+};
 
 /// A RAM file that is more than a socket holds.
 const MEMORY: u64 = 8 << 20;

@@ -3,10 +3,11 @@
 use std::fs;
 use std::path::PathBuf;
 
-use crate::support::lastref::lastref;
 use test_support::program::{Finished, Program};
 use test_support::site::Site;
 use test_support::wait;
+
+use crate::support::lastref::lastref;
 
 pub(crate) const MEMORY: u64 = 64 << 20;
 

@@ -8,7 +8,6 @@ use std::process::Command;
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
-
 use test_support::peer;
 use test_support::program::{Finished, INHERITED_FD, Program, command, with_default_signals};
 
