@@ -12,7 +12,7 @@ use migration::{
     MigrationStatus, Retired, RunState, Uri, error_chain,
 };
 use tempfile::TempDir;
-use test_support::machine::{Script, attach};
+use test_support::machine::{MANY_PAGES, Script, attach};
 use test_support::peer::pair;
 use test_support::turn::my_turn;
 use test_support::wait::DEADLINE;
@@ -20,11 +20,8 @@ use test_support::wait::DEADLINE;
 use crate::gate::hold_at_the_end;
 use crate::machines::{machine, machine_in};
 
-/// More pages than a socket holds.
-const PAGES: usize = 2048;
-
 fn host() -> Host {
-    machine(PAGES, Script::default()).0
+    machine(MANY_PAGES, Script::default()).0
 }
 
 /// Two descriptors that no migration gets as far as using.
@@ -361,7 +358,7 @@ fn shutdown_does_not_wait_for_a_peer_and_the_migration_thread_drops_the_object()
     let mut thread = attach();
     for (direction, state, name, begin) in ways {
         let mut bql = thread.lock();
-        let host = machine_in(state, PAGES, Script::default()).0;
+        let host = machine_in(state, MANY_PAGES, Script::default()).0;
         let (object, life) = init_of(&mut bql, host);
         let observer = migration::observer(&bql, direction).expect("an observer");
         let peer = begin(&mut bql, &folder);

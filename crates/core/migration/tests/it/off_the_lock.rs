@@ -8,15 +8,12 @@ use std::thread;
 
 use migration::bql::{BqlGuard, BqlUnlocked};
 use migration::{Direction, Life, MigrationObject, MigrationStatus};
-use test_support::machine::{Script, attach};
+use test_support::machine::{MANY_PAGES, Script, attach};
 use test_support::peer::pair;
 use test_support::turn::my_turn;
 use test_support::wait::DEADLINE;
 
 use crate::machines::machine;
-
-/// More pages than a socket holds.
-const PAGES: usize = 2048;
 
 /// A migration to a peer that reads nothing.
 struct Running {
@@ -27,7 +24,7 @@ struct Running {
 
 fn begin(thread: &mut BqlUnlocked) -> Running {
     let mut bql = thread.lock();
-    let (host, _) = machine(PAGES, Script::default());
+    let (host, _) = machine(MANY_PAGES, Script::default());
     let object = migration::object_init(&mut bql, host).expect("no object yet");
     let life = migration::life(&bql).expect("the life of the object");
     let (endpoint, peer) = pair();

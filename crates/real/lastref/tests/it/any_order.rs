@@ -6,23 +6,14 @@ use std::io::Write;
 
 use test_support::program::Program;
 use test_support::site::Site;
-use wire::ram::{BlockEntry, BlockList, BlockRef, PageOffset, RAM_VERSION, RamRecord};
-use wire::{Configuration, FileHeader, Footer, IdStr, Record, SectionHeader, Wire};
+use test_support::stream::{RAM, Stream};
+use wire::IdStr;
+use wire::ram::{BlockRef, PageOffset, RamRecord};
 
 use crate::support::lastref::{connection, inherited_uri, lastref};
 
 const PAGE: usize = wire::TARGET_PAGE_SIZE;
 const PAGES: usize = 256;
-const SECTION: u32 = 2;
-
-fn name() -> IdStr {
-    IdStr::new("ram").expect("a short name")
-}
-
-fn end_of_section(out: &mut Vec<u8>) {
-    RamRecord::EndOfSection.encode(out);
-    Footer { section_id: SECTION }.encode(out);
-}
 
 /// A stream, and the memory that it has to leave.
 fn stream(mut seed: u64) -> (Vec<u8>, Vec<u8>) {
@@ -30,19 +21,13 @@ fn stream(mut seed: u64) -> (Vec<u8>, Vec<u8>) {
         seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (seed >> 33) as usize % end
     };
-    let (mut out, mut memory) = (Vec::new(), vec![0; PAGES * PAGE]);
-    FileHeader.encode(&mut out);
-    let configuration = Configuration { machine: "none".into(), ..Configuration::default() };
-    Record::Configuration(configuration).encode(&mut out);
-    let (section_id, version_id) = (SECTION, RAM_VERSION);
-    Record::Start(SectionHeader { section_id, idstr: name(), instance_id: 0, version_id })
-        .encode(&mut out);
-    let entry = BlockEntry { idstr: name(), used_length: (PAGES * PAGE) as u64 };
-    RamRecord::BlockList(BlockList::new([entry]).expect("one block")).encode(&mut out);
-    end_of_section(&mut out);
+    let mut memory = vec![0; PAGES * PAGE];
+    let ram = IdStr::new("ram").expect("a short name");
+    let begun = Stream::head().start("ram", RAM).blocks(&[("ram", memory.len() as u64)]);
+    let mut stream = begun.end_of_part(RAM);
     for _ in 0..4 {
-        Record::Part { section_id }.encode(&mut out);
-        let mut block = BlockRef::Named(name());
+        stream = stream.part(RAM);
+        let mut block = BlockRef::Named(ram.clone());
         for _ in 0..12 {
             let first = below(PAGES);
             let pages = (1 + below(50)).min(PAGES - first);
@@ -51,21 +36,17 @@ fn stream(mut seed: u64) -> (Vec<u8>, Vec<u8>) {
                 let offset = PageOffset::containing((page * PAGE) as u64);
                 let block = std::mem::replace(&mut block, BlockRef::Same);
                 let byte = if fill == 0 { 0 } else { (4 * page + fill) as u8 };
-                if fill == 0 {
-                    RamRecord::Zero { offset, block }.encode(&mut out);
+                stream = if fill == 0 {
+                    stream.piece(&RamRecord::Zero { offset, block })
                 } else {
-                    RamRecord::Page { offset, block }.encode(&mut out);
-                    out.resize(out.len() + PAGE, byte);
-                }
+                    stream.piece(&RamRecord::Page { offset, block }).raw(&[byte; PAGE])
+                };
                 memory[page * PAGE..][..PAGE].fill(byte);
             }
         }
-        end_of_section(&mut out);
+        stream = stream.end_of_part(RAM);
     }
-    Record::End { section_id }.encode(&mut out);
-    end_of_section(&mut out);
-    Record::Eof.encode(&mut out);
-    (out, memory)
+    (stream.end(RAM).end_of_part(RAM).eof().bytes, memory)
 }
 
 #[test]

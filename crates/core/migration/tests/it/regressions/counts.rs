@@ -7,14 +7,13 @@ use std::thread;
 use engine::MigrationState;
 use migration::bql::BqlGuard;
 use migration::{Direction, LifeEventKind, MigrationStatus, RunState, Uri};
-use test_support::machine::{Machine, Script, attach};
+use test_support::machine::{MANY_PAGES, Machine, Script, attach};
 use test_support::peer::pair;
 use test_support::turn::my_turn;
 use test_support::wait::DEADLINE;
 
 use super::{
-    MANY_PAGES, begin, begin_to_reader, end, gone, init, is_dropped, mortal, mortal_in, observer,
-    still,
+    begin, begin_to_reader, end, gone, init, is_dropped, mortal, mortal_in, observer, still,
 };
 use crate::gate::{gate, hold_at_the_end};
 use crate::machines::machine_in;

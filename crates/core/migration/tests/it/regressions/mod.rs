@@ -11,7 +11,6 @@ mod ours;
 mod shutdown;
 mod without_the_object;
 
-use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
@@ -22,15 +21,10 @@ use migration::{
     Direction, Host, Life, LifeEventKind, MigrationObject, MigrationStatus, Observer, RunState,
 };
 use test_support::machine::{Script, Trace};
-use test_support::peer::pair;
-use test_support::stream::encoded;
+use test_support::peer::{self, pair};
 use test_support::wait::DEADLINE;
-use wire::{Command, Record, ReturnMessage};
 
 use crate::machines::{machine, machine_in};
-
-/// More pages than a socket holds: a first pass to a silent peer never ends.
-const MANY_PAGES: usize = 2048;
 
 /// A machine, and the name of the thread that is the last to let it go.
 fn mortal(pages: usize, script: Script) -> (Host, Trace, Receiver<String>) {
@@ -74,26 +68,8 @@ fn begin(bql: &mut BqlGuard<'_>) -> UnixStream {
 /// Begins to migrate to a peer that reads everything, and says nothing but that it has.
 #[track_caller]
 fn begin_to_reader(bql: &mut BqlGuard<'_>) {
-    let mut peer = begin(bql);
-    thread::spawn(move || {
-        let mut received = Vec::new();
-        let mut buffer = [0; 1 << 16];
-        for number in 1.. {
-            let ping = encoded(&Record::Command(Command::Ping(number)));
-            let pong = encoded(&ReturnMessage::Pong(number));
-            // The source sends nothing more until it is answered.
-            while !received.ends_with(&ping) {
-                match peer.read(&mut buffer) {
-                    Ok(n) if n != 0 => received.extend_from_slice(&buffer[..n]),
-                    _ => return,
-                }
-            }
-            received.clear();
-            if peer.write_all(&pong).is_err() {
-                return;
-            }
-        }
-    });
+    // What it makes of a stream that is cut off is no news.
+    drop(peer::reads(begin(bql)));
 }
 
 #[track_caller]

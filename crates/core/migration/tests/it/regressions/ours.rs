@@ -9,10 +9,10 @@ use migration::bql::BqlGuard;
 use migration::{
     Direction, Host, Life, MigrationEvent, MigrationParameters, MigrationStatus, RunState, Uri,
 };
-use test_support::machine::{Script, attach, lock};
+use test_support::machine::{MANY_PAGES, Script, attach, lock};
 use test_support::turn::my_turn;
 
-use super::{MANY_PAGES, begin, init, is_dropped, observer, shut_down, still, wait_until};
+use super::{begin, init, is_dropped, observer, shut_down, still, wait_until};
 use crate::machines::{machine, machine_in};
 
 /// Ours, not QEMU's: a cancel that gets the BQL just when cleanup is done. The end is published

@@ -11,15 +11,15 @@ use migration::{
     Direction, Life, MigrationEvent, MigrationParameters, MigrationStatus, RunState, Uri,
 };
 use tempfile::TempDir;
-use test_support::machine::{Machine, Script, attach, lock};
+use test_support::machine::{MANY_PAGES, Machine, Script, attach, lock};
 use test_support::peer::pair;
 use test_support::turn::my_turn;
 use test_support::wait::DEADLINE;
 use wire::{FileHeader, Wire};
 
 use super::{
-    MANY_PAGES, begin, begin_to_reader, end, gone, init, is_dropped, mortal, mortal_in, observer,
-    shut_down_in, still, wait_until,
+    begin, begin_to_reader, end, gone, init, is_dropped, mortal, mortal_in, observer, shut_down_in,
+    still, wait_until,
 };
 use crate::gate::gate;
 use crate::machines::machine_in;

@@ -5,11 +5,11 @@ use migration::bql::BqlGuard;
 use migration::{
     Direction, InitError, MigrationCapabilities, MigrationParameters, MigrationStatus, error_chain,
 };
-use test_support::machine::attach;
+use test_support::machine::{MANY_PAGES, attach};
 use test_support::peer::pair;
 use test_support::turn::my_turn;
 
-use super::{MANY_PAGES, begin, gone, init, is_dropped, shut_down, still, wait_until};
+use super::{begin, gone, init, is_dropped, shut_down, still, wait_until};
 use crate::gate::hold_at_the_end;
 
 /// 2019, a blocker could not be added before the object was made.
