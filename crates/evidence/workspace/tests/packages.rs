@@ -22,7 +22,7 @@ fn package(arguments: &[&str]) -> String {
     let output = cargo(ROOT, &all, &[]);
     let [stdout, stderr] = [output.stdout, output.stderr].map(String::from_utf8);
     let stderr = stderr.expect("cargo's words are text");
-    let left_out = ["warning: ignoring test `", "warning: ignoring bench `"];
+    let left_out = ["warning: ignoring test `", "warning: ignoring benchmark `"];
     let mut others =
         stderr.lines().filter(|line| !left_out.iter().any(|out| line.starts_with(out)));
     assert!(!others.any(|line| line.contains("warning")), "{stderr}");
