@@ -1,6 +1,8 @@
 //! A guard without the lock is never seen: where the lock cannot be taken again, the process
 //! aborts. Each case runs in a process of its own.
 //!
+//! A program of its own: what aborts would end the other tests.
+//!
 //! The backend is this file's, so the tests run without the feature `std` too:
 //! `cargo test -p lastref-biglock --no-default-features --test abort`
 #![cfg(unix)]

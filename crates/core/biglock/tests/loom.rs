@@ -1,6 +1,8 @@
 //! The tokens over loom's mutex: every interleaving of a few threads, within loom's limits
 //! (docs/alternatives.md, "What the models leave out").
 //!
+//! A program of its own: it is built with `--cfg loom`.
+//!
 //! Each model runs over the right backend, where it must hold, and over a twin of the
 //! backend with one mistake, where it must break: a model that cannot fail shows nothing.
 //! The values are loom cells inside [`Guarded`], so loom checks each access that the tokens

@@ -1,4 +1,6 @@
 //! The tokens over a lock that is not ours, with the C program played by a module of the tests.
+//!
+//! A program of its own: it is built with the feature `c-lock`, and defines the C program's functions.
 
 use std::os::unix::process::ExitStatusExt;
 use std::process::Command;

@@ -1,4 +1,6 @@
 //! Who held the lock is known afterwards, also where a wait gave it back.
+//!
+//! A program of its own: each use of the lock in the process is in the trace.
 
 use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;

@@ -1,6 +1,8 @@
 //! The one global over loom's mutex: every interleaving of a few threads, within loom's limits
 //! (docs/alternatives.md, "What the models leave out").
 //!
+//! A program of its own: it is built with `--cfg loom`.
+//!
 //! Each model runs over `Exported`, where it must hold, and over a [`Copycat`] of it with one
 //! mistake, where it must break. The object has loom cells inside, which its readers read
 //! and its end writes, so loom checks that each use is ordered before the end.

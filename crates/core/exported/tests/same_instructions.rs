@@ -1,5 +1,7 @@
 //! A read with a token costs what the raw read costs: it compiles to the same instructions.
 //!
+//! A program of its own: its tests wait for a build, and nobody else has to.
+//!
 //! A time cannot show that, since a read takes about as long as one turn of the loop that
 //! would measure it. So the functions of `examples/reads.rs` are built optimised and their
 //! assembly is compared: instruction by instruction, with the names of the globals and labels

@@ -1,6 +1,8 @@
 //! Every claim on every shape, in every interleaving: what the table calls broken must break,
 //! what it calls kept must hold.
 //!
+//! A program of its own: it is built with `--cfg loom`.
+//!
 //! `RUSTFLAGS="--cfg loom" cargo test --release -p lastref-alternatives --test loom -- --nocapture`
 #![cfg(loom)]
 

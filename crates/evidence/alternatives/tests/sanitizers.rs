@@ -1,6 +1,8 @@
 //! The unprotected shapes under AddressSanitizer and under valgrind: what loom shows in a
 //! model is a use after free on the heap, and what it passes is none.
 //!
+//! A program of its own: its tests wait for a build of another toolchain.
+//!
 //! Each test says when its tool is missing. With `LASTREF_REQUIRE_SANITIZERS=1` a missing
 //! tool is a failure.
 #![cfg(not(loom))]

@@ -14,11 +14,7 @@ use std::process::Command;
 
 use serde::Deserialize;
 use tempfile::TempDir;
-
-#[path = "../../../real/lastref/tests/support/chromium.rs"]
-mod chromium;
-
-use chromium::{Scheme, Seen, ask};
+use test_support::chromium::{self, Scheme, Seen, ask};
 
 const WALK: &str = include_str!("site/walk.js");
 const SEARCH: &str = include_str!("site/search.js");

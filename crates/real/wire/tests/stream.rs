@@ -3,9 +3,9 @@
 
 use std::io::Read;
 
+use test_support::stream::Reader;
 use wire::ram::{BlockRef, RamRecord};
-use wire::vmstate::{self, CpuTimers, GlobalState};
-use wire::{Command, DecodeError, Decoder, FileHeader, Footer, Record, TARGET_PAGE_SIZE, Wire};
+use wire::{Command, DecodeError, Decoder, Record, TARGET_PAGE_SIZE, Wire};
 
 /// The order of QEMU's precopy for `-M none`, with a few commands, one zero page and one page of
 /// 0xa5.
@@ -41,55 +41,14 @@ fn sample() -> Vec<u8> {
 }
 
 /// Reads a stream to its VM description and gives it back as written anew.
-fn reencoded<R: Read>(input: &mut Decoder<R>) -> Result<Vec<u8>, DecodeError> {
-    let mut out = Vec::new();
-    FileHeader::decode(input)?.encode(&mut out);
+fn reencoded<R: Read>(input: &mut Reader<R>) -> Result<Vec<u8>, DecodeError> {
+    input.header()?;
+    let mut out = input.copy().to_vec();
     loop {
-        let record = Record::decode(input)?;
-        record.encode(&mut out);
-        let section_id = match record {
-            Record::Eof | Record::Configuration(_) | Record::Command(_) => continue,
-            Record::VmDescription(_) => return Ok(out),
-            Record::Start(header) => {
-                ram(input, &mut out)?;
-                header.section_id
-            }
-            Record::Part { section_id } | Record::End { section_id } => {
-                ram(input, &mut out)?;
-                section_id
-            }
-            Record::Full(header) => {
-                match header.idstr.as_str() {
-                    "timer" => {
-                        vmstate::save(
-                            &vmstate::load::<CpuTimers, _>(input, header.version_id)?,
-                            &mut out,
-                        );
-                    }
-                    "globalstate" => {
-                        vmstate::save(
-                            &vmstate::load::<GlobalState, _>(input, header.version_id)?,
-                            &mut out,
-                        );
-                    }
-                    other => return Err(input.error("a known section", other)),
-                }
-                header.section_id
-            }
-        };
-        Footer::expect(input, section_id)?;
-        Footer { section_id }.encode(&mut out);
-    }
-}
-
-fn ram<R: Read>(input: &mut Decoder<R>, out: &mut Vec<u8>) -> Result<(), DecodeError> {
-    loop {
-        let record = RamRecord::decode(input)?;
-        record.encode(out);
-        match record {
-            RamRecord::EndOfSection => return Ok(()),
-            RamRecord::Page { .. } => out.extend_from_slice(input.take(TARGET_PAGE_SIZE, "page")?),
-            RamRecord::BlockList(_) | RamRecord::Zero { .. } | RamRecord::MultifdFlush => {}
+        let record = input.next_record()?;
+        out.extend_from_slice(input.copy());
+        if let Record::VmDescription(_) = record {
+            return Ok(out);
         }
     }
 }
@@ -107,16 +66,16 @@ impl Read for Slow<'_> {
 #[test]
 fn a_stream_is_read_to_its_last_byte_and_written_the_same() {
     let sample = sample();
-    let mut input = Decoder::new(sample.as_slice());
+    let mut input = Reader::new(sample.as_slice());
     assert_eq!(reencoded(&mut input).unwrap(), sample);
-    assert_eq!(input.offset(), sample.len() as u64);
-    assert_eq!(input.peek_u8().unwrap(), None);
+    assert_eq!(input.input.offset(), sample.len() as u64);
+    assert_eq!(input.input.peek_u8().unwrap(), None);
 }
 
 #[test]
 fn a_reader_of_one_byte_a_time_decodes_the_same() {
     let sample = sample();
-    assert_eq!(reencoded(&mut Decoder::new(Slow(&sample))).unwrap(), sample);
+    assert_eq!(reencoded(&mut Reader::new(Slow(&sample))).unwrap(), sample);
 }
 
 #[test]
@@ -124,7 +83,7 @@ fn a_stream_cut_at_any_byte_ends_and_nothing_worse() {
     let sample = sample();
     for len in 0..sample.len() {
         let error =
-            reencoded(&mut Decoder::new(&sample[..len])).expect_err("a cut stream is no stream");
+            reencoded(&mut Reader::new(&sample[..len])).expect_err("a cut stream is no stream");
         assert!(error.is_end_of_stream(), "cut at {len}: {error}");
         assert!(error.offset <= len as u64, "cut at {len}: {error}");
     }
@@ -180,16 +139,17 @@ fn a_damaged_stream_is_refused_or_read_within_its_own_length() {
                 _ => bytes[at] = random(256) as u8,
             }
         }
-        let mut input = Decoder::new(bytes.as_slice());
+        let mut input = Reader::new(bytes.as_slice());
         match reencoded(&mut input) {
             Ok(out) => {
                 accepted += 1;
-                assert_eq!(out.len() as u64, input.offset());
+                assert_eq!(out.len() as u64, input.input.offset());
             }
             Err(error) => {
                 refused += 1;
                 assert!(
-                    error.offset <= input.offset() && input.offset() <= bytes.len() as u64,
+                    error.offset <= input.input.offset()
+                        && input.input.offset() <= bytes.len() as u64,
                     "{error}"
                 );
                 assert!(!error.expected.is_empty() && !error.found.is_empty(), "{error}");

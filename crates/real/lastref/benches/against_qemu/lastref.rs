@@ -4,11 +4,11 @@ use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
+use test_support::program::{self, Program};
 
 use super::Outcome;
 use super::cpu;
 use super::qemu::Sent;
-use super::support::program::{self, Program};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_lastref");
 

@@ -28,9 +28,6 @@ mod results;
 mod rows;
 mod socket;
 mod statistics;
-#[path = "../../tests/support/mod.rs"]
-#[allow(dead_code, reason = "it is the tests', who use all of it")]
-mod support;
 mod table;
 mod trial;
 mod writing;

@@ -8,12 +8,12 @@ use std::process::Command;
 
 use rustix::net::sockopt::socket_peercred;
 use serde_json::{Value, json};
+use test_support::program::{self, Program};
+use test_support::qmp::Qmp;
+use test_support::wait;
 
 use super::Outcome;
 use super::cpu;
-use super::support::program::{self, Program};
-use super::support::qmp::Qmp;
-use super::support::wait;
 
 /// More than any machine here moves in a second: no limit.
 pub(crate) const NO_LIMIT: u64 = 1 << 40;

@@ -5,6 +5,11 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use test_support::address::{self, Address};
+use test_support::image::assert_same_bytes;
+use test_support::program::Program;
+use test_support::site::Site;
+
 use super::Outcome;
 use super::comb::Comb;
 use super::cpu;
@@ -16,10 +21,6 @@ use super::qemu::{Binary, NO_LIMIT, Qemu, Sent};
 use super::rows::{Contents, Row, Transport};
 use super::socket;
 use super::statistics::Spread;
-use super::support::address::{self, Address};
-use super::support::image::assert_same_bytes;
-use super::support::program::Program;
-use super::support::site::Site;
 
 /// How many starts of our source are measured before a row.
 const STARTS: usize = 3;

@@ -13,12 +13,12 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 use tempfile::TempDir;
+use test_support::wait;
 
 use super::guest;
 use super::lastref;
 use super::qemu::{Binary, Qemu};
 use super::results::Writing;
-use super::support::wait;
 use super::{Interrupt, Outcome};
 
 /// As `--only` knows it.

@@ -1,0 +1,13 @@
+//! The program `lastref` from outside: its command line, what a peer may do, a real QEMU at the other
+//! end, and the page of a report.
+
+mod against_qemu;
+mod any_order;
+mod bad_input;
+mod demo;
+mod durable;
+mod files;
+mod real_qemu;
+mod report;
+mod support;
+mod usage;
