@@ -1,12 +1,12 @@
 //! `public-api.txt` of each published library is its public interface, so that a change of the
-//! interface is seen as a difference of that file. The impls of `Send` and `Sync` are in it,
-//! the negative ones too.
+//! interface is seen as a difference of that file. The impls of auto traits are in it, the negative
+//! ones too.
 //!
 //! The interface is what rustdoc writes as JSON. That is not stable, but the compiler is pinned,
 //! and with `RUSTC_BOOTSTRAP` it says for the named crates what a nightly would. Features are the
 //! default ones.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt::Write;
 use std::fs;
 
@@ -19,6 +19,28 @@ const TARGET: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/public-interface");
 
 /// Traits that no stable program can name.
 const UNSTABLE: [&str; 3] = ["Freeze", "UnsafeUnpin", "StructuralPartialEq"];
+
+/// Standard traits without parameters and without types of their own.
+const PLAIN: [&str; 18] = [
+    "Clone",
+    "Copy",
+    "Debug",
+    "Default",
+    "Display",
+    "Drop",
+    "Eq",
+    "Error",
+    "Hash",
+    "LowerHex",
+    "Ord",
+    "PartialEq",
+    "PartialOrd",
+    "RefUnwindSafe",
+    "Send",
+    "Sync",
+    "Unpin",
+    "UnwindSafe",
+];
 
 #[test]
 fn the_interfaces_are_the_committed_ones() {
@@ -57,20 +79,69 @@ fn the_interfaces_are_the_committed_ones() {
     );
 }
 
-/// An item a line, each under what it belongs to.
+/// An item a line, each under what it belongs to. The plain traits that a type has under the same
+/// bounds are one line, and the functions of a standard trait are implied by its impl.
 fn text(interface: &PublicApi) -> String {
-    let mut text = String::new();
+    let mut lines: Vec<String> = Vec::new();
     let mut depths = HashMap::new();
+    let mut standard = HashSet::new();
     for item in interface.items() {
         let depth = item.parent_id().map_or(0, |parent| depths[&parent] + 1);
         depths.insert(item.id(), depth);
-        let item = line(item);
-        let of = |name: &str| item.contains(&format!("core::marker::{name} for "));
-        if !UNSTABLE.into_iter().any(of) {
-            writeln!(text, "{:1$}{item}", "", 2 * depth).expect("text");
+        let is_implied = item.parent_id().is_some_and(|parent| standard.contains(&parent));
+        let item_line = line(item);
+        let indent = " ".repeat(2 * depth);
+        let Some(Impl { bounds, negative, path, of }) = Impl::parse(&item_line) else {
+            // An impl without a trait and without bounds says nothing that its functions do not.
+            if item_line.starts_with("impl ") && !item_line.contains('<') {
+                depths.insert(item.id(), depth - 1);
+            } else if !is_implied || !item_line.starts_with("pub fn ") {
+                lines.push(indent + &item_line);
+            }
+            continue;
+        };
+        let is_standard = ["core::", "alloc::", "std::"].iter().any(|root| path.starts_with(root));
+        if is_standard {
+            standard.insert(item.id());
+        }
+        let name = path.rsplit("::").next().unwrap_or(path);
+        if !is_standard || !PLAIN.contains(&name) {
+            if !UNSTABLE.contains(&name) {
+                lines.push(indent + &item_line);
+            }
+            continue;
+        }
+        let (begin, end) = (format!("{indent}impl{bounds} "), format!(" for {of}"));
+        let is_plain = |line: &&mut String| {
+            let traits = line.strip_prefix(&begin).and_then(|line| line.strip_suffix(&end));
+            let is_plain = |name: &str| PLAIN.contains(&name.trim_start_matches('!'));
+            traits.is_some_and(|traits| traits.split(" + ").all(is_plain))
+        };
+        match lines.iter_mut().rev().find(is_plain) {
+            Some(line) => line.insert_str(line.len() - end.len(), &format!(" + {negative}{name}")),
+            None => lines.push(format!("{begin}{negative}{name}{end}")),
         }
     }
-    text
+    lines.join("\n") + "\n"
+}
+
+/// The impl of a trait, as it is printed.
+struct Impl<'a> {
+    bounds: &'a str,
+    /// `!`, if it says that the type does not have the trait.
+    negative: &'a str,
+    path: &'a str,
+    of: &'a str,
+}
+
+impl<'a> Impl<'a> {
+    fn parse(line: &'a str) -> Option<Self> {
+        let (head, of) = line.strip_prefix("impl")?.split_once(" for ")?;
+        let (bounds, path) = head.split_at(head.rfind("> ").map_or(0, |at| at + 1));
+        let path = path.strip_prefix(' ')?;
+        let (negative, path) = path.split_at(path.len() - path.trim_start_matches('!').len());
+        Some(Impl { bounds, negative, path, of })
+    }
 }
 
 /// An item as public-api prints it, with the colon that it leaves out of a bound on an associated
