@@ -1,5 +1,5 @@
 //! The rooms of the suite are what they claim to be: this one sees what the engine sees. What
-//! the engine sees is compared with the rules in crates/evidence/book/tests/rooms.rs.
+//! the engine sees is compared with the rules in crates/evidence/xtask/tests/main/rooms.rs.
 
 use std::fs;
 use std::path::Path;

@@ -122,8 +122,7 @@ fn load(file: &Path) -> Outcome<Results> {
 }
 
 fn save(file: &Path, results: &Results) -> Outcome<()> {
-    let text = serde_json::to_string_pretty(results)? + "\n";
-    fs::write(file, text).map_err(|error| format!("{}: {error}", file.display()))?;
+    fs::write(file, results.to_json()?).map_err(|error| format!("{}: {error}", file.display()))?;
     Ok(())
 }
 
@@ -237,8 +236,8 @@ fn round(number: u32, trial: &Trial, interrupt: &Interrupt) -> Outcome<Round> {
     Ok(Round {
         qemu_to_qemu,
         ours_to_ours,
-        ours_to_qemu,
-        qemu_to_ours,
+        ours_to_qemu: ours_to_qemu.rate,
+        qemu_to_ours: qemu_to_ours.rate,
         socket: trial.bare_socket(Into::Cache)?,
         socket_to_memory: trial.bare_socket(Into::Memory)?,
     })

@@ -37,7 +37,8 @@ pub(crate) enum Tool {
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct Measurement {
-    /// From the command until both ends are done.
+    /// From the command until both ends are done. The file has the rate alone.
+    #[serde(skip)]
     pub(crate) seconds: f64,
     /// Guest RAM over that time, in bytes a second.
     pub(crate) rate: f64,

@@ -1,6 +1,7 @@
 //! All that a run has found, as it goes to a file and comes back.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::measurement::Measurement;
 use super::rows::Row;
@@ -22,6 +23,58 @@ pub(crate) struct Results {
     pub(crate) writing: Option<Writing>,
     /// What was left out, and why.
     pub(crate) left_out: Vec<String>,
+}
+
+impl Results {
+    /// Writes the file: a line for each round and for each list of figures.
+    ///
+    /// # Errors
+    ///
+    /// If a figure is no number.
+    pub(crate) fn to_json(&self) -> serde_json::Result<String> {
+        let mut text = String::new();
+        write_lines(&mut text, &serde_json::to_value(self)?, 0);
+        Ok(text + "\n")
+    }
+}
+
+/// How deep a round is in the file.
+const ROUND: usize = 4;
+
+/// Writes a value, each part on a line of its own, down to rounds and to what has no deeper parts.
+fn write_lines(text: &mut String, value: &Value, depth: usize) {
+    let is_plain = |part: &Value| !part.is_array() && !part.is_object();
+    let (brackets, parts): (_, Vec<(String, &Value)>) = match value {
+        Value::Array(parts) if depth < ROUND && !parts.iter().all(is_plain) => {
+            (('[', ']'), parts.iter().map(|part| (String::new(), part)).collect())
+        }
+        Value::Object(parts) if depth < ROUND && !parts.values().all(is_plain) => {
+            (('{', '}'), parts.iter().map(|(key, part)| (format!("\"{key}\": "), part)).collect())
+        }
+        _ => return text.push_str(&rounded(value).to_string()),
+    };
+    text.push(brackets.0);
+    for (index, (key, part)) in parts.into_iter().enumerate() {
+        let comma = if index > 0 { "," } else { "" };
+        text.push_str(&format!("{comma}\n{:1$}{key}", "", 2 * (depth + 1)));
+        write_lines(text, part, depth + 1);
+    }
+    text.push_str(&format!("\n{:1$}{2}", "", 2 * depth, brackets.1));
+}
+
+/// The value with seven digits of each figure, which is finer than any of them can be measured.
+fn rounded(value: &Value) -> Value {
+    match value {
+        Value::Array(parts) => parts.iter().map(rounded).collect(),
+        Value::Object(parts) => {
+            parts.iter().map(|(key, part)| (key.clone(), rounded(part))).collect()
+        }
+        Value::Number(number) if number.is_f64() => {
+            let figure = number.as_f64().and_then(|figure| format!("{figure:.6e}").parse().ok());
+            figure.map_or_else(|| value.clone(), |figure: f64| figure.into())
+        }
+        _ => value.clone(),
+    }
 }
 
 /// The machine and the versions that the figures come from.
@@ -51,8 +104,10 @@ pub(crate) struct RowResult {
 pub(crate) struct Round {
     pub(crate) qemu_to_qemu: Measurement,
     pub(crate) ours_to_ours: Measurement,
-    pub(crate) ours_to_qemu: Measurement,
-    pub(crate) qemu_to_ours: Measurement,
+    /// Guest RAM over the time, in bytes a second.
+    pub(crate) ours_to_qemu: f64,
+    /// The same.
+    pub(crate) qemu_to_ours: f64,
     /// The bare socket read into a buffer in the cache, in bytes a second.
     pub(crate) socket: f64,
     /// The same read into memory.
