@@ -267,7 +267,8 @@ pub unsafe trait Wait: Backend {
 /// #         self.0.store(false, Ordering::Release);
 /// #     }
 /// # }
-/// # thread_local! { static ATTACHED: std::cell::Cell<bool> = const { std::cell::Cell::new(false) }; }
+/// # use std::cell::Cell;
+/// # thread_local! { static ATTACHED: Cell<bool> = const { Cell::new(false) }; }
 /// # unsafe impl Backend for Spin {
 /// #     type Held = Held;
 /// #     fn lock(&'static self, _: FromTokens) -> Held {

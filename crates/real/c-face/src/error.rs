@@ -77,8 +77,8 @@ impl From<CommandError> for Failure {
     }
 }
 
-/// Reports a result to C: returns 0, or a negative `errno` with an error in `*errp` if `errp` is not
-/// null.
+/// Reports a result to C: returns 0, or a negative `errno` with an error in `*errp` if `errp` is
+/// not null.
 ///
 /// # Safety
 ///

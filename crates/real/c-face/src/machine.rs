@@ -61,9 +61,9 @@ unsafe fn make(
     }
 }
 
-/// Makes a machine without processors, with `bytes` bytes of RAM, a whole number of 4096-byte pages.
-/// The RAM is the file `ram_file`, mapped shared, which must have that size; or, if it is NULL,
-/// anonymous memory. Returns NULL on failure, with the reason in `*errp`. Pass the machine to
+/// Makes a machine without processors, with `bytes` bytes of RAM, a whole number of 4096-byte
+/// pages. The RAM is the file `ram_file`, mapped shared, which must have that size; or, if it is
+/// NULL, anonymous memory. Returns NULL on failure, with the reason in `*errp`. Pass the machine to
 /// `migration_object_init` or free it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lastref_machine_none(

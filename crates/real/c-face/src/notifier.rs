@@ -12,8 +12,8 @@ use crate::boundary::die;
 use crate::error::Error;
 use crate::lock::{call_out, with_bql};
 
-/// A notifier of the C program, which owns it. It must not move while it is added, and may be a part
-/// of a larger struct that the function finds from its address.
+/// A notifier of the C program, which owns it. It must not move while it is added, and may be a
+/// part of a larger struct that the function finds from its address.
 #[repr(C)]
 #[derive(Debug)]
 pub struct Notifier {

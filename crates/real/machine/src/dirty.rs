@@ -119,7 +119,8 @@ impl DirtyLog for NeverDirty {
 mod tests {
     use super::*;
 
-    /// Checks that marking before the store loses it: the mark can be taken before the store happens.
+    /// Checks that marking before the store loses it: the mark can be taken before the store
+    /// happens.
     #[test]
     fn a_page_is_marked_after_the_store_and_not_before() {
         let mut log = SoftwareDirtyLog::new(100);

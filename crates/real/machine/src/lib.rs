@@ -98,8 +98,8 @@ pub enum MachineError {
     Vcpu(#[from] VcpuError),
 }
 
-/// Makes a machine with one vCPU, in run state `state`. Returns the host for a migration object, and
-/// the vCPU on its thread.
+/// Makes a machine with one vCPU, in run state `state`. Returns the host for a migration object,
+/// and the vCPU on its thread.
 ///
 /// # Errors
 ///

@@ -18,8 +18,8 @@ const WRITTEN: u64 = 1 << 1;
 const FILE: u64 = 1 << 2;
 /// `PAGE_IS_PRESENT`.
 const PRESENT: u64 = 1 << 3;
-/// `PAGE_IS_SWAPPED`: not present, but not empty. A marker that protects the place of an absent page
-/// also counts.
+/// `PAGE_IS_SWAPPED`: not present, but not empty. A marker that protects the place of an absent
+/// page also counts.
 const SWAPPED: u64 = 1 << 4;
 /// `PAGE_IS_PFNZERO`: the kernel's one page of zeros.
 const ZERO: u64 = 1 << 5;
@@ -51,7 +51,8 @@ impl Pages {
     pub(crate) const WRITTEN_AND_THERE: Pages =
         Pages { anyof: PRESENT | SWAPPED, ..Pages::WRITTEN };
 
-    /// Pages in memory registered for tracking. The scan fails in other memory, and protects nothing.
+    /// Pages in memory registered for tracking. The scan fails in other memory, and protects
+    /// nothing.
     pub(crate) const TRACKED: Pages = Pages { flags: CHECK_WPASYNC, ..Pages::WRITTEN };
 
     /// Pages of anonymous memory that were never written, as far as is visible. They may have been

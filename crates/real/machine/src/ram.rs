@@ -23,8 +23,8 @@ use crate::untouched::{Holes, each_empty, each_of_the_file};
 /// # Invariants
 ///
 /// `map` is mapped for as long as this lives, starts at a page, has a whole number of guest pages,
-/// and nothing in this process refers to it but through [`GuestMemory::words`]. No code takes a page
-/// out of it.
+/// and nothing in this process refers to it but through [`GuestMemory::words`]. No code takes a
+/// page out of it.
 #[derive(Debug)]
 pub struct Ram {
     map: MmapRaw,
@@ -92,8 +92,8 @@ impl Ram {
         Ok(Ram { map, backing, in_machine: AtomicBool::new(false) })
     }
 
-    /// Marks the memory as used by a machine, permanently: a vCPU may outlive the other parts of its
-    /// machine.
+    /// Marks the memory as used by a machine, permanently: a vCPU may outlive the other parts of
+    /// its machine.
     ///
     /// # Errors
     ///
@@ -117,7 +117,8 @@ impl Ram {
         start..start + self.map.len().next_multiple_of(rustix::param::page_size())
     }
 
-    /// Allocates every page in advance (`prealloc=on` of QEMU), as long as `goes_on` returns `true`.
+    /// Allocates every page in advance (`prealloc=on` of QEMU), as long as `goes_on` returns
+    /// `true`.
     ///
     /// # Errors
     ///

@@ -13,8 +13,8 @@ use crate::write_protect::WriteProtectLog;
 /// The tracking of a machine's writes. It is the only reader of its log, and reports each written
 /// page once. So it cannot be copied, and the machine of that memory owns it.
 ///
-/// It is chosen before the machine runs, because it determines what the vCPU does: with the software
-/// log the vCPU marks each page that it writes to; with the kernel's it only stores.
+/// It is chosen before the machine runs, because it determines what the vCPU does: with the
+/// software log the vCPU marks each page that it writes to; with the kernel's it only stores.
 #[derive(Debug)]
 pub struct DirtyTracking {
     log: Log,

@@ -43,8 +43,8 @@ pub(crate) struct Holes {
 }
 
 impl Holes {
-    /// Returns the holes of `file` if its file system reports them correctly: bytes that were stored
-    /// to a mapping but have no block yet must not be a hole.
+    /// Returns the holes of `file` if its file system reports them correctly: bytes that were
+    /// stored to a mapping but have no block yet must not be a hole.
     pub(crate) fn of(file: &File) -> Option<Self> {
         /// `TMPFS_MAGIC`, `EXT4_SUPER_MAGIC`, `XFS_SUPER_MAGIC`, `BTRFS_SUPER_MAGIC` of the
         /// kernel's `include/uapi/linux/magic.h`. Others report no holes; FUSE asks its server,

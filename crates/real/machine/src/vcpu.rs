@@ -378,8 +378,8 @@ impl Shared {
     }
 }
 
-/// The operations of a migration on a vCPU. Only the machine's [`Host`](migration::Host) has them; a
-/// [`Vcpu`] does not.
+/// The operations of a migration on a vCPU. Only the machine's [`Host`](migration::Host) has them;
+/// a [`Vcpu`] does not.
 #[derive(Debug)]
 pub(crate) struct Hooks(pub(crate) Vcpu);
 

@@ -2,9 +2,9 @@
 //! protection. QEMU's counterpart is KVM's dirty log (`kvm_log_sync`). This one needs no KVM, and
 //! sees every store through the mapping, also the kernel's on behalf of this process.
 //!
-//! It does not see changes that bypass the mapping: a `write` to the file behind it, a store through
-//! another mapping of that file, a hole punched in it, a truncation. While a log runs, no process
-//! may do that.
+//! It does not see changes that bypass the mapping: a `write` to the file behind it, a store
+//! through another mapping of that file, a hole punched in it, a truncation. While a log runs, no
+//! process may do that.
 //!
 //! A store is a plain store. The first to a page after each [`sync`](DirtyLog::sync) costs a fault
 //! of 0.8 µs. A pass over 8 GiB takes 4 ms, or 6 ms if 1 percent of the pages, spread evenly, was
@@ -26,9 +26,9 @@
 //! *Private mappings of a file* behave the same: a place without a page is unchanged from the file,
 //! and a page that was stored to is private to this process and stays.
 //!
-//! *Shared mappings of a file* lose pages from the page tables at any time, also written ones; their
-//! state is in the file. So every place is protected at the start, by a marker if it has no page. A
-//! place with neither was written.
+//! *Shared mappings of a file* lose pages from the page tables at any time, also written ones;
+//! their state is in the file. So every place is protected at the start, by a marker if it has no
+//! page. A place with neither was written.
 //!
 //! # Huge pages
 //!
@@ -80,8 +80,8 @@ impl WriteProtectLog {
     ///
     /// For each page the kernel checks in one step whether it was written and protects it again. No
     /// store bypasses the new protection once this has returned. So a store that this call does not
-    /// report came later, and the next call reports it. A reported store is visible to a read of the
-    /// page after the call.
+    /// report came later, and the next call reports it. A reported store is visible to a read of
+    /// the page after the call.
     pub(crate) fn take(&mut self, mut report: impl FnMut(Range<usize>)) -> io::Result<()> {
         let addresses = self.ram.addresses();
         let base = addresses.start;

@@ -65,8 +65,8 @@ impl WholeFile {
         Self::with_mode(path, MODE)
     }
 
-    /// Starts a file like [`create`](WholeFile::create), but only its owner may read and write a new
-    /// one, since it holds a guest's memory.
+    /// Starts a file like [`create`](WholeFile::create), but only its owner may read and write a
+    /// new one, since it holds a guest's memory.
     ///
     /// # Errors
     ///

@@ -41,8 +41,8 @@ impl<R: Read> Decoder<R> {
     ///
     /// If each piece of the stream is exactly `capacity` bytes long, the decoder can read one piece
     /// and leave the bytes after it to the reader's next user: start with an empty buffer, wait for
-    /// the whole piece, then take it. Taking a part before the rest has arrived breaks this, because
-    /// it empties the buffer, which then fills up again.
+    /// the whole piece, then take it. Taking a part before the rest has arrived breaks this,
+    /// because it empties the buffer, which then fills up again.
     pub fn with_capacity(reader: R, capacity: usize) -> Self {
         Decoder {
             reader,
@@ -55,8 +55,8 @@ impl<R: Read> Decoder<R> {
         }
     }
 
-    /// Requests no more from the reader than is needed now, so that the bytes after a piece are left
-    /// to the reader's next user.
+    /// Requests no more from the reader than is needed now, so that the bytes after a piece are
+    /// left to the reader's next user.
     pub fn without_reading_ahead(self) -> Self {
         Decoder { reads_ahead: false, ..self }
     }
@@ -188,7 +188,8 @@ impl<R: Read> Decoder<R> {
         Ok(())
     }
 
-    /// Waits for the next byte and returns it without consuming it; `None` at the end of the stream.
+    /// Waits for the next byte and returns it without consuming it; `None` at the end of the
+    /// stream.
     ///
     /// # Errors
     /// If the reader fails.
@@ -196,8 +197,8 @@ impl<R: Read> Decoder<R> {
         Ok(self.peek(1)?.first().copied())
     }
 
-    /// Waits for the next `n` bytes, at most a full buffer, and returns them without consuming them;
-    /// fewer at the end of the stream.
+    /// Waits for the next `n` bytes, at most a full buffer, and returns them without consuming
+    /// them; fewer at the end of the stream.
     pub(crate) fn peek(&mut self, n: usize) -> Result<&[u8], DecodeError> {
         if let Err(source) = self.pull(n) {
             return Err(self.reader_error("more of the stream", source));

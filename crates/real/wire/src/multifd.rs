@@ -154,9 +154,9 @@ impl Wire for MultifdPacket {
         out.resize(start + MULTIFD_PACKET_LEN, 0);
     }
 
-    /// Takes [`MULTIFD_PACKET_LEN`] bytes and none of the pages. Every offset is that of a page; the
-    /// caller checks that the block has it. A decoder of that capacity does not read ahead into the
-    /// pages, even if the packet arrives in parts.
+    /// Takes [`MULTIFD_PACKET_LEN`] bytes and none of the pages. Every offset is that of a page;
+    /// the caller checks that the block has it. A decoder of that capacity does not read ahead into
+    /// the pages, even if the packet arrives in parts.
     fn decode<R: Read>(input: &mut Decoder<R>) -> Result<Self, DecodeError> {
         input.peek(MULTIFD_PACKET_LEN)?;
         head(input)?;

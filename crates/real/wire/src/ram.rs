@@ -168,8 +168,8 @@ impl BlockList {
         }
     }
 
-    /// Reads the entries after the word. Each length must fit in the announced total; QEMU subtracts
-    /// it unchecked.
+    /// Reads the entries after the word. Each length must fit in the announced total; QEMU
+    /// subtracts it unchecked.
     fn decode<R: Read>(input: &mut Decoder<R>, announced: u64) -> Result<BlockList, DecodeError> {
         let mut list = BlockList::default();
         while list.total < announced {
@@ -256,9 +256,9 @@ impl<'a> PageRun<'a> {
     /// Distance in bytes from one page to the next.
     const STRIDE: usize = TARGET_PAGE_SIZE + size_of::<u64>();
 
-    /// Consumes the bytes of a page, after its [`RamRecord::Page`] with this `offset`. Also consumes
-    /// the whole page records after it that are buffered and continue it in the block, up to `most`
-    /// pages together. Waits for the first page only.
+    /// Consumes the bytes of a page, after its [`RamRecord::Page`] with this `offset`. Also
+    /// consumes the whole page records after it that are buffered and continue it in the block, up
+    /// to `most` pages together. Waits for the first page only.
     ///
     /// # Errors
     /// As [`Decoder::u8`]; nothing is consumed then.

@@ -133,8 +133,8 @@ pub fn save<S: VmState + Clone>(state: &S, out: &mut Vec<u8>) -> DeviceDescripti
     DeviceDescription { vmsd_name: S::NAME, version: S::VERSION, fields: saver.fields }
 }
 
-/// Reads a state that was written in format `version`. Also waits for the byte after it, which shows
-/// whether a subsection follows.
+/// Reads a state that was written in format `version`. Also waits for the byte after it, which
+/// shows whether a subsection follows.
 ///
 /// # Errors
 /// If the stream ends, its reader fails, the version is unknown, or a subsection of the device
@@ -234,8 +234,8 @@ impl<R: Read> Fields for Loader<'_, R> {
 /// Section `globalstate`: the run state of the source VM before it was stopped for the migration.
 ///
 /// QEMU: `vmstate_globalstate` (`migration/global_state.c`). Up to 8.1 the run state had 100 bytes;
-/// later versions use some of them for two flags about a suspended VM. This type keeps the flags, so
-/// that it writes a state as it read it.
+/// later versions use some of them for two flags about a suspended VM. This type keeps the flags,
+/// so that it writes a state as it read it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct GlobalState {
     size: u32,

@@ -11,9 +11,10 @@ pub(super) fn with_guard<R>(function: &str, body: impl FnOnce(&mut BqlGuard<'_>)
         die(function, super::NEEDS);
     }
     // SAFETY: the thread holds the lock, as checked above, and uses no other guard until this
-    // returns. Rust code calls C code through `call_out` alone, which has the guard's `&mut` for the
-    // call, so nothing borrowed from the guard is alive. The token is out of reach, since nothing
-    // here calls C within `unlocked`. C's lock functions do not call back (duty 3 of `bql::c_lock`).
+    // returns. Rust code calls C code through `call_out` alone, which has the guard's `&mut` for
+    // the call, so nothing borrowed from the guard is alive. The token is out of reach, since
+    // nothing here calls C within `unlocked`. C's lock functions do not call back (duty 3 of
+    // `bql::c_lock`).
     unsafe { BqlGuard::lend(body) }
 }
 

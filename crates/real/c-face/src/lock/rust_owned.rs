@@ -19,8 +19,8 @@ enum Token {
     ///
     /// # Invariants
     ///
-    /// [`call_out`] makes it from a `&mut BqlUnlocked` that it does not use while this value exists.
-    /// There is one such value per call.
+    /// [`call_out`] makes it from a `&mut BqlUnlocked` that it does not use while this value
+    /// exists. There is one such value per call.
     Lent(NonNull<BqlUnlocked>),
 }
 
