@@ -25,7 +25,7 @@ pub(crate) fn refuse(ram: &Path, uri: &Uri) -> Result<(), Failure> {
         && is_same(&stream, &ram_file)
     {
         let ram = ram.display();
-        return Err(Failure::Usage(format!("{uri} and the RAM file {ram} are one file")));
+        return Err(Failure::Usage(format!("{uri} and the RAM file {ram} are the same file")));
     }
     Ok(())
 }

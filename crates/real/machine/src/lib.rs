@@ -91,7 +91,7 @@ pub enum MachineError {
     #[error("this memory belongs to another machine")]
     MemoryTaken,
     /// The dirty log tracks other memory, so it would find none of the writes.
-    #[error("the dirty log is one of other memory")]
+    #[error("the dirty log tracks other memory")]
     OtherMemory,
     /// The thread of the vCPU cannot be created.
     #[error(transparent)]

@@ -184,7 +184,7 @@ impl Pagemap {
                 joined.add(region.start as usize..region.end as usize);
             }
             if walk_end <= rest.start {
-                return Err(io::Error::other("the scan of the page map does not go on"));
+                return Err(io::Error::other("the scan of the page map makes no progress"));
             }
             rest.start = walk_end;
         }

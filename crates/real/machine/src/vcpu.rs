@@ -120,7 +120,7 @@ pub fn monotonic() -> Duration {
 
 /// An error of making a vCPU: its thread cannot be created.
 #[derive(Debug, thiserror::Error)]
-#[error("no thread for the vCPU")]
+#[error("cannot create the thread of the vCPU")]
 pub struct VcpuError(#[from] std::io::Error);
 
 impl Vcpu {

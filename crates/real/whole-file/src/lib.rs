@@ -209,7 +209,7 @@ fn open_in_place(path: &Path) -> io::Result<File> {
     options.write(true).custom_flags(OFlags::NONBLOCK.bits() as i32);
     let file = options.open(path).map_err(|error| match error.raw_os_error() {
         Some(code) if code == Errno::NXIO.raw_os_error() => {
-            io::Error::new(error.kind(), "it is a named pipe, and nobody reads it")
+            io::Error::new(error.kind(), "it is a named pipe without a reader")
         }
         _ => error,
     })?;

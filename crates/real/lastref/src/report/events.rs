@@ -41,8 +41,8 @@ pub(super) fn table(run: &Run<'_>) -> String {
     for (at, side, text) in [
         (run.stopped(), Side::Source, "the machine stops"),
         (run.sent(), Side::Source, "last byte sent"),
-        (run.resumed(), Side::Source, "the machine goes on"),
-        (run.started(), Side::Destination, "the machine goes on"),
+        (run.resumed(), Side::Source, "the machine resumes"),
+        (run.started(), Side::Destination, "the machine starts"),
     ] {
         events.extend(at.map(|at| (at, side.name(), "", text.to_owned())));
     }

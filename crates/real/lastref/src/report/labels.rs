@@ -153,7 +153,7 @@ mod tests {
                 vec![
                     label(begin, "the machine stops"),
                     label(end - 60.0, "last byte sent"),
-                    label(end - 40.0, "goes on at the destination, 17.1\u{a0}ms later"),
+                    label(end - 40.0, "starts at the destination, 17.1\u{a0}ms later"),
                 ],
             ] {
                 let Labels(placed) = Labels::place(labels, &layout);

@@ -88,8 +88,8 @@ impl<'a> Figure<'a> {
         let after = after
             .map(|after| format!(", {}", wrap::unbroken(&format!("{after:.1} ms later"))))
             .unwrap_or_default();
-        label(run.started(), format!("goes on at the destination{after}"));
-        label(run.resumed(), "goes on at the source".into());
+        label(run.started(), format!("starts at the destination{after}"));
+        label(run.resumed(), "resumes at the source".into());
         let moments = Labels::place(labels, &axis.layout).draw(&mut picture);
         picture.keep_clear(top);
         Figure { run, axis, picture, top, moments }
