@@ -101,8 +101,8 @@ typedef struct LastrefAnnounceParameters {
   int64_t step;
 } LastrefAnnounceParameters;
 
-// A notifier of the C program, which owns it. It must not move while it is added, and may be a part
-// of a larger struct that the function finds from its address.
+// A notifier of the C program, which owns it. It must not move while it is added, and may be a
+// part of a larger struct that the function finds from its address.
 typedef struct LastrefNotifier {
   // The library's part. NULL before the notifier is added and after it is removed.
   struct LastrefRegistration *registration;
@@ -170,9 +170,9 @@ const char *lastref_error_message(const struct LastrefError *error);
 // Frees `error`; does nothing with NULL. A reason that was added as a blocker no longer blocks.
 void lastref_error_free(struct LastrefError *error);
 
-// Makes a machine without processors, with `bytes` bytes of RAM, a whole number of 4096-byte pages.
-// The RAM is the file `ram_file`, mapped shared, which must have that size; or, if it is NULL,
-// anonymous memory. Returns NULL on failure, with the reason in `*errp`. Pass the machine to
+// Makes a machine without processors, with `bytes` bytes of RAM, a whole number of 4096-byte
+// pages. The RAM is the file `ram_file`, mapped shared, which must have that size; or, if it is
+// NULL, anonymous memory. Returns NULL on failure, with the reason in `*errp`. Pass the machine to
 // `migration_object_init` or free it.
 struct LastrefMachine *lastref_machine_none(const char *ram_file,
                                             size_t bytes,
