@@ -5,13 +5,30 @@ use core::time::Duration;
 
 /// A marker type for one lock.
 ///
-/// It is safe to implement. `LOCK` is a constant, so it names the same lock wherever it is
-/// evaluated. What has a lock in it (interior mutability) it can only name as a `static`: a
-/// constant that makes its own is refused by the compiler (E0492). What has none means one
-/// lock whatever its address (duty 1 of [`Backend`]).
+/// The trait is safe to implement. `LOCK` is a constant, so it names the same lock wherever it is
+/// evaluated. If the backend has interior mutability, the constant can only name a `static`: the
+/// compiler refuses one that makes its own lock (E0492). All values of a backend without interior
+/// mutability are one lock, whatever their addresses (duty 1 of [`Backend`]).
 ///
-/// Two markers may name one lock. Each thread then attaches to one of them, since the lock
+/// Two markers may name one lock. A thread can then attach to only one of them, since the lock
 /// counts its attached threads, not the marker.
+///
+/// ```
+/// use biglock::{Lock, StdMutex, Unlocked};
+///
+/// static MUTEX: StdMutex = StdMutex::new();
+///
+/// /// Stands for the one lock `MUTEX`; it has no values.
+/// enum Big {}
+/// impl Lock for Big {
+///     type Backend = StdMutex;
+///     const LOCK: &'static StdMutex = &MUTEX;
+/// }
+///
+/// let mut thread = Unlocked::<Big>::attach()?;
+/// let _guard = thread.lock();
+/// # Ok::<(), biglock::AttachError>(())
+/// ```
 pub trait Lock: Sized + 'static {
     /// The kind of lock.
     type Backend: Backend;
@@ -28,16 +45,66 @@ pub trait Lock: Sized + 'static {
 ///    interior mutability are all the same lock: the compiler may keep such a constant at
 ///    more than one address.
 /// 2. What happened before a drop of `Held` happens before the return of the next `lock`.
-/// 3. `lock`, [`detach`](Backend::detach) and the drop of `Held` do not unwind. Should `lock`
-///    do so where the lock is taken again, the process aborts.
+/// 3. `lock`, [`detach`](Backend::detach) and the drop of `Held` do not unwind. If `lock`
+///    unwinds where the lock is taken again, the process aborts.
 /// 4. After `attach` succeeded on a thread it fails on that thread until `detach`.
 /// 5. A [`FromTokens`] is used for the call that brought it, and for nothing after.
 ///
-/// In return the functions that take [`FromTokens`] are called by this crate alone, on
-/// behalf of a thread's one token: `attach` before its first `lock`, `lock` only while the
-/// thread does not hold the lock.
+/// In return, only this crate calls the functions that take [`FromTokens`], on behalf of a
+/// thread's one token. It calls `attach` before the first `lock`, and `lock` only while the thread
+/// does not hold the lock.
+///
+/// # Examples
+///
+/// A spin lock:
+///
+/// ```
+/// use biglock::{AttachError, Backend, FromTokens, Lock, Unlocked};
+/// use std::cell::Cell;
+/// use std::sync::atomic::{AtomicBool, Ordering};
+///
+/// struct Spin(AtomicBool);
+/// struct Held(&'static AtomicBool);
+/// impl Drop for Held {
+///     fn drop(&mut self) {
+///         self.0.store(false, Ordering::Release);
+///     }
+/// }
+/// thread_local! { static ATTACHED: Cell<bool> = const { Cell::new(false) }; }
+///
+/// // SAFETY: 1 and 2: the exchange succeeds once for each store, acquire after release.
+/// // 3: nothing here unwinds. 4: `ATTACHED`. 5: no `FromTokens` is kept.
+/// unsafe impl Backend for Spin {
+///     type Held = Held;
+///     fn lock(&'static self, _: FromTokens) -> Held {
+///         while self.0.swap(true, Ordering::Acquire) {
+///             std::hint::spin_loop();
+///         }
+///         Held(&self.0)
+///     }
+///     fn attach(&'static self, _: FromTokens) -> Result<(), AttachError> {
+///         if ATTACHED.replace(true) { Err(AttachError::AlreadyAttached) } else { Ok(()) }
+///     }
+///     fn detach(&'static self, _: FromTokens) {
+///         ATTACHED.set(false);
+///     }
+/// }
+///
+/// static SPIN: Spin = Spin(AtomicBool::new(false));
+/// enum Big {}
+/// impl Lock for Big {
+///     type Backend = Spin;
+///     const LOCK: &'static Spin = &SPIN;
+/// }
+/// let mut thread = Unlocked::<Big>::attach()?;
+/// let guard = thread.lock();
+/// assert!(SPIN.0.load(Ordering::Relaxed));
+/// drop(guard);
+/// assert!(!SPIN.0.load(Ordering::Relaxed));
+/// # Ok::<(), AttachError>(())
+/// ```
 pub unsafe trait Backend: Sync + 'static {
-    /// The lock held; dropping it releases the lock. It stays on the thread that locked.
+    /// The held lock. Dropping it releases the lock. It stays on the thread that locked.
     type Held: 'static;
 
     /// Waits for the lock and takes it.
@@ -47,15 +114,43 @@ pub unsafe trait Backend: Sync + 'static {
     ///
     /// # Errors
     ///
-    /// The thread has one already, or is too far in its exit to be given one.
+    /// If the thread has a token already, or is too far in its exit to get one.
     fn attach(&'static self, _: FromTokens) -> Result<(), AttachError>;
 
     /// Notes that the calling thread has given its token back.
     fn detach(&'static self, _: FromTokens);
 }
 
-/// Shows that a call of a backend comes from a token. Only this crate makes one, so nobody
-/// can lock past the tokens; a backend that wraps another hands it on (duty 5 of [`Backend`]).
+/// A proof that a call of a backend comes from a token.
+///
+/// Only this crate makes one, so no other code can lock without a token. A backend that wraps
+/// another passes it on (duty 5 of [`Backend`]):
+///
+/// ```
+/// use biglock::{AttachError, Backend, FromTokens, StdMutex};
+/// use std::sync::atomic::{AtomicU64, Ordering};
+///
+/// /// A mutex that counts how often it is taken.
+/// struct Counted {
+///     mutex: StdMutex,
+///     taken: AtomicU64,
+/// }
+///
+/// // SAFETY: each duty is that of `mutex`, to which every call goes.
+/// unsafe impl Backend for Counted {
+///     type Held = <StdMutex as Backend>::Held;
+///     fn lock(&'static self, from: FromTokens) -> Self::Held {
+///         self.taken.fetch_add(1, Ordering::Relaxed);
+///         self.mutex.lock(from)
+///     }
+///     fn attach(&'static self, from: FromTokens) -> Result<(), AttachError> {
+///         self.mutex.attach(from)
+///     }
+///     fn detach(&'static self, from: FromTokens) {
+///         self.mutex.detach(from);
+///     }
+/// }
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct FromTokens(());
 
@@ -69,14 +164,73 @@ impl FromTokens {
 ///
 /// [`wait`](Wait::wait) and [`wait_timeout`](Wait::wait_timeout) return with the lock held
 /// as [`Backend::lock`] does. They may unwind; the lock is then taken again.
+///
+/// # Examples
+///
+/// A backend that wraps another uses that one's waits:
+///
+/// ```
+/// # use biglock::{AttachError, Backend, FromTokens};
+/// use biglock::{Condvar, Lock, StdMutex, Unlocked, Wait};
+/// use std::time::Duration;
+///
+/// struct Wrapped(StdMutex);
+/// # unsafe impl Backend for Wrapped {
+/// #     type Held = <StdMutex as Backend>::Held;
+/// #     fn lock(&'static self, from: FromTokens) -> Self::Held {
+/// #         self.0.lock(from)
+/// #     }
+/// #     fn attach(&'static self, from: FromTokens) -> Result<(), AttachError> {
+/// #         self.0.attach(from)
+/// #     }
+/// #     fn detach(&'static self, from: FromTokens) {
+/// #         self.0.detach(from);
+/// #     }
+/// # }
+///
+/// // SAFETY: both waits are those of the mutex.
+/// unsafe impl Wait for Wrapped {
+///     type Condvar = <StdMutex as Wait>::Condvar;
+///     fn wait(&'static self, condvar: &Self::Condvar, held: Self::Held) -> Self::Held {
+///         self.0.wait(condvar, held)
+///     }
+///     fn wait_timeout(
+///         &'static self,
+///         condvar: &Self::Condvar,
+///         held: Self::Held,
+///         limit: Duration,
+///     ) -> (Self::Held, bool) {
+///         self.0.wait_timeout(condvar, held, limit)
+///     }
+///     fn notify_one(condvar: &Self::Condvar) {
+///         StdMutex::notify_one(condvar);
+///     }
+///     fn notify_all(condvar: &Self::Condvar) {
+///         StdMutex::notify_all(condvar);
+///     }
+/// }
+///
+/// static MUTEX: Wrapped = Wrapped(StdMutex::new());
+/// enum Big {}
+/// impl Lock for Big {
+///     type Backend = Wrapped;
+///     const LOCK: &'static Wrapped = &MUTEX;
+/// }
+/// let mut thread = Unlocked::<Big>::attach()?;
+/// let mut guard = thread.lock();
+/// Condvar::new().wait_timeout(&mut guard, Duration::from_millis(1));
+/// # Ok::<(), AttachError>(())
+/// ```
 pub unsafe trait Wait: Backend {
     /// The condition variable that belongs to this kind of lock.
     type Condvar: Default + Sync;
 
-    /// Releases the lock, waits for a notification (or wakes for no reason), locks.
+    /// Releases the lock, waits for a notification, and takes the lock again. It may also return
+    /// without a notification.
     fn wait(&'static self, condvar: &Self::Condvar, held: Self::Held) -> Self::Held;
 
-    /// The same with a limit; `true` says that it ran out.
+    /// Waits like [`wait`](Wait::wait), but no longer than `limit`. The result has `true` if it
+    /// timed out.
     fn wait_timeout(
         &'static self,
         condvar: &Self::Condvar,
@@ -97,17 +251,90 @@ pub unsafe trait Wait: Backend {
 ///
 /// A value of [`assume_held`](Foreign::assume_held) is as good as one of [`Backend::lock`]
 /// on a thread that holds the lock, and forgetting it leaves the lock held.
+///
+/// # Examples
+///
+/// ```
+/// # use biglock::{AttachError, Backend, FromTokens};
+/// use biglock::{Foreign, Guard, Lock};
+/// use std::sync::atomic::{AtomicBool, Ordering};
+///
+/// /// A lock that C code can take too.
+/// struct Spin(AtomicBool);
+/// struct Held(&'static AtomicBool);
+/// # impl Drop for Held {
+/// #     fn drop(&mut self) {
+/// #         self.0.store(false, Ordering::Release);
+/// #     }
+/// # }
+/// # use std::cell::Cell;
+/// # thread_local! { static ATTACHED: Cell<bool> = const { Cell::new(false) }; }
+/// # unsafe impl Backend for Spin {
+/// #     type Held = Held;
+/// #     fn lock(&'static self, _: FromTokens) -> Held {
+/// #         while self.0.swap(true, Ordering::Acquire) {}
+/// #         Held(&self.0)
+/// #     }
+/// #     fn attach(&'static self, _: FromTokens) -> Result<(), AttachError> {
+/// #         if ATTACHED.replace(true) { Err(AttachError::AlreadyAttached) } else { Ok(()) }
+/// #     }
+/// #     fn detach(&'static self, _: FromTokens) {
+/// #         ATTACHED.set(false);
+/// #     }
+/// # }
+///
+/// // SAFETY: `Held` has no state of its own, and only its drop releases the lock.
+/// unsafe impl Foreign for Spin {
+///     unsafe fn assume_held(&'static self) -> Held {
+///         Held(&self.0)
+///     }
+/// }
+///
+/// static SPIN: Spin = Spin(AtomicBool::new(false));
+/// enum Big {}
+/// impl Lock for Big {
+///     type Backend = Spin;
+///     const LOCK: &'static Spin = &SPIN;
+/// }
+///
+/// /// Called by C code with the lock held.
+/// extern "C" fn callback() -> u32 {
+///     // SAFETY: the caller holds the lock, and this thread has no token of it.
+///     unsafe { Guard::<Big>::lend(|_guard| 7) }
+/// }
+///
+/// assert!(!SPIN.0.swap(true, Ordering::Acquire)); // C takes the lock ...
+/// assert_eq!(callback(), 7);
+/// assert!(SPIN.0.load(Ordering::Relaxed)); // ... and still holds it.
+/// ```
 pub unsafe trait Foreign: Backend {
-    /// The lock as held by the calling thread, which took it outside Rust.
+    /// Makes the value that stands for the lock on the calling thread, which took it outside Rust.
     ///
     /// # Safety
     ///
-    /// The calling thread holds the lock. While the value lives no other `Held` of the lock is
-    /// used or dropped; one may live, in a token that called out.
+    /// The calling thread holds the lock. While the value lives, no other `Held` of the lock is
+    /// used or dropped. Another may exist, in a token that called out.
     unsafe fn assume_held(&'static self) -> Self::Held;
 }
 
-/// Why a thread was not given its token.
+/// An error that says why a thread gets no token.
+///
+/// ```
+/// # use biglock::{Lock, StdMutex};
+/// use biglock::{AttachError, Unlocked};
+/// # static MUTEX: StdMutex = StdMutex::new();
+/// # enum Big {}
+/// # impl Lock for Big {
+/// #     type Backend = StdMutex;
+/// #     const LOCK: &'static StdMutex = &MUTEX;
+/// # }
+///
+/// let thread = Unlocked::<Big>::attach()?;
+/// assert_eq!(Unlocked::<Big>::attach().err(), Some(AttachError::AlreadyAttached));
+/// drop(thread);
+/// let _again = Unlocked::<Big>::attach()?;
+/// # Ok::<(), AttachError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AttachError {

@@ -7,8 +7,30 @@ use crate::{Brand, Guard, Lock};
 
 /// A value that only the holder of lock `L` reads or writes.
 ///
-/// `&Guard` gives `&T` and `&mut Guard` gives `&mut T`; there is no flag to check at run
-/// time and nothing that can fail.
+/// `&Guard` gives `&T` and `&mut Guard` gives `&mut T`. There is no flag to check at run time,
+/// and no access can fail.
+///
+/// ```
+/// # use biglock::{Guarded, Lock, StdMutex, Unlocked};
+/// # static MUTEX: StdMutex = StdMutex::new();
+/// # enum Big {}
+/// # impl Lock for Big {
+/// #     type Backend = StdMutex;
+/// #     const LOCK: &'static StdMutex = &MUTEX;
+/// # }
+/// static NAMES: Guarded<Vec<String>, Big> = Guarded::new(Vec::new());
+///
+/// let mut thread = Unlocked::<Big>::attach()?;
+/// let mut guard = thread.lock();
+/// NAMES.borrow_mut(&mut guard).push("disk0".into());
+/// assert_eq!(NAMES.borrow(&guard).len(), 1);
+///
+/// // The owner of the value needs no lock.
+/// let mut owned = Guarded::<u32, Big>::new(1);
+/// *owned.get_mut() += 1;
+/// assert_eq!(owned.into_inner(), 2);
+/// # Ok::<(), biglock::AttachError>(())
+/// ```
 ///
 /// # Invariants
 ///
@@ -26,20 +48,20 @@ pub struct Guarded<T: ?Sized, L: Lock> {
 unsafe impl<T: ?Sized + Send, L: Lock> Sync for Guarded<T, L> {}
 
 impl<T, L: Lock> Guarded<T, L> {
-    /// Puts `value` under the lock. What is global is declared as a `static`: a `const` is
-    /// another value at each use.
+    /// Puts `value` under the lock. Declare a global one as a `static`: each use of a `const` is
+    /// another value.
     pub const fn new(value: T) -> Self {
         Guarded { _brand: Brand::NEW, value: UnsafeCell::new(value) }
     }
 
-    /// The value back; owning the cell is proof enough.
+    /// Returns the value. It needs no guard: the owner is the only user.
     pub fn into_inner(self) -> T {
         self.value.into_inner()
     }
 }
 
 impl<T: ?Sized, L: Lock> Guarded<T, L> {
-    /// The value, for as long as the guard is borrowed.
+    /// Borrows the value, for as long as the guard is borrowed.
     #[inline]
     pub fn borrow<'g>(&'g self, _held: &'g Guard<'_, L>) -> &'g T {
         // SAFETY: a guard is borrowed for 'g, so this thread holds the lock for 'g and no
@@ -48,7 +70,7 @@ impl<T: ?Sized, L: Lock> Guarded<T, L> {
         unsafe { &*self.value.get() }
     }
 
-    /// The value to change, for as long as the guard is borrowed.
+    /// Borrows the value mutably, for as long as the guard is borrowed.
     #[inline]
     pub fn borrow_mut<'g>(&'g self, _held: &'g mut Guard<'_, L>) -> &'g mut T {
         // SAFETY: the guard is borrowed mutably for 'g. It is the only usable guard of L on
@@ -56,7 +78,7 @@ impl<T: ?Sized, L: Lock> Guarded<T, L> {
         unsafe { &mut *self.value.get() }
     }
 
-    /// The value to change; a `&mut` of the cell is proof enough.
+    /// Borrows the value mutably. It needs no guard: `&mut self` excludes every other user.
     pub fn get_mut(&mut self) -> &mut T {
         self.value.get_mut()
     }

@@ -1,4 +1,4 @@
-//! Tokens for one big lock: a thread is on one side of it, and its type says which.
+//! Tokens for one big lock: the type of a thread's token says whether the thread holds it.
 //!
 //! A big lock (QEMU's BQL, Python's GIL, an old kernel's giant lock) protects a whole
 //! world of state, and most of the code around it never mentions it. The rule *hold the
@@ -36,22 +36,22 @@
 //! # Why it looks like this
 //!
 //! * **Two tokens, not one.** A guard alone proves *held*. Code that must not hold the lock
-//!   (network I/O, joining a thread) has nothing to show. [`Unlocked`] is that proof, one a
-//!   thread, and [`Guard`] borrows it mutably: while a guard lives, locking again and
-//!   blocking are borrow errors.
+//!   (network I/O, joining a thread) needs a proof too: [`Unlocked`]. Each thread has one, and
+//!   [`Guard`] borrows it mutably: while a guard lives, locking again and blocking are borrow
+//!   errors.
 //! * **Release is `&mut`.** [`Guard::unlocked`] and [`Condvar::wait`] take `&mut Guard`, so
-//!   every borrow of guarded data is over before the lock is let go. There is no `Send`
-//!   bound on the closure, and none is needed.
+//!   every borrow of guarded data ends before the lock is released. The closure needs no `Send`
+//!   bound.
 //! * **One marker, one lock, without `unsafe`.** [`Lock::LOCK`] is a constant. A constant can
 //!   name a `static`, and the compiler refuses one that would make a mutex of its own, so
-//!   a marker type stands for one lock for ever.
+//!   a marker type always stands for the same lock.
 //! * **No run-time flag.** [`Guarded`] hands out `&T` for `&Guard` and `&mut T` for
 //!   `&mut Guard`. Two guarded values that change together belong in one [`Guarded`].
 //!
 //! # Panics and leaks
 //!
-//! Unwinding out of `unlocked` or out of a wait takes the lock again before anything else
-//! can see the guard. Nothing is poisoned: a panic with the lock held releases it.
+//! Unwinding out of `unlocked` or out of a wait takes the lock again before other code can see
+//! the guard. Nothing is poisoned: a panic with the lock held releases it.
 //! A leaked guard (`mem::forget`) keeps the lock; the thread's next `lock` adopts it, and
 //! the end of its [`Unlocked`] releases it. See [`Guard`].
 //!
@@ -82,8 +82,8 @@ pub use thread::{Guard, Unlocked};
 
 use core::marker::PhantomData;
 
-/// Keeps a type on its thread. An array of ours and not a `PhantomData` of a pointer: the
-/// compiler's notes then stop in this crate, and its headline names the reason.
+/// Keeps a type on its thread. It is an array and not a `PhantomData` of a pointer, so that the
+/// compiler's notes stop in this crate and its headline names the reason.
 struct NotSendSync {
     _pointers: [*const dyn TokenStaysOnItsThread; 0],
 }

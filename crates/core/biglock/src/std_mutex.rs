@@ -8,20 +8,37 @@ use std::vec::Vec;
 
 use crate::{AttachError, Backend, FromTokens, Wait};
 
-/// A standard mutex as the big lock. Poisoning is ignored: a panic under a big lock says
-/// nothing of the data of everybody else.
+/// A standard mutex as the big lock.
+///
+/// It ignores poisoning: a panic in one part of the program says nothing about the rest of the
+/// data that a big lock protects.
+///
+/// ```
+/// use biglock::{Lock, StdMutex, Unlocked};
+///
+/// static MUTEX: StdMutex = StdMutex::new();
+/// enum Big {}
+/// impl Lock for Big {
+///     type Backend = StdMutex;
+///     const LOCK: &'static StdMutex = &MUTEX;
+/// }
+///
+/// let mut thread = Unlocked::<Big>::attach()?;
+/// drop(thread.lock());
+/// # Ok::<(), biglock::AttachError>(())
+/// ```
 #[derive(Debug)]
 pub struct StdMutex {
     mutex: Mutex<()>,
 }
 
 impl StdMutex {
-    /// A lock that nobody holds.
+    /// Creates a lock that no thread holds.
     pub const fn new() -> Self {
         StdMutex { mutex: Mutex::new(()) }
     }
 
-    /// What the thread's list of attached locks knows this lock by.
+    /// Returns the address that stands for this lock in `ATTACHED`.
     fn address(&'static self) -> usize {
         core::ptr::from_ref(self).addr()
     }
@@ -64,7 +81,7 @@ unsafe impl Backend for StdMutex {
     }
 
     fn detach(&'static self, _: FromTokens) {
-        // Without the list the thread is ending, and cannot attach again either.
+        // Fails only while the thread exits, when it cannot attach again either.
         let _ = ATTACHED.try_with(|attached| {
             attached.borrow_mut().retain(|lock| *lock != self.address());
         });

@@ -5,11 +5,34 @@ use core::mem::{self, ManuallyDrop};
 
 use crate::{AttachError, Backend, Brand, Foreign, FromTokens, Lock, NotSendSync};
 
-/// This thread does not hold lock `L`. (To have a guard of it: [`lock`](Unlocked::lock).)
+/// The token of a thread that does not hold lock `L`. [`lock`](Unlocked::lock) takes the lock and
+/// returns a guard.
 ///
 /// A thread gets its one token when it [attaches](Unlocked::attach) and gives it back by
 /// dropping it. `&mut Unlocked` in a signature says that the function may block: no guard
-/// can be alive, for a guard borrows this token.
+/// can be alive, because a guard borrows this token.
+///
+/// ```
+/// # use biglock::{Lock, StdMutex, Unlocked};
+/// # static MUTEX: StdMutex = StdMutex::new();
+/// # enum Big {}
+/// # impl Lock for Big {
+/// #     type Backend = StdMutex;
+/// #     const LOCK: &'static StdMutex = &MUTEX;
+/// # }
+/// fn join(_thread: &mut Unlocked<Big>, worker: std::thread::JoinHandle<u32>) -> u32 {
+///     worker.join().expect("the worker does not panic")
+/// }
+///
+/// let worker = std::thread::spawn(|| {
+///     let mut thread = Unlocked::<Big>::attach().expect("attached once");
+///     let _guard = thread.lock();
+///     7
+/// });
+/// let mut thread = Unlocked::<Big>::attach()?;
+/// assert_eq!(join(&mut thread, worker), 7);
+/// # Ok::<(), biglock::AttachError>(())
+/// ```
 ///
 /// # Invariants
 ///
@@ -29,8 +52,8 @@ impl<L: Lock> Unlocked<L> {
     ///
     /// # Errors
     ///
-    /// [`AttachError::AlreadyAttached`] if the thread has one: a second token would let it
-    /// lock twice, and that is reported here and not by a deadlock later.
+    /// [`AttachError::AlreadyAttached`] if the thread has one. A second token would let it lock
+    /// twice, so the mistake is an error here and not a deadlock later.
     pub fn attach() -> Result<Self, AttachError> {
         L::LOCK.attach(FromTokens::NEW)?;
         Ok(Self::with(None))
@@ -42,8 +65,8 @@ impl<L: Lock> Unlocked<L> {
 
     /// Waits for the lock and takes it.
     ///
-    /// If an earlier guard of this thread was leaked, the thread holds the lock still and
-    /// the new guard adopts it; the borrow of the token shows that the old guard is gone.
+    /// If an earlier guard of this thread was leaked, the thread still holds the lock and the
+    /// new guard adopts it. The borrow of the token shows that the old guard is gone.
     #[inline]
     pub fn lock(&mut self) -> Guard<'_, L> {
         if self.held.is_none() {
@@ -55,7 +78,7 @@ impl<L: Lock> Unlocked<L> {
 
 impl<L: Lock> Drop for Unlocked<L> {
     fn drop(&mut self) {
-        // Releases what a leaked guard left behind.
+        // Releases the lock if a guard was leaked.
         self.held = None;
         L::LOCK.detach(FromTokens::NEW);
     }
@@ -67,12 +90,34 @@ impl<L: Lock> fmt::Debug for Unlocked<L> {
     }
 }
 
-/// This thread holds lock `L`. Dropping it releases the lock. (To have the token without the
-/// lock for a while: [`unlocked`](Guard::unlocked).)
+/// The token of a thread that holds lock `L`. Dropping it releases the lock;
+/// [`unlocked`](Guard::unlocked) releases it for the length of a closure.
 ///
-/// It stays on its thread, cannot be copied, and cannot be made except by
-/// [`Unlocked::lock`] (or, for a thread that took the lock outside Rust, lent by the unsafe
-/// [`Guard::lend`]).
+/// A guard stays on its thread and cannot be copied. Only [`Unlocked::lock`] makes one; a thread
+/// that took the lock outside Rust borrows one from the unsafe [`Guard::lend`].
+///
+/// ```
+/// # use biglock::{Guard, Guarded, Lock, StdMutex, Unlocked};
+/// # static MUTEX: StdMutex = StdMutex::new();
+/// # enum Big {}
+/// # impl Lock for Big {
+/// #     type Backend = StdMutex;
+/// #     const LOCK: &'static StdMutex = &MUTEX;
+/// # }
+/// static READY: Guarded<bool, Big> = Guarded::new(false);
+///
+/// /// Waits without the lock, so the caller may keep no borrow of guarded data.
+/// fn settle(guard: &mut Guard<'_, Big>) {
+///     guard.unlocked(|_thread| std::thread::yield_now());
+///     *READY.borrow_mut(guard) = true;
+/// }
+///
+/// let mut thread = Unlocked::<Big>::attach()?;
+/// let mut guard = thread.lock();
+/// settle(&mut guard);
+/// assert!(*READY.borrow(&guard));
+/// # Ok::<(), biglock::AttachError>(())
+/// ```
 ///
 /// # Invariants
 ///
@@ -83,20 +128,20 @@ pub struct Guard<'t, L: Lock> {
 }
 
 impl<L: Lock> Guard<'_, L> {
-    /// Releases the lock, runs `f`, takes the lock again. What is made from the lent token,
-    /// such as another guard, ends with `f`; return owned data.
+    /// Releases the lock, runs `f`, and takes the lock again. Nothing borrowed from the token that
+    /// `f` receives, such as another guard, may escape `f`.
     ///
-    /// Nothing read through the guard is alive in between, since that would borrow the
-    /// guard. On unwinding the lock is taken again first. If `f` locks and leaks that
-    /// guard, the lock is held already when `f` returns and this guard goes on with it.
+    /// No borrow of guarded data is alive while `f` runs, since it would borrow this guard. If `f`
+    /// unwinds, the lock is taken again first. If `f` locks and leaks that guard, the lock is
+    /// already held when `f` returns, and this guard adopts it.
     pub fn unlocked<R>(&mut self, f: impl FnOnce(&mut Unlocked<L>) -> R) -> R {
-        // First, for the case that the release itself unwinds.
+        // Made first, in case the release itself unwinds.
         let relock = Relock(self.thread);
         relock.0.held = None;
         f(relock.0)
     }
 
-    /// Lends the lock held out to `wait`, which gives it back.
+    /// Passes the held lock to `wait`, which returns it.
     pub(crate) fn wait<R>(
         &mut self,
         wait: impl FnOnce(<L::Backend as Backend>::Held) -> (<L::Backend as Backend>::Held, R),
@@ -116,7 +161,7 @@ where
     /// Lends a guard to `f` on a thread that took the lock outside Rust.
     ///
     /// The lock is still held when this returns or unwinds. While `f` runs the thread counts
-    /// as attached.
+    /// as attached. For an example, see [`Foreign`].
     ///
     /// # Safety
     ///
@@ -127,11 +172,11 @@ where
     ///
     /// A thread without a token keeps duty 2. So does Rust code that called out and may be
     /// called back, if it handed over its `&mut Guard` for the call. Inside
-    /// [`unlocked`](Guard::unlocked) that guard is not enough, for the closure's token could
-    /// lock, or adopt the lock of a leaked guard: there the code hands over that token.
+    /// [`unlocked`](Guard::unlocked) that guard is not enough, because the closure's token could
+    /// lock, or adopt the lock of a leaked guard. There the code hands over that token.
     ///
     /// Duty 2 has no run-time check. A backend may refuse to lock on a thread that holds the
-    /// lock, but a token whose guard was leaked does not ask it.
+    /// lock, but a token whose guard was leaked does not ask the backend.
     pub unsafe fn lend<R>(f: impl FnOnce(&mut Guard<'_, L>) -> R) -> R {
         struct Detach<L: Lock>(Brand<L>);
         impl<L: Lock> Drop for Detach<L> {
@@ -140,11 +185,11 @@ where
             }
         }
         let _detach = L::LOCK.attach(FromTokens::NEW).is_ok().then(|| Detach::<L>(Brand::NEW));
-        // SAFETY: the caller holds the lock (duty 1), and what else stands for it on this thread
-        // is neither used nor dropped until this returns (duty 2).
+        // SAFETY: the caller holds the lock (duty 1), and any other value that stands for it on
+        // this thread is neither used nor dropped until this returns (duty 2).
         let held = unsafe { L::LOCK.assume_held() };
         let mut thread = ManuallyDrop::new(Unlocked::with(Some(held)));
-        // Neither the guard nor the token is dropped: the lock is the caller's.
+        // Neither the guard nor the token is dropped: the caller keeps the lock.
         let mut guard = ManuallyDrop::new(Guard { thread: &mut thread });
         f(&mut guard)
     }
@@ -163,14 +208,14 @@ impl<L: Lock> fmt::Debug for Guard<'_, L> {
     }
 }
 
-/// Takes the lock again when it goes, also on unwinding, unless it is held by then.
+/// Takes the lock again when dropped, also on unwinding, unless the thread holds it by then.
 struct Relock<'a, L: Lock>(&'a mut Unlocked<L>);
 
 impl<L: Lock> Drop for Relock<'_, L> {
     fn drop(&mut self) {
         if self.0.held.is_none() {
-            // A guard without the lock must not be seen, so a `lock` that unwinds here
-            // ends the process.
+            // No code may see a guard without the lock, so a `lock` that unwinds here ends the
+            // process.
             let bomb = AbortOnUnwind;
             self.0.held = Some(L::LOCK.lock(FromTokens::NEW));
             mem::forget(bomb);
@@ -182,7 +227,7 @@ struct AbortOnUnwind;
 
 impl Drop for AbortOnUnwind {
     fn drop(&mut self) {
-        // A panic while unwinding aborts; without std there is no other way to ask for it.
+        // A panic while unwinding aborts; `no_std` offers no other way to abort.
         panic!("the backend unwound while the lock was taken again");
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! # What the C program owes
 //!
-//! To build with the feature `c-lock` is to promise that the three functions that are linked
-//! in keep these duties; nothing here can check them all.
+//! A program built with the feature `c-lock` promises that the three functions it links in keep
+//! these duties. Rust cannot check them all.
 //!
 //! 1. `bql_lock` returns with the lock held by the calling thread, and no other call of it
 //!    returns before `bql_unlock`. It is one lock for the whole process, not recursive, and
@@ -11,8 +11,8 @@
 //!    any mutex of POSIX).
 //! 2. `bql_locked` says whether the calling thread holds it, and has no other effect.
 //! 3. None of the three unwinds, jumps out, or calls back into Rust.
-//! 4. A C function that Rust calls returns on the side of the lock on which it was called.
-//!    What it does in between is its own affair.
+//! 4. If Rust calls a C function with the lock held, it returns with the lock held; if without,
+//!    without. It may lock and unlock in between.
 //! 5. The thread stays the same thread: a coroutine does not move to another one between
 //!    lock and unlock.
 //!
@@ -20,19 +20,22 @@
 //!
 //! # What is checked
 //!
-//! That a thread which holds the lock does not take it again, which would hang or, with a
-//! recursive mutex, give a second proof of one lock; and that a thread gives back only what
-//! it holds. Each ends the process with a sentence.
+//! * A thread that holds the lock does not take it again. That would hang or, with a recursive
+//!   mutex, give a second proof of one lock.
+//! * A thread releases the lock only while it holds it.
+//!
+//! A violation prints a message and aborts the process.
 //!
 //! # A thread that C locked
 //!
-//! enters Rust through the unsafe `Guard::lend` of `biglock`, after [`is_locked`] said yes.
+//! Such a thread enters Rust through the unsafe `Guard::lend` of `biglock`, after [`is_locked`]
+//! returned `true`.
 //!
 //! # Waiting for a condition
 //!
-//! needs no hook in C: the condition has a small mutex of its own, taken before the big lock
-//! is released and by whoever notifies, so that no notification is lost (what C++ calls
-//! `condition_variable_any`).
+//! A wait needs no hook in C. The condition variable has a small mutex of its own. A waiter takes
+//! it before it releases the big lock, and a notifier takes it too, so that no notification is lost
+//! (as in C++'s `condition_variable_any`).
 
 use std::cell::Cell;
 use std::io::Write;
@@ -51,12 +54,12 @@ unsafe extern "C" {
     safe fn bql_locked() -> bool;
 }
 
-/// Whether the calling thread holds the lock, whoever took it.
+/// Returns whether the calling thread holds the lock, whether Rust or C took it.
 pub fn is_locked() -> bool {
     bql_locked()
 }
 
-/// The C program's lock. There is one, whatever value names it.
+/// The C program's lock. All values of this type are the same lock.
 #[derive(Debug)]
 pub struct CLock {
     _one: (),
@@ -68,12 +71,12 @@ impl CLock {
     }
 }
 
-/// The lock, held by the thread that this is on.
+/// The lock as held by the thread that has this value.
 ///
 /// # Invariants
 ///
-/// It is made on a thread that holds the lock, and stays there. Of several only the last is used
-/// or dropped; the others are in tokens that called out.
+/// A value is made on a thread that holds the lock, and stays there. If a thread has several, only
+/// the last is used or dropped; the others are in tokens that called out.
 #[derive(Debug)]
 pub struct Held {
     _thread: PhantomData<*mut ()>,
@@ -84,8 +87,8 @@ impl Drop for Held {
         if !bql_locked() {
             die("it was released in C while Rust had it");
         }
-        // SAFETY: this thread holds the lock, as was just asked, and by the invariant nobody
-        // uses another value that stands for it.
+        // SAFETY: this thread holds the lock, as checked above, and by the invariant no other
+        // value that stands for it is used.
         unsafe { bql_unlock() }
     }
 }
@@ -94,8 +97,7 @@ fn take() -> Held {
     if bql_locked() {
         die("this thread holds it already and takes it again");
     }
-    // SAFETY: this thread does not hold the lock, so the call waits for another thread at
-    // most.
+    // SAFETY: this thread does not hold the lock, so the call can only wait for another thread.
     unsafe { bql_lock() };
     // INVARIANT: locked on the line above.
     Held { _thread: PhantomData }
@@ -105,9 +107,9 @@ thread_local! {
     static ATTACHED: Cell<bool> = const { Cell::new(false) };
 }
 
-// SAFETY: 1 and 2 are duty 1 of the C program, whose one lock is meant by every value of this
-// type; `Held` cannot leave its thread. 3: nothing here unwinds, by duty 3 and since `die`
-// ends the process. 4: `ATTACHED`.
+// SAFETY: 1 and 2 are duty 1 of the C program: every value of this type means its one lock, and
+// `Held` cannot leave its thread. 3: nothing here unwinds, by duty 3 and because `die` aborts the
+// process. 4: `ATTACHED`.
 unsafe impl Backend for CLock {
     type Held = Held;
 
@@ -124,7 +126,7 @@ unsafe impl Backend for CLock {
     }
 
     fn detach(&'static self, _: FromTokens) {
-        // Without the flag the thread is ending, and cannot attach again either.
+        // Fails only while the thread exits, when it cannot attach again either.
         let _ = ATTACHED.try_with(|attached| attached.set(false));
     }
 }
@@ -138,11 +140,11 @@ unsafe impl Foreign for CLock {
     }
 }
 
-/// A condition variable for a lock that knows none.
+/// A condition variable for a lock that has none of its own.
 #[derive(Debug, Default)]
 pub struct CCondvar {
-    /// How many notifications there were. Never held over anything but the release of the
-    /// big lock.
+    /// Number of notifications so far. A thread that holds this mutex may release the big lock, but
+    /// does nothing else that could block.
     notified: Mutex<u64>,
     changed: Condvar,
 }
@@ -168,7 +170,7 @@ unsafe impl Wait for CLock {
         let before = *notified;
         drop(held);
         let waited = condvar.changed.wait_while(notified, |notified| *notified == before);
-        // The small mutex is released before the big one is taken: who notifies may hold that.
+        // Releases the small mutex before taking the big lock: a notifier may hold that one.
         drop(waited);
         take()
     }
@@ -199,9 +201,9 @@ unsafe impl Wait for CLock {
     }
 }
 
-/// Ends the process: who holds the lock is not known any more.
+/// Aborts the process, because it is unknown which thread holds the lock.
 fn die(what: &str) -> ! {
-    // Without standard error there is nobody to tell.
+    // If standard error is closed, the message is lost.
     let _ = writeln!(std::io::stderr(), "lastref: the big lock: {what}");
     std::process::abort()
 }

@@ -22,16 +22,15 @@
 //!
 //! # Caveats
 //!
-//! Whose lock it is, is a choice of the whole program; a library leaves it open. By default it is a
-//! mutex of this crate. With the feature `c-lock` it is the lock of the C program that this crate
-//! is linked into, and the same tokens stand for it; the module `c_lock` says what that program
-//! owes. With the feature `trace` a program can see who held the lock and when, in the module
-//! `trace`.
+//! The program chooses whose lock it is; a library leaves that open. By default it is a mutex of
+//! this crate. With the feature `c-lock` it is the lock of the C program that this crate is linked
+//! into, and the same tokens stand for it; the module `c_lock` lists the duties of that program.
+//! With the feature `trace` the module `trace` records which thread held the lock and when.
 //!
 //! # Alternatives
 //!
 //! [`biglock`], for a lock that is not QEMU's. In QEMU's own Rust crates a `BqlCell` asserts at
-//! each access that the lock is held; nothing says there that a function releases it.
+//! each access that the lock is held; its signatures do not say that a function releases it.
 //!
 //! [`&BqlGuard`]: BqlGuard
 //! [`&mut BqlGuard`]: BqlGuard
@@ -58,7 +57,7 @@ type Backend = Own;
 
 static BQL: Backend = free();
 
-/// The lock before anybody takes it.
+/// Makes the lock, released.
 const fn free() -> Backend {
     #[cfg(feature = "trace")]
     return trace::Traced::new(Own::new());
@@ -75,15 +74,15 @@ impl Lock for Bql {
     const LOCK: &'static Backend = &BQL;
 }
 
-/// This thread holds the BQL. A function that takes `&mut BqlGuard` may release it in
-/// between; one that takes `&BqlGuard` does not.
+/// The token of a thread that holds the BQL. A function that takes `&mut BqlGuard` may release it
+/// in between; one that takes `&BqlGuard` does not.
 pub type BqlGuard<'t> = Guard<'t, Bql>;
 
-/// This thread does not hold the BQL and may block.
+/// The token of a thread that does not hold the BQL and may block.
 pub type BqlUnlocked = Unlocked<Bql>;
 
 /// Data that the BQL protects.
 pub type BqlGuarded<T> = Guarded<T, Bql>;
 
-/// A condition to wait for with the BQL.
+/// A condition variable of the BQL.
 pub type BqlCondvar = Condvar<Bql>;

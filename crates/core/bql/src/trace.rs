@@ -1,7 +1,7 @@
-//! Who held the BQL, and from when to when: a backend around the program's own.
+//! A backend around the program's own that records which thread held the BQL, and when.
 //!
-//! It is in the program only with the feature `trace`, and notes nothing until [`start`]. What
-//! C code takes and releases by itself (feature `c-lock`) is not seen.
+//! It is compiled in only with the feature `trace`, and records nothing until [`start`]. It does
+//! not see when C code takes and releases the lock by itself (feature `c-lock`).
 
 use std::mem;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,49 +13,51 @@ use biglock::{AttachError, Backend, Foreign, FromTokens, Wait};
 
 use crate::BQL;
 
-/// One time that a thread held the BQL.
+/// One period during which a thread held the BQL.
 #[derive(Debug, Clone)]
 pub struct Hold {
-    /// The thread; one without a name has none.
+    /// Name of the thread; empty if it has none.
     pub thread: String,
-    /// When it began to wait for the lock. After a wait for a condition this is the same as `taken`.
+    /// When the thread began to wait for the lock. After a wait for a condition this equals
+    /// `taken`.
     pub asked: Instant,
-    /// When it had the lock.
+    /// When the thread took the lock.
     pub taken: Instant,
-    /// When it gave the lock back.
+    /// When the thread released the lock.
     pub released: Instant,
 }
 
-/// Begins to note who holds the BQL, from the next time that it is taken.
+/// Starts recording which thread holds the BQL, from the next time that it is taken.
 pub fn start() {
-    // Whoever held the lock at the last `stop` has noted it since.
+    // A thread that held the lock at the last `stop` may have added its hold since.
     BQL.holds.lock().unwrap_or_else(PoisonError::into_inner).clear();
     BQL.notes.store(true, Ordering::Relaxed);
 }
 
-/// Ends it, and hands out what was noted, in the order of the releases. A thread that holds the
-/// lock now is not among it.
+/// Stops recording and returns the holds, in the order of the releases. They do not include the
+/// current hold, if a thread holds the lock now.
 pub fn stop() -> Vec<Hold> {
     BQL.notes.store(false, Ordering::Relaxed);
     mem::take(&mut *BQL.holds.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
-/// The lock `B`, and the record of it.
+/// The lock `B` and the record of its holds.
 #[derive(Debug)]
 pub struct Traced<B> {
     lock: B,
     notes: AtomicBool,
-    /// Written by the thread that holds `lock`, so nobody waits for it.
+    /// Written by the thread that holds `lock`, so no thread waits for it.
     holds: Mutex<Vec<Hold>>,
 }
 
-/// The lock held. The note is made before the lock is released, as the fields are dropped in this order.
+/// The held lock. Fields are dropped in this order, so the hold is recorded before the lock is
+/// released.
 pub struct Held<B: Backend> {
     note: Option<Note>,
     lock: B::Held,
 }
 
-/// A hold that is to be noted. Dropping it says that the hold is over.
+/// A hold that has begun. Dropping it records the hold.
 struct Note {
     holds: &'static Mutex<Vec<Hold>>,
     asked: Instant,
@@ -79,12 +81,12 @@ impl<B: Backend> Traced<B> {
         Traced { lock, notes: AtomicBool::new(false), holds: Mutex::new(Vec::new()) }
     }
 
-    /// Now, if holds are noted.
+    /// Returns the current time if recording is on.
     fn now(&self) -> Option<Instant> {
         self.notes.load(Ordering::Relaxed).then(Instant::now)
     }
 
-    /// What a thread has that has just taken the lock, and asked for it at `asked`.
+    /// Makes the value of a thread that has just taken the lock, and began to wait at `asked`.
     fn held(&'static self, lock: B::Held, asked: Option<Instant>) -> Held<B> {
         let note = |taken| Note { holds: &self.holds, asked: asked.unwrap_or(taken), taken };
         Held { note: self.now().map(note), lock }
@@ -92,7 +94,7 @@ impl<B: Backend> Traced<B> {
 }
 
 // SAFETY: each duty is that of `lock`, to which every call goes. Nothing here unwinds: a mutex
-// that nobody holds twice, an allocation and a clock do not.
+// that no thread takes twice, an allocation and a clock do not.
 unsafe impl<B: Backend> Backend for Traced<B> {
     type Held = Held<B>;
 

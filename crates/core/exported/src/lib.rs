@@ -1,8 +1,8 @@
 //! One global object, published for a while, readable only with the big lock held.
 //!
-//! [`Exported`] is for the object that code all over a program must find, that can go away,
+//! [`Exported`] is for an object that code all over a program must find, that can go away,
 //! and that a background thread may be the last to use: QEMU's `current_migration`, a
-//! display, a device registry. Readers need no count and no check but for *is it there*:
+//! display, a device registry. Readers take no count and check only whether it is there:
 //!
 //! ```
 //! use std::sync::Arc;
@@ -31,23 +31,23 @@
 //!
 //! * **A read borrows the guard.** [`get`](Exported::get) is a load and a null test. The
 //!   reference ends where the lock may be released, because releasing takes `&mut Guard`.
-//! * **Retiring takes the lock exclusively**, so no reader can be looking. The slot is empty
+//! * **Retiring borrows the guard mutably**, so no reader still has a reference. The slot is empty
 //!   at once: no grace period, no deferred free.
-//! * **The owner's count comes back as a value.** The destructor runs where the owner drops
-//!   it, or where another holder of a count does; never inside `retire`.
+//! * **`retire` returns the owner's count.** The destructor runs where the last count is dropped,
+//!   the owner's or another; never inside `retire`.
 //! * **The right to retire is a value**, [`Publication`]: retiring twice does not compile,
 //!   and losing it leaves the object exported for ever, never dangling.
 //!
 //! # Caveats
 //!
-//! Who must keep the object across a release of the lock takes a count with
-//! [`share`](Exported::share). That is one atomic increment, and the rule at work.
+//! Code that keeps the object while the lock may be released takes a count with
+//! [`share`](Exported::share), which is one atomic increment.
 //!
 //! # Alternatives
 //!
-//! `OnceLock` if the object never goes. `arc-swap` or an epoch scheme if readers cannot take
-//! the lock; each read then costs some tens of times more. A mutex around an `Option<Arc<T>>`
-//! if there is no big lock.
+//! Use `OnceLock` if the object never goes away, and a mutex around an `Option<Arc<T>>` if there
+//! is no big lock. If readers cannot take the lock, use `arc-swap` or an epoch scheme; each read
+//! then costs some tens of times more.
 #![no_std]
 
 extern crate alloc;
@@ -58,6 +58,29 @@ use core::{fmt, mem, ptr};
 use biglock::{Guard, Guarded, Lock};
 
 /// The place of one global object under lock `L`.
+///
+/// ```
+/// # use biglock::{Lock, StdMutex, Unlocked};
+/// # use exported::Exported;
+/// # use std::sync::Arc;
+/// # static MUTEX: StdMutex = StdMutex::new();
+/// # enum Big {}
+/// # impl Lock for Big {
+/// #     type Backend = StdMutex;
+/// #     const LOCK: &'static StdMutex = &MUTEX;
+/// # }
+/// static CURRENT: Exported<String, Big> = Exported::new();
+///
+/// let mut thread = Unlocked::<Big>::attach()?;
+/// let mut guard = thread.lock();
+/// let publication = CURRENT.publish(&mut guard, Arc::new("object".into())).expect("vacant");
+/// assert_eq!(CURRENT.get(&guard).map(String::len), Some(6)); // borrows the guard
+///
+/// let counted = CURRENT.share(&guard).expect("published above");
+/// drop(publication.retire(&mut guard));
+/// assert_eq!(*counted, "object"); // a count outlives the publication
+/// # Ok::<(), biglock::AttachError>(())
+/// ```
 ///
 /// # Invariants
 ///
@@ -74,17 +97,16 @@ struct Slot<T>(*const T);
 unsafe impl<T: Send + Sync> Send for Slot<T> {}
 
 impl<T, L: Lock> Exported<T, L> {
-    /// A place with nothing in it. Declare it as a `static`: a `const` is another place at
-    /// each use.
+    /// Creates an empty place. Declare it as a `static`: each use of a `const` is another place.
     pub const fn new() -> Self {
         Exported { slot: Guarded::new(Slot(ptr::null())) }
     }
 
-    /// Makes `object` the one that [`get`](Exported::get) finds.
+    /// Publishes `object`: [`get`](Exported::get) returns it until it is retired.
     ///
     /// # Errors
     ///
-    /// If an object is published already, the new one is handed back.
+    /// If an object is published already. The error has the new one.
     pub fn publish(
         &'static self,
         guard: &mut Guard<'_, L>,
@@ -99,19 +121,19 @@ impl<T, L: Lock> Exported<T, L> {
         Ok(Publication { place: self, _thread: NotSend { _pointers: [] } })
     }
 
-    /// The object, if one is published, for as long as the guard is borrowed. Whoever hands
-    /// `&mut Guard` on, to code that may release the lock, takes a [`share`](Exported::share)
-    /// first.
+    /// Returns the object, if one is published, for as long as the guard is borrowed. Code that
+    /// passes `&mut Guard` on, so that the lock may be released, calls [`share`](Exported::share)
+    /// first to keep the object.
     #[inline]
     pub fn get<'g>(&self, held: &'g Guard<'_, L>) -> Option<&'g T> {
-        // SAFETY: if not null the slot owns a count of the object, and giving it back
-        // (`retire`) takes `&mut Guard`, so not while the guard is borrowed for 'g.
+        // SAFETY: if not null the slot owns a count of the object. Only `retire` takes that count
+        // out, and it needs `&mut Guard`, so it cannot run while the guard is borrowed for 'g.
         unsafe { self.slot.borrow(held).0.as_ref() }
     }
 
-    /// A count of the object, to keep it where the lock may be released.
+    /// Takes a count of the object, to keep it where the lock may be released.
     ///
-    /// Call it in the module that owns the place, and hand the object on as `&T`.
+    /// Call it in the module that owns the place, and pass the object on as `&T`.
     pub fn share(&self, held: &Guard<'_, L>) -> Option<Arc<T>> {
         let object = self.slot.borrow(held).0;
         if object.is_null() {
@@ -136,18 +158,41 @@ impl<T, L: Lock> fmt::Debug for Exported<T, L> {
     }
 }
 
-/// The right to retire what was published.
+/// The right to retire a published object.
 ///
 /// It cannot be copied and stays on the thread that published. Losing it leaves the object
 /// exported for ever.
+///
+/// ```
+/// # use biglock::{Lock, StdMutex, Unlocked};
+/// # use exported::{Exported, Publication};
+/// # use std::sync::Arc;
+/// # static MUTEX: StdMutex = StdMutex::new();
+/// # enum Big {}
+/// # impl Lock for Big {
+/// #     type Backend = StdMutex;
+/// #     const LOCK: &'static StdMutex = &MUTEX;
+/// # }
+/// static CURRENT: Exported<u32, Big> = Exported::new();
+///
+/// let mut thread = Unlocked::<Big>::attach()?;
+/// let mut guard = thread.lock();
+/// let publication: Publication<u32, Big> =
+///     CURRENT.publish(&mut guard, Arc::new(7)).expect("vacant");
+/// let owned: Arc<u32> = publication.retire(&mut guard);
+/// assert!(CURRENT.get(&guard).is_none());
+/// drop(guard);
+/// drop(owned); // the destructor runs here, without the lock
+/// # Ok::<(), biglock::AttachError>(())
+/// ```
 #[must_use = "bind it to a name: without it, as after `let _ = …`, the object stays exported for ever"]
 pub struct Publication<T: 'static, L: Lock> {
     place: &'static Exported<T, L>,
     _thread: NotSend,
 }
 
-/// An array of ours and not a `PhantomData` of a pointer: the compiler's notes then stop in
-/// this crate, and its headline names the reason.
+/// Keeps a type on its thread. It is an array and not a `PhantomData` of a pointer, so that the
+/// compiler's notes stop in this crate and its headline names the reason.
 struct NotSend {
     _pointers: [*const dyn PublicationStaysOnItsThread; 0],
 }
@@ -156,7 +201,7 @@ struct NotSend {
 trait PublicationStaysOnItsThread {}
 
 impl<T, L: Lock> Publication<T, L> {
-    /// Empties the place and hands the owner's count back.
+    /// Empties the place and returns the owner's count.
     #[must_use = "the owner's count; drop it where the destructor may run"]
     pub fn retire(self, guard: &mut Guard<'_, L>) -> Arc<T> {
         let slot = self.place.slot.borrow_mut(guard);
@@ -173,7 +218,29 @@ impl<T, L: Lock> fmt::Debug for Publication<T, L> {
     }
 }
 
-/// An object is published already; the new one is inside.
+/// The error of [`publish`](Exported::publish) while an object is published. It has the new one.
+///
+/// ```
+/// # use biglock::{Lock, StdMutex, Unlocked};
+/// # use exported::{AlreadyPublished, Exported};
+/// # use std::sync::Arc;
+/// # static MUTEX: StdMutex = StdMutex::new();
+/// # enum Big {}
+/// # impl Lock for Big {
+/// #     type Backend = StdMutex;
+/// #     const LOCK: &'static StdMutex = &MUTEX;
+/// # }
+/// # static CURRENT: Exported<u32, Big> = Exported::new();
+/// # let mut thread = Unlocked::<Big>::attach()?;
+/// # let mut guard = thread.lock();
+/// let first = CURRENT.publish(&mut guard, Arc::new(1)).expect("vacant");
+/// let Err(AlreadyPublished(second)) = CURRENT.publish(&mut guard, Arc::new(2)) else {
+///     panic!("the place is taken");
+/// };
+/// assert_eq!(*second, 2);
+/// # drop(first.retire(&mut guard));
+/// # Ok::<(), biglock::AttachError>(())
+/// ```
 pub struct AlreadyPublished<T>(pub Arc<T>);
 
 impl<T> fmt::Display for AlreadyPublished<T> {

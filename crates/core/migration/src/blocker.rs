@@ -13,7 +13,7 @@ use crate::{CommandError, is_running, register};
 ///
 /// # Errors
 ///
-/// If a migration runs: it cannot be forbidden any more. If the machine has to stay
+/// If a migration runs, since it is too late to forbid it, or if the machine has to stay
 /// migratable.
 pub fn add_blocker(bql: &mut BqlGuard<'_>, reason: &str) -> Result<Blocker, CommandError> {
     add_blocker_modes(bql, MigModes::ALL, reason)
@@ -28,7 +28,7 @@ pub fn add_blocker_normal(bql: &mut BqlGuard<'_>, reason: &str) -> Result<Blocke
     add_blocker_modes(bql, MigMode::Normal.into(), reason)
 }
 
-/// Forbids migrations of some modes (`migrate_add_blocker_modes`).
+/// Forbids migrations of the given modes (`migrate_add_blocker_modes`).
 ///
 /// # Errors
 ///
@@ -54,12 +54,12 @@ pub fn add_blocker_internal(bql: &mut BqlGuard<'_>, reason: &str) -> Result<Bloc
     Ok(register(bql, |registrations| registrations.add_blocker(reason)))
 }
 
-/// Whether nothing may make this machine unmigratable (`-only-migratable`).
+/// Sets whether this machine has to stay migratable (`-only-migratable`).
 pub fn set_only_migratable(bql: &mut BqlGuard<'_>, only_migratable: bool) {
     register(bql, |registrations| registrations.set_only_migratable(only_migratable));
 }
 
-/// The reasons not to migrate in the current mode (`blocked-reasons` of `query-migrate`).
+/// Returns the reasons not to migrate in the current mode (`blocked-reasons` of `query-migrate`).
 pub fn blocked_reasons(bql: &mut BqlGuard<'_>) -> Vec<String> {
     let mode = crate::parameters(bql).mode;
     register(bql, |registrations| registrations.blockers(mode))

@@ -1,10 +1,9 @@
 //! The outside face of migration: what QEMU has in `include/migration/misc.h` and
 //! `blocker.h`, as functions that take a lock token.
 //!
-//! Here is the one global of the whole program. Code outside asks about the current
-//! migration through these functions, and each works at any time: before there is a
-//! migration object, while it migrates, after it was shut down while its thread still runs,
-//! and when it is gone.
+//! This crate has the one global of the whole program. Code outside asks about the current
+//! migration through these functions. Each works at any time: before there is a migration object,
+//! while it migrates, after it was shut down while its thread still runs, and when it is gone.
 //!
 //! ```
 //! use migration::bql::{BqlGuard, BqlUnlocked};
@@ -21,14 +20,14 @@
 //!
 //! # Caveats
 //!
-//! Nobody outside gets the object, nor a counted reference to it. What may be kept without
-//! the lock is an [`Observer`]. There is one object in a process at a time: tests that make one
-//! take turns.
+//! Code outside gets neither the object nor a counted reference to it. To watch a migration
+//! without the lock, it keeps an [`Observer`]. A process has one object at a time, so tests that
+//! make one take turns.
 //!
 //! # Alternatives
 //!
-//! [`engine`], where every function is handed its object, for several machines in a process. From
-//! C the crate `lastref-c-face`.
+//! For several machines in a process use [`engine`], where every function takes its object as an
+//! argument. From C use the crate `lastref-c-face`.
 #![forbid(unsafe_code)]
 
 mod blocker;
@@ -65,8 +64,8 @@ static CURRENT: Current =
 
 struct Current {
     object: Exported<MigrationState, Bql>,
-    /// Notifiers and blockers of the time without an object. They go to the next object, and
-    /// those whose owners still hold them come back when it is shut down.
+    /// Notifiers and blockers registered while there is no object. They move to the next object,
+    /// and those whose owners still hold them move back when it is shut down.
     waiting: BqlGuarded<Registrations>,
 }
 
@@ -75,26 +74,26 @@ struct Current {
 #[derive(Debug)]
 pub struct MigrationObject(Publication<MigrationState, Bql>);
 
-/// Why there is no migration object.
+/// An error of [`object_init`].
 #[derive(Debug, thiserror::Error)]
 pub enum InitError {
-    /// There is one already.
+    /// A migration object exists already.
     #[error("there is a migration object already")]
     Exists,
-    /// It cannot be made.
+    /// The object cannot be made.
     #[error(transparent)]
     Failed(#[from] MigrationError),
 }
 
 /// Makes the migration object of this machine and publishes it (`migration_object_init`).
 ///
-/// From here on the machine belongs to the object, until the last count of it is gone: also after
-/// [`shutdown`], while a thread of the migration still holds one. If the machine belongs to an
-/// earlier object still, the new one can be asked, and refuses to migrate until that is gone.
+/// From here on the machine belongs to the object until its last count is dropped. A thread of the
+/// migration may hold that count after [`shutdown`]. If the machine still belongs to an earlier
+/// object, the new one answers queries and refuses to migrate until the earlier one is gone.
 ///
 /// # Errors
 ///
-/// If there is one already, or the process has no file descriptor for it.
+/// If there is a migration object already, or the process has no file descriptor left for it.
 pub fn object_init(
     bql: &mut BqlGuard<'_>,
     host: impl Into<Arc<Host>>,
@@ -103,7 +102,7 @@ pub fn object_init(
         return Err(InitError::Exists);
     }
     let state = MigrationState::new(host)?;
-    // Who else has it is said when it is to be migrated.
+    // If an earlier object still has the machine, `migrate` reports it.
     let _belongs_to_another = state.possess(bql);
     let waiting = std::mem::take(CURRENT.waiting.borrow_mut(bql));
     state.registrations_mut(bql).merge(waiting);
@@ -112,20 +111,20 @@ pub fn object_init(
     Ok(MigrationObject(publication))
 }
 
-/// A migration object that nobody outside can find any more.
+/// A migration object that code outside can no longer find.
 ///
-/// If no thread holds another count, the object and its machine are destroyed where this is given
-/// back. That may block, so use [`Retired::give_back`], which shows that the BQL is not held;
-/// dropping this does the same wherever it happens.
+/// If no thread holds another count, dropping this destroys the object and its machine. That may
+/// block, so call [`Retired::give_back`], whose token proves that the BQL is not held. A plain drop
+/// does the same wherever it happens.
 #[must_use = "dropping it may destroy the migration object"]
 #[derive(Debug)]
 pub struct Retired {
-    /// Until it is given back.
+    /// `None` once it is given back.
     state: Option<Arc<MigrationState>>,
 }
 
 impl Retired {
-    /// Gives the owner's count back, without the BQL.
+    /// Gives the owner's count back, without the BQL held.
     pub fn give_back(self, _thread: &mut BqlUnlocked) {
         drop(self);
     }
@@ -139,9 +138,10 @@ impl Drop for Retired {
     }
 }
 
-/// Takes the migration object away from the outside and cancels what it is doing
-/// (`migration_shutdown`). It waits for nothing: a thread that still migrates holds its own
-/// count, finds its waits ended, and cleans up.
+/// Retires the migration object and cancels its migrations (`migration_shutdown`).
+///
+/// It does not wait: a thread that still migrates holds its own count, finds its waits ended, and
+/// cleans up.
 pub fn shutdown(object: MigrationObject, bql: &mut BqlGuard<'_>) -> Retired {
     let state = object.0.retire(bql);
     state.note_retired();
@@ -152,17 +152,18 @@ pub fn shutdown(object: MigrationObject, bql: &mut BqlGuard<'_>) -> Retired {
     Retired { state: Some(state) }
 }
 
-/// A count of the current object, for a command during which the BQL may be released.
+/// Takes a count of the current object, for a command during which the BQL may be released.
 fn counted(bql: &BqlGuard<'_>) -> Option<Arc<MigrationState>> {
     CURRENT.object.share(bql)
 }
 
-/// What may be watched without the BQL and for ever, if there is a migration object.
+/// Returns an observer of the current object, if there is one. It needs no BQL and may be kept
+/// for any time.
 pub fn observer(bql: &BqlGuard<'_>, direction: Direction) -> Option<Observer> {
     CURRENT.object.get(bql).map(|state| state.observer(direction))
 }
 
-/// The record of the current object's life.
+/// Returns the record of the current object's life.
 pub fn life(bql: &BqlGuard<'_>) -> Option<Life> {
     CURRENT.object.get(bql).map(|state| state.life().clone())
 }
@@ -180,7 +181,7 @@ pub fn set_parameters(
     Ok(state.set_parameters(bql, parameters)?)
 }
 
-/// Registers with the current object, or with those who wait for one.
+/// Registers with the current object, or for the next one if there is none.
 fn register<R>(bql: &mut BqlGuard<'_>, add: impl FnOnce(&mut Registrations) -> R) -> R {
     match counted(bql) {
         Some(state) => add(state.registrations_mut(bql)),
@@ -188,13 +189,13 @@ fn register<R>(bql: &mut BqlGuard<'_>, add: impl FnOnce(&mut Registrations) -> R
     }
 }
 
-/// Why a command was refused.
+/// An error that says why a command was refused.
 #[derive(Debug, thiserror::Error)]
 pub enum CommandError {
-    /// The machine has no migration object, or none any more.
+    /// The machine has no migration object, or no longer has one.
     #[error("there is no migration object")]
     NoObject,
-    /// A migration runs, and the blocker comes too late.
+    /// A migration already runs, so it is too late to block it.
     #[error("migration runs and cannot be blocked: {reason}")]
     Busy {
         /// The blocker's reason.
@@ -211,7 +212,7 @@ pub enum CommandError {
     Refused(#[from] MigrationError),
 }
 
-/// Begins to migrate away and returns (`qmp_migrate`).
+/// Starts an outgoing migration and returns (`qmp_migrate`).
 ///
 /// # Errors
 ///
@@ -221,7 +222,7 @@ pub fn migrate(bql: &mut BqlGuard<'_>, endpoint: Endpoint) -> Result<(), Command
     Ok(engine::migrate(state, bql, endpoint)?)
 }
 
-/// Begins to wait for a migration to here and returns (`qmp_migrate_incoming`).
+/// Starts to wait for an incoming migration and returns (`qmp_migrate_incoming`).
 ///
 /// # Errors
 ///
@@ -231,19 +232,19 @@ pub fn migrate_incoming(bql: &mut BqlGuard<'_>, endpoint: Endpoint) -> Result<()
     Ok(engine::migrate_incoming(state, bql, endpoint)?)
 }
 
-/// Asks the migration that runs to stop, and returns (`qmp_migrate_cancel`). Without one it
-/// does nothing.
+/// Asks the running migration to stop, and returns (`qmp_migrate_cancel`). Does nothing if none
+/// runs.
 pub fn cancel(bql: &mut BqlGuard<'_>, direction: Direction) {
     if let Some(state) = counted(bql) {
         state.cancel(bql, direction);
     }
 }
 
-/// Lets a migration go on that waits in `pre-switchover` (`qmp_migrate_continue`).
+/// Resumes a migration that waits in `pre-switchover` (`qmp_migrate_continue`).
 ///
 /// # Errors
 ///
-/// If there is no migration object, or it is in another status.
+/// If there is no migration object, or the migration is in another status.
 pub fn migrate_continue(
     bql: &mut BqlGuard<'_>,
     status: MigrationStatus,
@@ -252,22 +253,22 @@ pub fn migrate_continue(
     Ok(state.continue_from(bql, status)?)
 }
 
-/// Lets the machine go on here that a migration left stopped (`qmp_cont`).
+/// Resumes a machine here that a migration left stopped (`qmp_cont`).
 ///
-/// A migration leaves it stopped where the machine may run at the destination and nobody here can
-/// know. Make sure first that it does not.
+/// A migration leaves the machine stopped if it may run at the destination and the source cannot
+/// know. Make sure first that it does not run there.
 ///
 /// # Errors
 ///
 /// If there is no migration object, if a migration runs or none left the machine stopped, or if the
-/// machine cannot be let go on.
+/// machine cannot be resumed.
 pub fn cont(bql: &mut BqlGuard<'_>) -> Result<(), CommandError> {
     let state = counted(bql).ok_or(CommandError::NoObject)?;
     Ok(state.cont(bql)?)
 }
 
-/// Gives up the right to let the machine go on here ([`cont`]): it runs at the destination of the
-/// migration that left it stopped, and has been seen there.
+/// Gives up the right to resume the machine here ([`cont`]), because it was seen to run at the
+/// destination of the migration that left it stopped.
 ///
 /// # Errors
 ///
@@ -278,7 +279,7 @@ pub fn confirm_moved(bql: &mut BqlGuard<'_>) -> Result<(), CommandError> {
     Ok(state.confirm_moved(bql)?)
 }
 
-/// The current capabilities; none without a migration object.
+/// Returns the current capabilities; none without a migration object.
 pub fn capabilities(bql: &BqlGuard<'_>) -> MigrationCapabilities {
     CURRENT.object.get(bql).map(MigrationState::capabilities).unwrap_or_default()
 }

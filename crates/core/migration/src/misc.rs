@@ -1,8 +1,8 @@
-//! The questions of `include/migration/misc.h`, and what a device may say to a migration.
+//! The queries of `include/migration/misc.h`, and what a device may report to a migration.
 //!
-//! Each answers at any time. Without a migration object, before it is made and after it was
-//! shut down, the answer is the one that Peter Xu's patches of October 2024 gave where they
-//! gave one: nothing runs, nobody is the migration thread, an error goes back to who has it.
+//! Each works at any time. Without a migration object, before it is made and after it was shut
+//! down, the result is that of Peter Xu's patches of October 2024 where they define one: no
+//! migration runs, no thread is the migration thread, and an error is returned to the caller.
 
 use bql::BqlGuard;
 use engine::{
@@ -12,51 +12,53 @@ use engine::{
 
 use crate::{CURRENT, counted, register};
 
-/// The status of a migration away from here; `None` without a migration object and before
-/// the first migration.
+/// Returns the status of the outgoing migration; `None` without a migration object and before the
+/// first migration.
 fn status(bql: &BqlGuard<'_>) -> MigrationStatus {
     CURRENT.object.get(bql).map_or(MigrationStatus::None, |state| state.status(Direction::Outgoing))
 }
 
-/// Whether a migration away from here runs (`migration_is_running`). Without a migration
-/// object: no.
+/// Returns whether an outgoing migration runs (`migration_is_running`); `false` without a migration
+/// object.
 pub fn is_running(bql: &BqlGuard<'_>) -> bool {
     status(bql).is_running()
 }
 
-/// Whether none runs (`migration_is_idle` of QEMU 9.1). Without a migration object: yes.
+/// Returns whether no outgoing migration runs (`migration_is_idle` of QEMU 9.1); `true` without a
+/// migration object.
 pub fn is_idle(bql: &BqlGuard<'_>) -> bool {
     !is_running(bql)
 }
 
-/// Whether one runs and was not cancelled (`migration_is_setup_or_active` of QEMU 9.1).
+/// Returns whether an outgoing migration runs and was not cancelled (`migration_is_setup_or_active`
+/// of QEMU 9.1).
 pub fn is_setup_or_active(bql: &BqlGuard<'_>) -> bool {
     is_running(bql) && status(bql) != MigrationStatus::Cancelling
 }
 
-/// Whether memory is on its way (`migration_is_active` of QEMU 9.2).
+/// Returns whether memory is being sent (`migration_is_active` of QEMU 9.2).
 pub fn is_active(bql: &BqlGuard<'_>) -> bool {
     status(bql) == MigrationStatus::Active
 }
 
-/// Whether the devices are on their way (`migration_is_device` of QEMU 9.2).
+/// Returns whether the devices are being sent (`migration_is_device` of QEMU 9.2).
 pub fn is_device(bql: &BqlGuard<'_>) -> bool {
     status(bql) == MigrationStatus::Device
 }
 
-/// Whether the calling thread is the migration thread (`migration_thread_is_self`). Without
-/// a migration object nobody is.
+/// Returns whether the calling thread is the migration thread (`migration_thread_is_self`); `false`
+/// without a migration object.
 pub fn thread_is_self(bql: &BqlGuard<'_>) -> bool {
     CURRENT.object.get(bql).is_some_and(MigrationState::thread_is_self)
 }
 
-/// Lets the migration that runs fail, with the word of a device that cannot go on
+/// Makes the running migration fail with `error`, which a device reports
 /// (`migration_file_set_error`).
 ///
 /// # Errors
 ///
-/// The word comes back if there is no migration to fail. QEMU prints it then, and the patch
-/// that guarded this function lost it.
+/// If no migration runs, the same `error`. QEMU prints it then, and the patch that guarded this
+/// function lost it.
 pub fn file_set_error(bql: &mut BqlGuard<'_>, error: String) -> Result<(), String> {
     match counted(bql) {
         Some(state) => state.fail(bql, error),
@@ -64,13 +66,14 @@ pub fn file_set_error(bql: &mut BqlGuard<'_>, error: String) -> Result<(), Strin
     }
 }
 
-/// The current parameters; QEMU's defaults without a migration object.
+/// Returns the current parameters; QEMU's defaults without a migration object.
 pub fn parameters(bql: &BqlGuard<'_>) -> MigrationParameters {
     CURRENT.object.get(bql).map(MigrationState::parameters).unwrap_or_default()
 }
 
-/// How a machine that has arrived tells the network (`migrate_announce_params`); QEMU's
-/// defaults without a migration object. A copy: QEMU returns the address of a static.
+/// Returns how a machine announces itself on the network after it has arrived
+/// (`migrate_announce_params`); QEMU's defaults without a migration object. The result is a copy,
+/// where QEMU returns the address of a static.
 pub fn announce_params(bql: &BqlGuard<'_>) -> AnnounceParameters {
     parameters(bql).announce
 }
@@ -85,7 +88,8 @@ pub fn add_notifier(
     register(bql, |registrations| registrations.add_notifier(notify))
 }
 
-/// The same for migrations of some modes (`migration_add_notifier_modes`).
+/// Calls `notify` like [`add_notifier`], for migrations of the given modes
+/// (`migration_add_notifier_modes`).
 pub fn add_notifier_modes(
     bql: &mut BqlGuard<'_>,
     modes: MigModes,

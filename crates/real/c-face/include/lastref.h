@@ -22,101 +22,101 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// What kind of migration it is (QAPI's MigMode).
+// The mode of a migration (QAPI's MigMode).
 typedef enum LastrefMigMode {
   // To another process, while the machine runs.
   LASTREF_MIG_MODE_NORMAL,
-  // To a file, for the time in which the host restarts.
+  // To a file, while the host restarts.
   LASTREF_MIG_MODE_CPR_REBOOT,
   // To another process on this host, which takes the memory over.
   LASTREF_MIG_MODE_CPR_TRANSFER,
-  // To the program that this process becomes.
+  // To a program that replaces this process by exec.
   LASTREF_MIG_MODE_CPR_EXEC,
 } LastrefMigMode;
 
-// What happens in a migration.
+// An event of a migration.
 typedef enum LastrefMigEvent {
-  // It begins; a notifier may refuse.
+  // The migration starts; a notifier may refuse it.
   LASTREF_MIG_EVENT_PRECOPY_SETUP,
   // The machine has moved.
   LASTREF_MIG_EVENT_PRECOPY_DONE,
-  // It did not work, or was cancelled; the machine is where it was, or stopped here because it
-  // may run at the destination.
+  // The migration failed or was cancelled. The machine stays here; if it may run at the
+  // destination, it stays stopped here.
   LASTREF_MIG_EVENT_PRECOPY_FAILED,
 } LastrefMigEvent;
 
-// QAPI's MigrationStatus, as far as it is built.
+// The supported values of QAPI's MigrationStatus.
 typedef enum LastrefMigrationStatus {
-  // No migration was asked for yet, or there is no migration object.
+  // No migration was requested yet, or there is no migration object.
   LASTREF_MIGRATION_STATUS_NONE,
-  // Connecting, or setting up.
+  // The migration connects or sets up.
   LASTREF_MIGRATION_STATUS_SETUP,
-  // Cancelled, and still cleaning up.
+  // The migration was cancelled and still cleans up.
   LASTREF_MIGRATION_STATUS_CANCELLING,
-  // Cancelled; the machine stays here.
+  // The migration was cancelled; the machine stays here.
   LASTREF_MIGRATION_STATUS_CANCELLED,
-  // Memory is on its way.
+  // Memory is being sent.
   LASTREF_MIGRATION_STATUS_ACTIVE,
-  // The machine is stopped and waits for its user's word.
+  // The machine is stopped and waits for its user to continue.
   LASTREF_MIGRATION_STATUS_PRE_SWITCHOVER,
-  // The machine is stopped and its devices are on their way.
+  // The machine is stopped and its devices are being sent.
   LASTREF_MIGRATION_STATUS_DEVICE,
-  // Done.
+  // The migration is done.
   LASTREF_MIGRATION_STATUS_COMPLETED,
-  // It did not work; the machine stays where it was. If it may run at the destination all the
-  // same, it stays stopped here (lastref_cont).
+  // The migration failed; the machine stays where it was. If it may run at the destination, it
+  // stays stopped here (lastref_cont).
   LASTREF_MIGRATION_STATUS_FAILED,
 } LastrefMigrationStatus;
 
-// Which way a machine moves.
+// The direction of a migration.
 typedef enum LastrefDirection {
-  // Away from here.
+  // The machine moves away from here.
   LASTREF_DIRECTION_OUTGOING,
-  // To here.
+  // The machine moves to here.
   LASTREF_DIRECTION_INCOMING,
 } LastrefDirection;
 
-// A text, made by this library or by `lastref_error_new`. Who has the pointer frees it.
+// A text, made by this library or by `lastref_error_new`. The owner of the pointer frees it.
 typedef struct LastrefError LastrefError;
 
-// A machine that no migration object has yet.
+// A machine that does not belong to a migration object yet.
 typedef struct LastrefMachine LastrefMachine;
 
-// A counted view of one direction of a migration object. It may be used on several threads
-// at once, and is true for ever: after shutdown it shows the last status.
+// A counted view of one direction of a migration object. Several threads may use it at once, and
+// it stays valid: after shutdown it shows the last status.
 typedef struct LastrefObserver LastrefObserver;
 
-// The library's half of a notifier that was added.
+// The library's part of a notifier that was added.
 typedef struct LastrefRegistration LastrefRegistration;
 
-// How a machine that has arrived tells the network; times in milliseconds.
+// How a machine announces itself on the network after it has arrived; times in milliseconds.
 typedef struct LastrefAnnounceParameters {
-  // Before the first announcement.
+  // Delay before the first announcement.
   int64_t initial;
-  // The longest between two.
+  // Maximum delay between two.
   int64_t max;
-  // How many.
+  // Number of announcements.
   int64_t rounds;
-  // By how much the time between two grows.
+  // Increase of the delay after each.
   int64_t step;
 } LastrefAnnounceParameters;
 
-// What C adds: NULL in it before, NULL in it after. It belongs to C, stays where it is while
-// it is added, and may be a part of something larger that the function finds from it.
+// A notifier of the C program, which owns it. It must not move while it is added, and may be a
+// part of a larger struct that the function finds from its address.
 typedef struct LastrefNotifier {
-  // The library's.
+  // The library's part. NULL before the notifier is added and after it is removed.
   struct LastrefRegistration *registration;
 } LastrefNotifier;
 
-// What a notifier is told; it is there during the call.
+// The argument of a notifier's function, valid during the call.
 typedef struct LastrefMigrationEvent {
-  // What happens.
+  // The event.
   enum LastrefMigEvent type;
 } LastrefMigrationEvent;
 
 // A notifier's function, called with the lock held on the thread that migrates. It may call
-// every function that needs the lock, and may release the lock if it takes it again. 0, or at
-// SETUP alone something else, which ends the migration, with an error in `*errp`.
+// every function that needs the lock, and may release the lock if it takes it again. It returns 0.
+// At SETUP alone it may return another value, with an error in `*errp`, which ends the migration.
 typedef int (*LastrefMigrationNotifyFunc)(struct LastrefNotifier *notify,
                                           struct LastrefMigrationEvent *event,
                                           struct LastrefError **errp);
@@ -127,13 +127,13 @@ typedef struct LastrefMigrationInfo {
   uint64_t total;
   // Bytes of the stream so far.
   uint64_t transferred;
-  // Bytes of guest RAM that still have to go.
+  // Bytes of guest RAM that remain to be sent.
   uint64_t remaining;
-  // Pages that went with their data.
+  // Pages sent with their data.
   uint64_t normal;
-  // Pages that went as zero pages.
+  // Pages sent as zero pages.
   uint64_t duplicate;
-  // How long it took, up to now while it runs.
+  // Duration of the migration, up to now while it runs.
   uint64_t total_time;
 } LastrefMigrationInfo;
 
@@ -142,10 +142,10 @@ extern "C" {
 #endif // __cplusplus
 
 #if !defined(LASTREF_C_LOCK)
-// Waits for the big lock and takes it. It is not recursive. It works to the end of a thread that
-// the program made, in destructors of pthread keys and in functions given to atexit too; that such
-// a destructor gives the lock back nobody checks. At the end of a thread of this library, on
-// which a notifier ran, it ends the process.
+// Waits for the big lock and takes it. The lock is not recursive. On a thread that the program
+// made this works until the thread's end, also in destructors of pthread keys and in functions
+// passed to atexit; the library does not check that such a destructor releases the lock. At the
+// end of a thread of this library, on which a notifier ran, it aborts the process.
 void bql_lock(void);
 #endif
 
@@ -155,171 +155,178 @@ void bql_unlock(void);
 #endif
 
 #if !defined(LASTREF_C_LOCK)
-// Whether the calling thread holds the big lock; also true in a function that Rust calls with
-// the lock held.
+// Returns whether the calling thread holds the big lock; also true in a function that Rust calls
+// with the lock held.
 bool bql_locked(void);
 #endif
 
-// An error with a copy of `message`. Free it with `lastref_error_free`, or give it to a
+// Makes an error with a copy of `message`. Free it with `lastref_error_free`, or pass it to a
 // function that takes it over.
 struct LastrefError *lastref_error_new(const char *message);
 
-// The text of `error`. It belongs to the error and goes with it. NULL has none: NULL.
+// Returns the text of `error`, which lives as long as the error; NULL if `error` is NULL.
 const char *lastref_error_message(const struct LastrefError *error);
 
-// Frees `error`; NULL does nothing. A reason that was added as a blocker blocks no more.
+// Frees `error`; does nothing with NULL. A reason that was added as a blocker no longer blocks.
 void lastref_error_free(struct LastrefError *error);
 
-// A machine without processors, with `bytes` bytes of RAM, a whole number of 4096-byte pages:
-// the file `ram_file`, mapped shared, which must have that size; or with NULL anonymous memory.
-// On failure NULL, and the reason in `*errp`. Give it to `migration_object_init` or free it.
+// Makes a machine without processors, with `bytes` bytes of RAM, a whole number of 4096-byte
+// pages. The RAM is the file `ram_file`, mapped shared, which must have that size; or, if it is
+// NULL, anonymous memory. Returns NULL on failure, with the reason in `*errp`. Pass the machine to
+// `migration_object_init` or free it.
 struct LastrefMachine *lastref_machine_none(const char *ram_file,
                                             size_t bytes,
                                             struct LastrefError **errp);
 
-// The same for a machine that waits for a migration (`-incoming defer`): only into such a one
-// `lastref_migrate_incoming` loads anything, and it cannot be sent before.
+// Makes a machine like `lastref_machine_none`, but one that waits for a migration (`-incoming
+// defer`). `lastref_migrate_incoming` needs such a machine, and it cannot be sent before.
 struct LastrefMachine *lastref_machine_none_incoming(const char *ram_file,
                                                      size_t bytes,
                                                      struct LastrefError **errp);
 
-// Frees a machine that no migration object was made of; NULL does nothing.
+// Frees a machine that no migration object was made of; does nothing with NULL.
 void lastref_machine_free(struct LastrefMachine *machine);
 
-// Makes the migration object of `machine`, which it takes over in every case. Needs the lock.
-// 0, or a negative errno and the reason in `*errp`: -EEXIST if there is an object already.
-int migration_object_init(struct LastrefMachine *machine, struct LastrefError **errp);
+// Makes the migration object of `machine`, and takes the machine over even if it fails. Returns 0,
+// or a negative errno with the reason in `*errp`: -EEXIST if there is an object already. Needs the
+// lock.
+int migration_object_init(struct LastrefMachine *machine,
+                          struct LastrefError **errp);
 
-// Takes the migration object away from the outside and cancels what it does. Waits for
-// nothing. Needs the lock, on the thread that made the object; without an object it does
-// nothing.
+// Retires the migration object and cancels its migrations. Does not wait, and does nothing without
+// an object. Needs the lock, on the thread that made the object.
 void migration_shutdown(void);
 
-// Whether a migration away from here runs. Needs the lock.
+// Returns whether an outgoing migration runs. Needs the lock.
 bool migration_is_running(void);
 
-// Whether none runs. Needs the lock.
+// Returns whether no outgoing migration runs. Needs the lock.
 bool migration_is_idle(void);
 
-// Whether memory is on its way. Needs the lock.
+// Returns whether memory is being sent. Needs the lock.
 bool migration_is_active(void);
 
-// Whether the devices are on their way. Needs the lock.
+// Returns whether the devices are being sent. Needs the lock.
 bool migration_is_device(void);
 
-// Whether a migration runs and was not cancelled. Needs the lock.
+// Returns whether an outgoing migration runs and was not cancelled. Needs the lock.
 bool migration_is_setup_or_active(void);
 
-// Whether the calling thread is the migration thread. Needs the lock.
+// Returns whether the calling thread is the migration thread. Needs the lock.
 bool migration_thread_is_self(void);
 
-// Lets the migration that runs fail with `err`, which it takes over; without one it prints
-// `err`. NULL stands for the text of the errno `ret`. Needs the lock.
-void migration_file_set_error(int ret, struct LastrefError *err);
+// Makes the running migration fail with `err`, and takes `err` over; prints `err` if none runs. If
+// `err` is NULL, the text is that of the errno `ret`. Needs the lock.
+void migration_file_set_error(int ret,
+                              struct LastrefError *err);
 
-// What kind of migration the next one is. Needs the lock.
+// Returns the mode of the next migration. Needs the lock.
 enum LastrefMigMode migrate_mode(void);
 
-// How a machine that has arrived tells the network: a copy, where QEMU gives the address of a
-// static. Needs the lock.
+// Returns how a machine announces itself on the network after it has arrived. The result is a
+// copy, where QEMU returns the address of a static. Needs the lock.
 struct LastrefAnnounceParameters migrate_announce_params(void);
 
-// Calls `func` at each event of each migration of mode normal. Needs the lock. May be done
-// before there is a migration object.
-void migration_add_notifier(struct LastrefNotifier *notify, LastrefMigrationNotifyFunc func);
+// Calls `func` at each event of each migration of mode normal. It may be called before there is a
+// migration object. Needs the lock.
+void migration_add_notifier(struct LastrefNotifier *notify,
+                            LastrefMigrationNotifyFunc func);
 
-// The same for migrations of one `mode`: an enum LastrefMigMode. Needs the lock.
+// Calls `func` like `migration_add_notifier`, for migrations of one `mode`, an enum
+// LastrefMigMode. Needs the lock.
 void migration_add_notifier_mode(struct LastrefNotifier *notify,
                                  LastrefMigrationNotifyFunc func,
                                  unsigned int mode);
 
-// The same for migrations of some `modes`: the bits 1 << mode. Needs the lock.
+// Calls `func` like `migration_add_notifier`, for migrations of the given `modes`, the bits
+// 1 << mode. Needs the lock.
 void migration_add_notifier_modes(struct LastrefNotifier *notify,
                                   LastrefMigrationNotifyFunc func,
                                   unsigned int modes);
 
-// Removes a notifier, at any time and also from its own function; one that is not added is
-// left as it is. When it returns the function is not called any more. Needs the lock.
+// Removes a notifier, at any time and also from its own function; does nothing if it is not added.
+// After it returns the function is not called again. Needs the lock.
 void migration_remove_notifier(struct LastrefNotifier *notify);
 
 // Forbids migration in every mode, for the reason `*reasonp`, until `migrate_del_blocker`. On
-// failure the reason is freed and `*reasonp` NULL: -EBUSY if a migration runs, -EACCES if
-// the machine must stay migratable. Needs the lock. May be done before there is a migration
-// object.
-int migrate_add_blocker(struct LastrefError **reasonp, struct LastrefError **errp);
+// failure it frees the reason, sets `*reasonp` to NULL, and returns -EBUSY if a migration runs or
+// -EACCES if the machine must stay migratable. It may be called before there is a migration
+// object. Needs the lock.
+int migrate_add_blocker(struct LastrefError **reasonp,
+                        struct LastrefError **errp);
 
-// Forbids migration in mode normal; else as `migrate_add_blocker`. Needs the lock.
+// Forbids migration in mode normal; otherwise like `migrate_add_blocker`. Needs the lock.
 int migrate_add_blocker_normal(struct LastrefError **reasonp, struct LastrefError **errp);
 
-// Forbids migration in some `modes`, the bits 1 << mode; else as `migrate_add_blocker`. Needs
-// the lock.
+// Forbids migration in the given `modes`, the bits 1 << mode; otherwise like
+// `migrate_add_blocker`. Needs the lock.
 int migrate_add_blocker_modes(struct LastrefError **reasonp,
                               unsigned int modes,
                               struct LastrefError **errp);
 
-// Forbids migration in every mode, also of a machine that must stay migratable; else as
+// Forbids migration in every mode, also of a machine that must stay migratable; otherwise like
 // `migrate_add_blocker`. Needs the lock.
 int migrate_add_blocker_internal(struct LastrefError **reasonp, struct LastrefError **errp);
 
-// Removes a blocker, frees the reason, and sets `*reasonp` to NULL; NULL in it does nothing.
-// At any time, with the lock or without it.
+// Removes a blocker, frees the reason, and sets `*reasonp` to NULL; does nothing if that is NULL.
+// It works at any time, with the lock or without it.
 void migrate_del_blocker(struct LastrefError **reasonp);
 
-// Whether nothing may make this machine unmigratable (-only-migratable). Needs the lock.
+// Sets whether this machine must stay migratable (-only-migratable). Needs the lock.
 void lastref_set_only_migratable(bool only_migratable);
 
-// Begins to migrate to `uri` (unix:, tcp:, exec:, file:) and returns. 0, or a negative errno
-// and the reason in `*errp`: -EINVAL for what is no URI, -ENODEV without a migration object,
-// -EBUSY if a migration runs or an object that was shut down still has the machine, -EPERM if it is
-// blocked or the machine is not in a state for it. Needs the lock.
+// Starts a migration to `uri` (unix:, tcp:, exec:, file:) and returns. Returns 0, or a negative
+// errno with the reason in `*errp`: -EINVAL if `uri` is not a URI, -ENODEV without a migration
+// object, -EBUSY if a migration runs or an object that was shut down still has the machine, -EPERM
+// if migration is blocked or the machine is in a state that does not allow it. Needs the lock.
 int lastref_migrate(const char *uri,
                     struct LastrefError **errp);
 
-// Begins to wait for a migration at `uri` and returns; else as `lastref_migrate`. Needs the
+// Starts to wait for a migration at `uri` and returns; otherwise like `lastref_migrate`. Needs the
 // lock.
-int lastref_migrate_incoming(const char *uri, struct LastrefError **errp);
+int lastref_migrate_incoming(const char *uri,
+                             struct LastrefError **errp);
 
-// Asks the migration that runs to stop, and returns; without one it does nothing. Needs the
-// lock.
+// Asks the running migration to stop, and returns; does nothing if none runs. Needs the lock.
 void lastref_migrate_cancel(void);
 
-// Lets the machine go on here that a migration left stopped, because it may run at the
-// destination. Make sure first that it does not. 0, or a negative errno and the reason in `*errp`:
+// Resumes a machine here that a migration left stopped, because it may run at the destination.
+// Make sure first that it does not. Returns 0, or a negative errno with the reason in `*errp`:
 // -ENODEV without a migration object, -EBUSY if a migration runs, -EPERM if none left the machine
 // stopped. Needs the lock.
 int lastref_cont(struct LastrefError **errp);
 
-// Gives up the right to let the machine go on here: it runs at the destination of the migration
-// that left it stopped, and has been seen there. Else as `lastref_cont`. Needs the lock.
+// Gives up the right to resume the machine here, because it was seen to run at the destination of
+// the migration that left it stopped. Otherwise like `lastref_cont`. Needs the lock.
 int lastref_confirm_moved(struct LastrefError **errp);
 
-// The status of one direction (an enum LastrefDirection) now; NONE without a migration
+// Returns the current status of one direction (an enum LastrefDirection); NONE without a migration
 // object. Needs the lock.
 enum LastrefMigrationStatus lastref_status(unsigned int direction);
 
-// QAPI's name of a status, a text that is never freed; NULL for what is no status.
+// Returns QAPI's name of a status, a text that is never freed; NULL if `status` is not a status.
 const char *lastref_status_name(unsigned int status);
 
-// An observer of one direction (an enum LastrefDirection); NULL without a migration object.
-// Free it with `lastref_observer_free`. Needs the lock.
+// Makes an observer of one direction (an enum LastrefDirection); returns NULL without a migration
+// object. Free it with `lastref_observer_free`. Needs the lock.
 struct LastrefObserver *lastref_observer_new(unsigned int direction);
 
-// The status now. At any time, with the lock or without it.
+// Returns the current status. It works at any time, with the lock or without it.
 enum LastrefMigrationStatus lastref_observer_status(const struct LastrefObserver *observer);
 
-// The counters now. At any time, with the lock or without it.
+// Returns the current counters. It works at any time, with the lock or without it.
 struct LastrefMigrationInfo lastref_observer_info(const struct LastrefObserver *observer);
 
-// The first error of the last migration, or NULL; free it with `lastref_error_free`. At any
-// time, with the lock or without it.
+// Returns the first error of the last migration, or NULL; free it with `lastref_error_free`. It
+// works at any time, with the lock or without it.
 struct LastrefError *lastref_observer_error(const struct LastrefObserver *observer);
 
-// Waits until the migration is over, or `limit_ms` milliseconds have passed, and returns the
+// Waits until the migration has ended, or `limit_ms` milliseconds have passed, and returns the
 // status. It blocks: the lock must not be held, and a notifier cannot call it.
 enum LastrefMigrationStatus lastref_observer_wait(const struct LastrefObserver *observer,
                                                   uint64_t limit_ms);
 
-// Frees an observer; NULL does nothing. At any time, with the lock or without it.
+// Frees an observer; does nothing with NULL. It works at any time, with the lock or without it.
 void lastref_observer_free(struct LastrefObserver *observer);
 
 #ifdef __cplusplus

@@ -1,7 +1,6 @@
 //! Reasons not to migrate: `include/migration/blocker.h`.
 //!
-//! The reason is an error of C, and it is the blocker too: what blocks is inside it, and goes
-//! with it.
+//! The reason is an error of C, and it contains the blocker: freeing it removes the blocker.
 
 use std::ffi::{c_int, c_uint};
 
@@ -13,6 +12,8 @@ use crate::error::{Error, Failure, tell};
 use crate::lock::with_bql;
 use crate::notifier::modes as set;
 
+/// Adds a blocker with the reason in `*reasonp`, and reports the result.
+///
 /// # Safety
 ///
 /// Both pointers are as the header says.
@@ -51,9 +52,9 @@ unsafe fn add(
 }
 
 /// Forbids migration in every mode, for the reason `*reasonp`, until `migrate_del_blocker`. On
-/// failure the reason is freed and `*reasonp` NULL: -EBUSY if a migration runs, -EACCES if
-/// the machine must stay migratable. Needs the lock. May be done before there is a migration
-/// object.
+/// failure it frees the reason, sets `*reasonp` to NULL, and returns -EBUSY if a migration runs or
+/// -EACCES if the machine must stay migratable. It may be called before there is a migration
+/// object. Needs the lock.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn migrate_add_blocker(
     reasonp: *mut *mut Error,
@@ -63,7 +64,7 @@ pub unsafe extern "C" fn migrate_add_blocker(
     unsafe { add("migrate_add_blocker", reasonp, errp, migration::add_blocker) }
 }
 
-/// Forbids migration in mode normal; else as `migrate_add_blocker`. Needs the lock.
+/// Forbids migration in mode normal; otherwise like `migrate_add_blocker`. Needs the lock.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn migrate_add_blocker_normal(
     reasonp: *mut *mut Error,
@@ -73,8 +74,8 @@ pub unsafe extern "C" fn migrate_add_blocker_normal(
     unsafe { add("migrate_add_blocker_normal", reasonp, errp, migration::add_blocker_normal) }
 }
 
-/// Forbids migration in some `modes`, the bits 1 << mode; else as `migrate_add_blocker`. Needs
-/// the lock.
+/// Forbids migration in the given `modes`, the bits 1 << mode; otherwise like
+/// `migrate_add_blocker`. Needs the lock.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn migrate_add_blocker_modes(
     reasonp: *mut *mut Error,
@@ -90,7 +91,7 @@ pub unsafe extern "C" fn migrate_add_blocker_modes(
     unsafe { add(FUNCTION, reasonp, errp, blocked) }
 }
 
-/// Forbids migration in every mode, also of a machine that must stay migratable; else as
+/// Forbids migration in every mode, also of a machine that must stay migratable; otherwise like
 /// `migrate_add_blocker`. Needs the lock.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn migrate_add_blocker_internal(
@@ -101,8 +102,8 @@ pub unsafe extern "C" fn migrate_add_blocker_internal(
     unsafe { add("migrate_add_blocker_internal", reasonp, errp, migration::add_blocker_internal) }
 }
 
-/// Removes a blocker, frees the reason, and sets `*reasonp` to NULL; NULL in it does nothing.
-/// At any time, with the lock or without it.
+/// Removes a blocker, frees the reason, and sets `*reasonp` to NULL; does nothing if that is NULL.
+/// It works at any time, with the lock or without it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn migrate_del_blocker(reasonp: *mut *mut Error) {
     const FUNCTION: &str = "migrate_del_blocker";
@@ -116,7 +117,7 @@ pub unsafe extern "C" fn migrate_del_blocker(reasonp: *mut *mut Error) {
     });
 }
 
-/// Whether nothing may make this machine unmigratable (-only-migratable). Needs the lock.
+/// Sets whether this machine must stay migratable (-only-migratable). Needs the lock.
 #[unsafe(no_mangle)]
 pub extern "C" fn lastref_set_only_migratable(only_migratable: bool) {
     with_bql("lastref_set_only_migratable", |bql| {

@@ -1,20 +1,21 @@
-//! The line between C and Rust: no panic crosses it, and a wrong use ends in a sentence.
+//! The boundary between C and Rust: no panic crosses it, and a wrong use prints a message and
+//! aborts.
 
 use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Runs the body of a function that C calls.
 pub(crate) fn entry<R>(function: &str, body: impl FnOnce() -> R) -> R {
-    // Nothing is seen after a panic, so nothing half done is.
+    // A panic aborts the process, so no code sees half-changed state.
     match catch_unwind(AssertUnwindSafe(body)) {
         Ok(result) => result,
         Err(_) => die(function, "Rust code panicked, and C cannot be unwound"),
     }
 }
 
-/// Ends the process with a sentence: `function` was called in a way that has no safe answer.
+/// Prints a message and aborts the process, because the call of `function` has no safe result.
 pub(crate) fn die(function: &str, what: &str) -> ! {
-    // Without standard error there is nobody to tell.
+    // If standard error is closed, the message is lost.
     let _ = writeln!(std::io::stderr(), "lastref: {function}: {what}");
     std::process::abort()
 }

@@ -1,4 +1,4 @@
-//! The commands of QMP that begin and end a migration.
+//! The QMP commands that start and end a migration.
 
 use std::ffi::{c_char, c_int};
 
@@ -8,6 +8,8 @@ use migration::{CommandError, Direction, Endpoint, Uri};
 use crate::error::{Error, Failure, tell, text};
 use crate::lock::with_bql;
 
+/// Parses `uri`, runs `begin` with it, and reports the result.
+///
 /// # Safety
 ///
 /// Both pointers are as the header says.
@@ -27,17 +29,17 @@ unsafe fn begin(
     unsafe { tell(function, result, errp) }
 }
 
-/// Begins to migrate to `uri` (unix:, tcp:, exec:, file:) and returns. 0, or a negative errno
-/// and the reason in `*errp`: -EINVAL for what is no URI, -ENODEV without a migration object,
-/// -EBUSY if a migration runs or an object that was shut down still has the machine, -EPERM if it is
-/// blocked or the machine is not in a state for it. Needs the lock.
+/// Starts a migration to `uri` (unix:, tcp:, exec:, file:) and returns. Returns 0, or a negative
+/// errno with the reason in `*errp`: -EINVAL if `uri` is not a URI, -ENODEV without a migration
+/// object, -EBUSY if a migration runs or an object that was shut down still has the machine, -EPERM
+/// if migration is blocked or the machine is in a state that does not allow it. Needs the lock.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lastref_migrate(uri: *const c_char, errp: *mut *mut Error) -> c_int {
     // SAFETY: as the header says.
     unsafe { begin("lastref_migrate", uri, errp, migration::migrate) }
 }
 
-/// Begins to wait for a migration at `uri` and returns; else as `lastref_migrate`. Needs the
+/// Starts to wait for a migration at `uri` and returns; otherwise like `lastref_migrate`. Needs the
 /// lock.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lastref_migrate_incoming(
@@ -48,15 +50,14 @@ pub unsafe extern "C" fn lastref_migrate_incoming(
     unsafe { begin("lastref_migrate_incoming", uri, errp, migration::migrate_incoming) }
 }
 
-/// Asks the migration that runs to stop, and returns; without one it does nothing. Needs the
-/// lock.
+/// Asks the running migration to stop, and returns; does nothing if none runs. Needs the lock.
 #[unsafe(no_mangle)]
 pub extern "C" fn lastref_migrate_cancel() {
     with_bql("lastref_migrate_cancel", |bql| migration::cancel(bql, Direction::Outgoing));
 }
 
-/// Lets the machine go on here that a migration left stopped, because it may run at the
-/// destination. Make sure first that it does not. 0, or a negative errno and the reason in `*errp`:
+/// Resumes a machine here that a migration left stopped, because it may run at the destination.
+/// Make sure first that it does not. Returns 0, or a negative errno with the reason in `*errp`:
 /// -ENODEV without a migration object, -EBUSY if a migration runs, -EPERM if none left the machine
 /// stopped. Needs the lock.
 #[unsafe(no_mangle)]
@@ -67,8 +68,8 @@ pub unsafe extern "C" fn lastref_cont(errp: *mut *mut Error) -> c_int {
     unsafe { tell(FUNCTION, result, errp) }
 }
 
-/// Gives up the right to let the machine go on here: it runs at the destination of the migration
-/// that left it stopped, and has been seen there. Else as `lastref_cont`. Needs the lock.
+/// Gives up the right to resume the machine here, because it was seen to run at the destination of
+/// the migration that left it stopped. Otherwise like `lastref_cont`. Needs the lock.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lastref_confirm_moved(errp: *mut *mut Error) -> c_int {
     const FUNCTION: &str = "lastref_confirm_moved";

@@ -1,4 +1,4 @@
-//! What C calls an `Error *`: a text that one owner frees.
+//! The `Error *` of C: a text that its one owner frees.
 
 use std::ffi::{CStr, CString, c_char, c_int};
 use std::ptr;
@@ -7,11 +7,11 @@ use migration::{Blocker, CommandError, MigrationError, error_chain};
 
 use crate::boundary::{die, entry};
 
-/// A text, made by this library or by `lastref_error_new`. Who has the pointer frees it.
+/// A text, made by this library or by `lastref_error_new`. The owner of the pointer frees it.
 #[derive(Debug)]
 pub struct Error {
     text: CString,
-    /// If it is a reason not to migrate that was added: it blocks for as long as it lives.
+    /// The blocker, if this is the reason of one. It blocks for as long as it lives.
     pub(crate) blocker: Option<Blocker>,
 }
 
@@ -42,7 +42,7 @@ impl Error {
     }
 }
 
-/// A failure as C is told it: a negative `errno` and a text.
+/// A failure in the form that C gets: an `errno` and a text.
 pub(crate) struct Failure {
     pub(crate) errno: c_int,
     pub(crate) text: String,
@@ -77,7 +77,8 @@ impl From<CommandError> for Failure {
     }
 }
 
-/// Tells C: 0, or a negative `errno` with an error in `*errp` if `errp` is not null.
+/// Reports a result to C: returns 0, or a negative `errno` with an error in `*errp` if `errp` is
+/// not null.
 ///
 /// # Safety
 ///
@@ -99,7 +100,7 @@ pub(crate) unsafe fn tell(
     -failure.errno
 }
 
-/// A text of C, which must be there.
+/// Borrows a text of C, and aborts the process if it is null.
 ///
 /// # Safety
 ///
@@ -112,7 +113,7 @@ pub(crate) unsafe fn text<'a>(function: &str, text: *const c_char) -> &'a CStr {
     unsafe { CStr::from_ptr(text) }
 }
 
-/// An error with a copy of `message`. Free it with `lastref_error_free`, or give it to a
+/// Makes an error with a copy of `message`. Free it with `lastref_error_free`, or pass it to a
 /// function that takes it over.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lastref_error_new(message: *const c_char) -> *mut Error {
@@ -123,7 +124,7 @@ pub unsafe extern "C" fn lastref_error_new(message: *const c_char) -> *mut Error
     })
 }
 
-/// The text of `error`. It belongs to the error and goes with it. NULL has none: NULL.
+/// Returns the text of `error`, which lives as long as the error; NULL if `error` is NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lastref_error_message(error: *const Error) -> *const c_char {
     entry("lastref_error_message", || {
@@ -133,7 +134,7 @@ pub unsafe extern "C" fn lastref_error_message(error: *const Error) -> *const c_
     })
 }
 
-/// Frees `error`; NULL does nothing. A reason that was added as a blocker blocks no more.
+/// Frees `error`; does nothing with NULL. A reason that was added as a blocker no longer blocks.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lastref_error_free(error: *mut Error) {
     // SAFETY: null or an error of this library, and the caller gives it up.

@@ -1,9 +1,9 @@
 //! The outside face of migration for C: QEMU's `include/migration/misc.h` and `blocker.h`.
 //!
-//! C has no tokens. What the Rust face asks for in its signatures is asked here at each call:
-//! a function that needs the big lock looks whether the calling thread holds it, and if not
-//! it ends the process with one sentence that names the function. So C code is told at once,
-//! in every run, what it would else learn from a race.
+//! C has no tokens. What the Rust face requires in its signatures, this crate checks at each call:
+//! a function that needs the big lock checks that the calling thread holds it. If not, it prints a
+//! message that names the function and aborts the process. So a mistake in C code shows at once, in
+//! every run, and not as a rare race.
 //!
 //! ```c
 //! bql_lock();
@@ -22,19 +22,19 @@
 //!
 //! # Pointers
 //!
-//! A pointer from C is trusted to be what the header says; nobody can check that. It is used
-//! during the call and not kept, but for two: a notifier, whose address is given back to its
-//! function, and what a `new` of this crate returned, which its owner frees. Texts are copied.
+//! A pointer from C is trusted to be what the header says, because it cannot be checked. It is used
+//! during the call and not kept, with two exceptions: a notifier, whose address is passed to its
+//! function, and the result of a `new` of this crate, which its owner frees. Texts are copied.
 //!
 //! # Panics
 //!
-//! None crosses into C: `boundary` ends the process with a sentence.
+//! No panic crosses into C: `boundary` prints a message and aborts the process.
 //!
 //! # Alternatives
 //!
-//! In Rust the crate [`migration`]. There is nothing here for Rust: these functions would let it
-//! past the borrow checker.
-// What C calls is `pub` for cbindgen, in private modules so that Rust cannot call it.
+//! In Rust use the crate [`migration`]. This crate exports nothing to Rust, because its functions
+//! would bypass the borrow checker.
+// The functions for C are `pub` for cbindgen, in private modules so that Rust cannot call them.
 #![allow(unreachable_pub)]
 
 mod blocker;

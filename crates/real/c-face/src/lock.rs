@@ -1,4 +1,4 @@
-//! The side of the lock that a C thread is on, and the token Rust needs for it.
+//! The tokens of threads that call from C.
 //!
 //! [`with_bql`] is for functions that need the lock, [`without_bql`] for those that block,
 //! [`call_out`] for calls from Rust to C.
@@ -38,6 +38,6 @@ const BLOCKS: &str = "it blocks, and the calling thread holds the lock (bql_unlo
 const RETURNED_WITHOUT: &str =
     "the C function was called with the lock held and returned without it";
 
-/// Why a thread that has come from Rust code cannot be given a token.
+/// The reason that a thread which Rust code called out on gets no token.
 const INSIDE: &str = "the calling thread is inside Rust code that has its token; a function \
                       that blocks cannot be called from a call-out";

@@ -12,7 +12,7 @@ use migration::{Host, RunState};
 use crate::boundary::entry;
 use crate::error::{Error, Failure, tell, text};
 
-/// A machine that no migration object has yet.
+/// A machine that does not belong to a migration object yet.
 #[derive(Debug)]
 pub struct Machine(pub(crate) Host);
 
@@ -36,6 +36,8 @@ fn none(file: Option<&CStr>, bytes: usize, state: RunState) -> Result<Host, Fail
         .map_err(|error| Failure::new(libc::EINVAL, &error))
 }
 
+/// Makes a machine, or reports the error and returns null.
+///
 /// # Safety
 ///
 /// Both pointers are as the header says.
@@ -59,9 +61,10 @@ unsafe fn make(
     }
 }
 
-/// A machine without processors, with `bytes` bytes of RAM, a whole number of 4096-byte pages:
-/// the file `ram_file`, mapped shared, which must have that size; or with NULL anonymous memory.
-/// On failure NULL, and the reason in `*errp`. Give it to `migration_object_init` or free it.
+/// Makes a machine without processors, with `bytes` bytes of RAM, a whole number of 4096-byte
+/// pages. The RAM is the file `ram_file`, mapped shared, which must have that size; or, if it is
+/// NULL, anonymous memory. Returns NULL on failure, with the reason in `*errp`. Pass the machine to
+/// `migration_object_init` or free it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lastref_machine_none(
     ram_file: *const c_char,
@@ -73,8 +76,8 @@ pub unsafe extern "C" fn lastref_machine_none(
     entry(FUNCTION, || unsafe { make(FUNCTION, ram_file, bytes, RunState::Prelaunch, errp) })
 }
 
-/// The same for a machine that waits for a migration (`-incoming defer`): only into such a one
-/// `lastref_migrate_incoming` loads anything, and it cannot be sent before.
+/// Makes a machine like `lastref_machine_none`, but one that waits for a migration (`-incoming
+/// defer`). `lastref_migrate_incoming` needs such a machine, and it cannot be sent before.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lastref_machine_none_incoming(
     ram_file: *const c_char,
@@ -86,7 +89,7 @@ pub unsafe extern "C" fn lastref_machine_none_incoming(
     entry(FUNCTION, || unsafe { make(FUNCTION, ram_file, bytes, RunState::InMigrate, errp) })
 }
 
-/// Frees a machine that no migration object was made of; NULL does nothing.
+/// Frees a machine that no migration object was made of; does nothing with NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lastref_machine_free(machine: *mut Machine) {
     entry("lastref_machine_free", || {

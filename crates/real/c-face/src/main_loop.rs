@@ -1,9 +1,9 @@
 //! The lock for C: `include/qemu/main-loop.h`. With the feature `c-lock` C brings its own.
 
-/// Waits for the big lock and takes it. It is not recursive. It works to the end of a thread that
-/// the program made, in destructors of pthread keys and in functions given to atexit too; that such
-/// a destructor gives the lock back nobody checks. At the end of a thread of this library, on
-/// which a notifier ran, it ends the process.
+/// Waits for the big lock and takes it. The lock is not recursive. On a thread that the program
+/// made this works until the thread's end, also in destructors of pthread keys and in functions
+/// passed to atexit; the library does not check that such a destructor releases the lock. At the
+/// end of a thread of this library, on which a notifier ran, it aborts the process.
 #[cfg(not(feature = "c-lock"))]
 #[unsafe(no_mangle)]
 pub extern "C" fn bql_lock() {
@@ -17,8 +17,8 @@ pub extern "C" fn bql_unlock() {
     crate::boundary::entry("bql_unlock", || crate::lock::unlock("bql_unlock"));
 }
 
-/// Whether the calling thread holds the big lock; also true in a function that Rust calls with
-/// the lock held.
+/// Returns whether the calling thread holds the big lock; also true in a function that Rust calls
+/// with the lock held.
 #[cfg(not(feature = "c-lock"))]
 #[unsafe(no_mangle)]
 pub extern "C" fn bql_locked() -> bool {

@@ -1,5 +1,5 @@
-//! The questions of `include/migration/misc.h`. Each answers at any time; without a migration
-//! object nothing runs, and nobody is its thread.
+//! The queries of `include/migration/misc.h`. Each works at any time; without a migration object no
+//! migration runs, and no thread is its thread.
 
 use std::ffi::c_int;
 use std::io::Write;
@@ -7,44 +7,44 @@ use std::io::Write;
 use crate::error::Error;
 use crate::lock::with_bql;
 
-/// Whether a migration away from here runs. Needs the lock.
+/// Returns whether an outgoing migration runs. Needs the lock.
 #[unsafe(no_mangle)]
 pub extern "C" fn migration_is_running() -> bool {
     with_bql("migration_is_running", |bql| migration::is_running(bql))
 }
 
-/// Whether none runs. Needs the lock.
+/// Returns whether no outgoing migration runs. Needs the lock.
 #[unsafe(no_mangle)]
 pub extern "C" fn migration_is_idle() -> bool {
     with_bql("migration_is_idle", |bql| migration::is_idle(bql))
 }
 
-/// Whether memory is on its way. Needs the lock.
+/// Returns whether memory is being sent. Needs the lock.
 #[unsafe(no_mangle)]
 pub extern "C" fn migration_is_active() -> bool {
     with_bql("migration_is_active", |bql| migration::is_active(bql))
 }
 
-/// Whether the devices are on their way. Needs the lock.
+/// Returns whether the devices are being sent. Needs the lock.
 #[unsafe(no_mangle)]
 pub extern "C" fn migration_is_device() -> bool {
     with_bql("migration_is_device", |bql| migration::is_device(bql))
 }
 
-/// Whether a migration runs and was not cancelled. Needs the lock.
+/// Returns whether an outgoing migration runs and was not cancelled. Needs the lock.
 #[unsafe(no_mangle)]
 pub extern "C" fn migration_is_setup_or_active() -> bool {
     with_bql("migration_is_setup_or_active", |bql| migration::is_setup_or_active(bql))
 }
 
-/// Whether the calling thread is the migration thread. Needs the lock.
+/// Returns whether the calling thread is the migration thread. Needs the lock.
 #[unsafe(no_mangle)]
 pub extern "C" fn migration_thread_is_self() -> bool {
     with_bql("migration_thread_is_self", |bql| migration::thread_is_self(bql))
 }
 
-/// Lets the migration that runs fail with `err`, which it takes over; without one it prints
-/// `err`. NULL stands for the text of the errno `ret`. Needs the lock.
+/// Makes the running migration fail with `err`, and takes `err` over; prints `err` if none runs. If
+/// `err` is NULL, the text is that of the errno `ret`. Needs the lock.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn migration_file_set_error(ret: c_int, err: *mut Error) {
     let refused = with_bql("migration_file_set_error", |bql| {
@@ -57,12 +57,12 @@ pub unsafe extern "C" fn migration_file_set_error(ret: c_int, err: *mut Error) {
         migration::file_set_error(bql, text)
     });
     if let Err(text) = refused {
-        // QEMU's `error_report_err`; without standard error there is nobody to tell.
+        // QEMU's `error_report_err`. If standard error is closed, the message is lost.
         let _ = writeln!(std::io::stderr(), "lastref: {text}");
     }
 }
 
-/// What kind of migration the next one is. Needs the lock.
+/// Returns the mode of the next migration. Needs the lock.
 #[unsafe(no_mangle)]
 pub extern "C" fn migrate_mode() -> MigMode {
     with_bql("migrate_mode", |bql| match migration::parameters(bql).mode {
@@ -73,36 +73,36 @@ pub extern "C" fn migrate_mode() -> MigMode {
     })
 }
 
-/// What kind of migration it is (QAPI's MigMode).
+/// The mode of a migration (QAPI's MigMode).
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub enum MigMode {
     /// To another process, while the machine runs.
     Normal,
-    /// To a file, for the time in which the host restarts.
+    /// To a file, while the host restarts.
     CprReboot,
     /// To another process on this host, which takes the memory over.
     CprTransfer,
-    /// To the program that this process becomes.
+    /// To a program that replaces this process by exec.
     CprExec,
 }
 
-/// How a machine that has arrived tells the network; times in milliseconds.
+/// How a machine announces itself on the network after it has arrived; times in milliseconds.
 #[repr(C)]
 #[derive(Debug)]
 pub struct AnnounceParameters {
-    /// Before the first announcement.
+    /// Delay before the first announcement.
     pub initial: i64,
-    /// The longest between two.
+    /// Maximum delay between two.
     pub max: i64,
-    /// How many.
+    /// Number of announcements.
     pub rounds: i64,
-    /// By how much the time between two grows.
+    /// Increase of the delay after each.
     pub step: i64,
 }
 
-/// How a machine that has arrived tells the network: a copy, where QEMU gives the address of a
-/// static. Needs the lock.
+/// Returns how a machine announces itself on the network after it has arrived. The result is a
+/// copy, where QEMU returns the address of a static. Needs the lock.
 #[unsafe(no_mangle)]
 pub extern "C" fn migrate_announce_params() -> AnnounceParameters {
     with_bql("migrate_announce_params", |bql| {

@@ -12,47 +12,47 @@ use crate::boundary::die;
 use crate::error::Error;
 use crate::lock::{call_out, with_bql};
 
-/// What C adds: NULL in it before, NULL in it after. It belongs to C, stays where it is while
-/// it is added, and may be a part of something larger that the function finds from it.
+/// A notifier of the C program, which owns it. It must not move while it is added, and may be a
+/// part of a larger struct that the function finds from its address.
 #[repr(C)]
 #[derive(Debug)]
 pub struct Notifier {
-    /// The library's.
+    /// The library's part. NULL before the notifier is added and after it is removed.
     pub registration: *mut Registration,
 }
 
-/// The library's half of a notifier that was added.
+/// The library's part of a notifier that was added.
 #[derive(Debug)]
 pub struct Registration {
     added: Arc<AtomicBool>,
     _notifier: migration::Notifier,
 }
 
-/// What happens in a migration.
+/// An event of a migration.
 #[expect(clippy::enum_variant_names, reason = "they are QEMU's")]
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MigEvent {
-    /// It begins; a notifier may refuse.
+    /// The migration starts; a notifier may refuse it.
     PrecopySetup,
     /// The machine has moved.
     PrecopyDone,
-    /// It did not work, or was cancelled; the machine is where it was, or stopped here because it
-    /// may run at the destination.
+    /// The migration failed or was cancelled. The machine stays here; if it may run at the
+    /// destination, it stays stopped here.
     PrecopyFailed,
 }
 
-/// What a notifier is told; it is there during the call.
+/// The argument of a notifier's function, valid during the call.
 #[repr(C)]
 #[derive(Debug)]
 pub struct MigrationEvent {
-    /// What happens.
+    /// The event.
     pub r#type: MigEvent,
 }
 
 /// A notifier's function, called with the lock held on the thread that migrates. It may call
-/// every function that needs the lock, and may release the lock if it takes it again. 0, or at
-/// SETUP alone something else, which ends the migration, with an error in `*errp`.
+/// every function that needs the lock, and may release the lock if it takes it again. It returns 0.
+/// At SETUP alone it may return another value, with an error in `*errp`, which ends the migration.
 pub type MigrationNotifyFunc = Option<
     unsafe extern "C" fn(
         notify: *mut Notifier,
@@ -71,8 +71,8 @@ struct Notify {
     added: Arc<AtomicBool>,
 }
 
-// SAFETY: the address is never followed here. It is handed to the C function on whatever
-// thread migrates, with the lock held, as the header says.
+// SAFETY: Rust never dereferences the address. It passes it to the C function on the thread that
+// migrates, with the lock held, as the header says.
 unsafe impl Send for Notify {}
 // SAFETY: as above; nothing else in it is not `Sync`.
 unsafe impl Sync for Notify {}
@@ -107,7 +107,7 @@ impl Notify {
     }
 }
 
-/// The modes of a set of bits; `None` if there is no such set.
+/// Returns the modes of a set of bits; `None` if a bit is not a mode, or there are none.
 pub(crate) fn modes(bits: c_uint) -> Option<MigModes> {
     use migration::MigMode::{CprExec, CprReboot, CprTransfer, Normal};
     let all = [Normal, CprReboot, CprTransfer, CprExec];
@@ -116,6 +116,8 @@ pub(crate) fn modes(bits: c_uint) -> Option<MigModes> {
     chosen.map(MigModes::from).reduce(|a, b| a | b).filter(|_| bits & !known == 0)
 }
 
+/// Adds a notifier for the modes of `bits`.
+///
 /// # Safety
 ///
 /// `notify` is null or as the header says, and `function` is a function for it.
@@ -144,15 +146,16 @@ unsafe fn add(
     });
 }
 
-/// Calls `func` at each event of each migration of mode normal. Needs the lock. May be done
-/// before there is a migration object.
+/// Calls `func` at each event of each migration of mode normal. It may be called before there is a
+/// migration object. Needs the lock.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn migration_add_notifier(notify: *mut Notifier, func: MigrationNotifyFunc) {
     // SAFETY: as the header says.
     unsafe { add("migration_add_notifier", notify, func, || Some(1)) }
 }
 
-/// The same for migrations of one `mode`: an enum LastrefMigMode. Needs the lock.
+/// Calls `func` like `migration_add_notifier`, for migrations of one `mode`, an enum
+/// LastrefMigMode. Needs the lock.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn migration_add_notifier_mode(
     notify: *mut Notifier,
@@ -163,7 +166,8 @@ pub unsafe extern "C" fn migration_add_notifier_mode(
     unsafe { add("migration_add_notifier_mode", notify, func, || (1 as c_uint).checked_shl(mode)) }
 }
 
-/// The same for migrations of some `modes`: the bits 1 << mode. Needs the lock.
+/// Calls `func` like `migration_add_notifier`, for migrations of the given `modes`, the bits
+/// 1 << mode. Needs the lock.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn migration_add_notifier_modes(
     notify: *mut Notifier,
@@ -174,8 +178,8 @@ pub unsafe extern "C" fn migration_add_notifier_modes(
     unsafe { add("migration_add_notifier_modes", notify, func, || Some(modes)) }
 }
 
-/// Removes a notifier, at any time and also from its own function; one that is not added is
-/// left as it is. When it returns the function is not called any more. Needs the lock.
+/// Removes a notifier, at any time and also from its own function; does nothing if it is not added.
+/// After it returns the function is not called again. Needs the lock.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn migration_remove_notifier(notify: *mut Notifier) {
     const FUNCTION: &str = "migration_remove_notifier";
@@ -193,7 +197,7 @@ pub unsafe extern "C" fn migration_remove_notifier(notify: *mut Notifier) {
     });
 }
 
-// With the feature the lock functions are a C program's, which a test of this file is not.
+// With the feature the lock functions are a C program's, and a test of this file has none.
 #[cfg(all(test, not(feature = "c-lock")))]
 mod tests {
     use bql::BqlUnlocked;

@@ -11,13 +11,14 @@ use crate::lock::with_bql;
 use crate::machine::Machine;
 
 thread_local! {
-    /// The right to shut down what this thread made. If the thread ends with it, the object
-    /// stays for ever.
+    /// The right to shut down the object that this thread made. If the thread ends without using
+    /// it, the object stays for ever.
     static MADE_HERE: RefCell<Option<MigrationObject>> = const { RefCell::new(None) };
 }
 
-/// Makes the migration object of `machine`, which it takes over in every case. Needs the lock.
-/// 0, or a negative errno and the reason in `*errp`: -EEXIST if there is an object already.
+/// Makes the migration object of `machine`, and takes the machine over even if it fails. Returns 0,
+/// or a negative errno with the reason in `*errp`: -EEXIST if there is an object already. Needs the
+/// lock.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn migration_object_init(
     machine: *mut Machine,
@@ -43,9 +44,8 @@ pub unsafe extern "C" fn migration_object_init(
     unsafe { tell(FUNCTION, result, errp) }
 }
 
-/// Takes the migration object away from the outside and cancels what it does. Waits for
-/// nothing. Needs the lock, on the thread that made the object; without an object it does
-/// nothing.
+/// Retires the migration object and cancels its migrations. Does not wait, and does nothing without
+/// an object. Needs the lock, on the thread that made the object.
 #[unsafe(no_mangle)]
 pub extern "C" fn migration_shutdown() {
     const FUNCTION: &str = "migration_shutdown";

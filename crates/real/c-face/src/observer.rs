@@ -1,4 +1,4 @@
-//! What C may keep and ask without the lock: status, counters and first error.
+//! Observers, which C may keep and query without the lock: status, counters and first error.
 
 use std::ffi::{CStr, c_char, c_uint};
 use std::ptr;
@@ -8,43 +8,43 @@ use crate::boundary::{die, entry};
 use crate::error::Error;
 use crate::lock::{with_bql, without_bql};
 
-/// A counted view of one direction of a migration object. It may be used on several threads
-/// at once, and is true for ever: after shutdown it shows the last status.
+/// A counted view of one direction of a migration object. Several threads may use it at once, and
+/// it stays valid: after shutdown it shows the last status.
 #[derive(Debug)]
 pub struct Observer(migration::Observer);
 
-/// Which way a machine moves.
+/// The direction of a migration.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub enum Direction {
-    /// Away from here.
+    /// The machine moves away from here.
     Outgoing,
-    /// To here.
+    /// The machine moves to here.
     Incoming,
 }
 
-/// QAPI's MigrationStatus, as far as it is built.
+/// The supported values of QAPI's MigrationStatus.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub enum MigrationStatus {
-    /// No migration was asked for yet, or there is no migration object.
+    /// No migration was requested yet, or there is no migration object.
     None,
-    /// Connecting, or setting up.
+    /// The migration connects or sets up.
     Setup,
-    /// Cancelled, and still cleaning up.
+    /// The migration was cancelled and still cleans up.
     Cancelling,
-    /// Cancelled; the machine stays here.
+    /// The migration was cancelled; the machine stays here.
     Cancelled,
-    /// Memory is on its way.
+    /// Memory is being sent.
     Active,
-    /// The machine is stopped and waits for its user's word.
+    /// The machine is stopped and waits for its user to continue.
     PreSwitchover,
-    /// The machine is stopped and its devices are on their way.
+    /// The machine is stopped and its devices are being sent.
     Device,
-    /// Done.
+    /// The migration is done.
     Completed,
-    /// It did not work; the machine stays where it was. If it may run at the destination all the
-    /// same, it stays stopped here (lastref_cont).
+    /// The migration failed; the machine stays where it was. If it may run at the destination, it
+    /// stays stopped here (lastref_cont).
     Failed,
 }
 
@@ -72,13 +72,13 @@ pub struct MigrationInfo {
     pub total: u64,
     /// Bytes of the stream so far.
     pub transferred: u64,
-    /// Bytes of guest RAM that still have to go.
+    /// Bytes of guest RAM that remain to be sent.
     pub remaining: u64,
-    /// Pages that went with their data.
+    /// Pages sent with their data.
     pub normal: u64,
-    /// Pages that went as zero pages.
+    /// Pages sent as zero pages.
     pub duplicate: u64,
-    /// How long it took, up to now while it runs.
+    /// Duration of the migration, up to now while it runs.
     pub total_time: u64,
 }
 
@@ -93,6 +93,8 @@ fn observer(function: &str, bql: &bql::BqlGuard<'_>, way: c_uint) -> Option<migr
     migration::observer(bql, way)
 }
 
+/// Borrows an observer of C, and aborts the process if it is null.
+///
 /// # Safety
 ///
 /// It is null or an observer that its owner does not free during 'a.
@@ -104,7 +106,7 @@ unsafe fn watched<'a>(function: &str, observer: *const Observer) -> &'a migratio
     }
 }
 
-/// The status of one direction (an enum LastrefDirection) now; NONE without a migration
+/// Returns the current status of one direction (an enum LastrefDirection); NONE without a migration
 /// object. Needs the lock.
 #[unsafe(no_mangle)]
 pub extern "C" fn lastref_status(direction: c_uint) -> MigrationStatus {
@@ -114,7 +116,7 @@ pub extern "C" fn lastref_status(direction: c_uint) -> MigrationStatus {
     })
 }
 
-/// QAPI's name of a status, a text that is never freed; NULL for what is no status.
+/// Returns QAPI's name of a status, a text that is never freed; NULL if `status` is not a status.
 #[unsafe(no_mangle)]
 pub extern "C" fn lastref_status_name(status: c_uint) -> *const c_char {
     const NAMES: [&CStr; 9] = [
@@ -133,8 +135,8 @@ pub extern "C" fn lastref_status_name(status: c_uint) -> *const c_char {
     })
 }
 
-/// An observer of one direction (an enum LastrefDirection); NULL without a migration object.
-/// Free it with `lastref_observer_free`. Needs the lock.
+/// Makes an observer of one direction (an enum LastrefDirection); returns NULL without a migration
+/// object. Free it with `lastref_observer_free`. Needs the lock.
 #[unsafe(no_mangle)]
 pub extern "C" fn lastref_observer_new(direction: c_uint) -> *mut Observer {
     with_bql("lastref_observer_new", |bql| {
@@ -143,7 +145,7 @@ pub extern "C" fn lastref_observer_new(direction: c_uint) -> *mut Observer {
     })
 }
 
-/// The status now. At any time, with the lock or without it.
+/// Returns the current status. It works at any time, with the lock or without it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lastref_observer_status(observer: *const Observer) -> MigrationStatus {
     const FUNCTION: &str = "lastref_observer_status";
@@ -151,7 +153,7 @@ pub unsafe extern "C" fn lastref_observer_status(observer: *const Observer) -> M
     entry(FUNCTION, || unsafe { watched(FUNCTION, observer) }.status().into())
 }
 
-/// The counters now. At any time, with the lock or without it.
+/// Returns the current counters. It works at any time, with the lock or without it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lastref_observer_info(observer: *const Observer) -> MigrationInfo {
     const FUNCTION: &str = "lastref_observer_info";
@@ -169,8 +171,8 @@ pub unsafe extern "C" fn lastref_observer_info(observer: *const Observer) -> Mig
     })
 }
 
-/// The first error of the last migration, or NULL; free it with `lastref_error_free`. At any
-/// time, with the lock or without it.
+/// Returns the first error of the last migration, or NULL; free it with `lastref_error_free`. It
+/// works at any time, with the lock or without it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lastref_observer_error(observer: *const Observer) -> *mut Error {
     const FUNCTION: &str = "lastref_observer_error";
@@ -181,7 +183,7 @@ pub unsafe extern "C" fn lastref_observer_error(observer: *const Observer) -> *m
     })
 }
 
-/// Waits until the migration is over, or `limit_ms` milliseconds have passed, and returns the
+/// Waits until the migration has ended, or `limit_ms` milliseconds have passed, and returns the
 /// status. It blocks: the lock must not be held, and a notifier cannot call it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lastref_observer_wait(
@@ -197,7 +199,7 @@ pub unsafe extern "C" fn lastref_observer_wait(
     })
 }
 
-/// Frees an observer; NULL does nothing. At any time, with the lock or without it.
+/// Frees an observer; does nothing with NULL. It works at any time, with the lock or without it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lastref_observer_free(observer: *mut Observer) {
     entry("lastref_observer_free", || {

@@ -8,7 +8,8 @@ use migration::{MigrationParameters, Uri, Uuid, ZeroPageDetection};
 
 use crate::size::{memory, rate};
 
-/// The hidden command. It is like no other, so that none is taken for it.
+/// Name of the hidden command. Its form is unique, so that clap suggests it for no mistyped
+/// command.
 pub(crate) const DESTINATION: &str = "internal:destination";
 
 /// Live migration with one global left.
@@ -43,7 +44,7 @@ pub(crate) enum Command {
 }
 
 impl Command {
-    /// Whether the result is wanted as JSON.
+    /// Returns whether to print the result as JSON.
     pub(crate) fn json(&self) -> bool {
         match self {
             Command::Demo(args) => args.json,
@@ -53,7 +54,7 @@ impl Command {
         }
     }
 
-    /// What runs without a command: `demo` with its defaults.
+    /// Returns the default command: `demo` with its defaults.
     pub(crate) fn demo() -> Self {
         match Cli::parse_from(["lastref", "demo"]).command {
             Some(command) => command,
@@ -62,24 +63,24 @@ impl Command {
     }
 }
 
-/// How the two processes of `demo` are connected.
+/// The connection between the two processes of `demo`.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(crate) enum Transport {
     Unix,
     Tcp,
 }
 
-/// Who finds the pages that the machine of `demo` writes to.
+/// The dirty log of the machine of `demo`.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(crate) enum DirtyLog {
-    // Described with the option: a text for each would spread the help over two pages.
+    // The option describes the values; a text for each would spread the help over two pages.
     Auto,
     WriteProtect,
     Software,
 }
 
 impl Transport {
-    /// As the command line has it.
+    /// Returns the name on the command line.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Transport::Unix => "unix",
@@ -89,7 +90,7 @@ impl Transport {
 }
 
 impl DirtyLog {
-    /// As the command line has it.
+    /// Returns the name on the command line.
     pub(crate) fn name(self) -> &'static str {
         match self {
             DirtyLog::Auto => "auto",
@@ -104,29 +105,29 @@ pub(crate) struct DemoArgs {
     /// RAM of the machine.
     #[arg(long, value_name = "SIZE", default_value = "512M", value_parser = memory)]
     pub(crate) memory: usize,
-    /// Bytes of memory that the machine dirties in a second, in pages of 4096.
+    /// Bytes of memory that the machine dirties per second, in pages of 4096.
     #[arg(long, value_name = "RATE", default_value = "64M", value_parser = rate)]
     pub(crate) dirty_rate: u64,
-    /// The longest that the machine may stand still, in milliseconds (at most 2000000).
+    /// Maximum downtime, in milliseconds (at most 2000000).
     #[arg(long, value_name = "MS", default_value = "300", value_parser = downtime_limit)]
     pub(crate) downtime_limit: Duration,
-    /// The most bytes to send in a second while the machine runs [default: no limit].
+    /// Maximum bytes to send per second while the machine runs [default: no limit].
     #[arg(long, value_name = "RATE", default_value = "0", value_parser = rate, hide_default_value = true)]
     pub(crate) max_bandwidth: u64,
     /// The kind of socket between the two processes.
     #[arg(long, value_enum, default_value = "unix")]
     pub(crate) transport: Transport,
-    /// Send pages over this many channels beside the main one, as QEMU's multifd does.
+    /// Send pages over this many additional channels, like QEMU's multifd.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=16))]
     pub(crate) channels: Option<u8>,
-    /// How written pages are found: by the kernel's write protection where it can, or by marks.
+    /// How to track writes: by the kernel's write protection, in software, or the first that works.
     #[arg(long, value_enum, default_value = "auto")]
     pub(crate) dirty_log: DirtyLog,
     /// Print the result as one JSON object on standard output.
     #[arg(long)]
     pub(crate) json: bool,
-    /// Draw the migration, on one page that needs nothing else. The file appears complete or not
-    /// at all; - is standard output.
+    /// Draw the migration on a self-contained page. The file appears complete or not at all; - is
+    /// standard output.
     #[arg(long, value_name = "FILE.html")]
     pub(crate) report: Option<PathBuf>,
 }
@@ -136,21 +137,21 @@ pub(crate) struct SendArgs {
     /// The RAM of the machine.
     #[arg(long, value_name = "FILE")]
     pub(crate) ram: PathBuf,
-    /// unix:PATH, tcp:HOST:PORT, fd:N, exec:COMMAND or file:PATH[,offset=N]. A TCP peer that is silent
-    /// for a minute, or reads nothing for so long, is given up.
+    /// unix:PATH, tcp:HOST:PORT, fd:N, exec:COMMAND or file:PATH[,offset=N]. The migration fails if
+    /// a TCP peer is silent, or reads nothing, for a minute.
     #[arg(value_name = "URI")]
     pub(crate) uri: Uri,
     /// Touch all RAM first.
     #[arg(long)]
     pub(crate) prealloc: bool,
-    /// Send pages over this many channels beside the main one, as QEMU's multifd does.
+    /// Send pages over this many additional channels, like QEMU's multifd.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=16))]
     pub(crate) channels: Option<u8>,
-    /// The machine's UUID, which each channel says. A QEMU with -uuid takes no other than its own.
+    /// UUID of the machine, which each channel sends. A QEMU with -uuid accepts only its own.
     #[arg(long, value_name = "UUID")]
     pub(crate) uuid: Option<Uuid>,
-    /// With --channels, who looks for pages of zeros: the channels, or the main thread for a
-    /// destination before QEMU 9.0.
+    /// With --channels, which threads detect zero pages: those of the channels, or the main thread
+    /// for a destination before QEMU 9.0.
     #[arg(long, value_enum, default_value = "multifd", requires = "channels")]
     pub(crate) zero_page_detection: ZeroPages,
     /// With --channels, end a round of pages as a destination before QEMU 8.1 expects it.
@@ -179,25 +180,24 @@ impl From<ZeroPages> for ZeroPageDetection {
 
 #[derive(Debug, Args)]
 pub(crate) struct ReceiveArgs {
-    /// Where the RAM of the machine goes. The file appears complete or not at all.
+    /// File for the RAM of the machine. It appears complete or not at all.
     #[arg(long, value_name = "FILE")]
     pub(crate) ram: PathBuf,
     /// RAM of the machine, the same as at the source.
     #[arg(long, value_name = "SIZE", value_parser = memory)]
     pub(crate) memory: usize,
-    /// unix:PATH, tcp:HOST:PORT, fd:N, exec:COMMAND or file:PATH[,offset=N]. Without HOST it waits at
-    /// any address. A TCP peer that is silent for a minute is given up.
+    /// unix:PATH, tcp:HOST:PORT, fd:N, exec:COMMAND or file:PATH[,offset=N]. Without HOST it
+    /// listens on every address. The migration fails if a TCP peer is silent for a minute.
     #[arg(value_name = "URI")]
     pub(crate) uri: Uri,
     /// Touch all RAM first.
     #[arg(long)]
     pub(crate) prealloc: bool,
-    /// Take pages over this many channels beside the main one, as the source sends them: QEMU's
-    /// multifd.
+    /// Receive pages over this many additional channels, as many as the source has: QEMU's multifd.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=16))]
     pub(crate) channels: Option<u8>,
-    /// Take the machine with this UUID only, where its source says one: QEMU does with -uuid and
-    /// --channels.
+    /// Accept only a machine with this UUID, if its source sends one: QEMU does with -uuid and
+    /// multifd.
     #[arg(long, value_name = "UUID")]
     pub(crate) uuid: Option<Uuid>,
     /// Print the result as one JSON object on standard output.
@@ -213,7 +213,7 @@ pub(crate) struct DemoDestinationArgs {
     pub(crate) channels: Option<u8>,
     #[arg(long, value_enum)]
     pub(crate) dirty_log: DirtyLog,
-    /// Record the run for the report.
+    /// Whether to record the run for the report.
     #[arg(long)]
     pub(crate) record: bool,
     #[arg(value_enum)]

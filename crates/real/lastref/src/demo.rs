@@ -24,16 +24,16 @@ use crate::report::{Lives, ObjectLife, Report};
 use crate::session::Session;
 use crate::watch::watch;
 
-/// How long a machine that stays is watched to see that it runs on.
+/// Time for which a machine that stays is observed to check that it continues.
 const RUNS_ON: Duration = Duration::from_millis(200);
 
-/// How often the counters are looked at for a report.
+/// Interval at which a report samples the counters.
 const SAMPLE: Duration = Duration::from_millis(10);
 
-/// How long a destination may take to say how it saw a migration end that was cancelled here.
+/// Maximum wait for the destination's record of a migration that was cancelled here.
 const LAST_WORD: Duration = Duration::from_secs(2);
 
-/// How often a wait for the destination looks whether it shall go on.
+/// Interval at which a wait for the destination checks for an interrupt.
 const LOOK: Duration = Duration::from_millis(50);
 
 const PAGE: usize = PAGE_WORDS * size_of::<u64>();
@@ -49,7 +49,7 @@ pub(crate) fn run(args: &DemoArgs) -> Result<(), Failure> {
     match why_not {
         None => say!("dirty log: {}", tracking.name()),
         Some(error) => {
-            say!("dirty log: {}, for the kernel cannot track writes: {error}", tracking.name());
+            say!("dirty log: {} (the kernel cannot track writes: {error})", tracking.name());
         }
     }
     say!("filling {} of memory", crate::size::Size(args.memory as u64));
@@ -68,7 +68,7 @@ pub(crate) fn run(args: &DemoArgs) -> Result<(), Failure> {
     let vcpu = vcpu_thread.vcpu().clone();
 
     say!(
-        "the machine is to write {}/s and moves from process {} to process {}",
+        "the machine writes {}/s and moves from process {} to process {}",
         crate::size::Size(args.dirty_rate),
         std::process::id(),
         destination.child.id()
@@ -107,11 +107,11 @@ pub(crate) fn run(args: &DemoArgs) -> Result<(), Failure> {
         match destination.arrived() {
             Ok(arrived) => {
                 say!(
-                    "the machine goes on at the destination: {} writes here, then {} there",
+                    "the machine continues at the destination: {} writes here, then {} there",
                     sent,
                     arrived.checked.saturating_sub(arrived.arrived)
                 );
-                // A machine that was stopped before it ever ran did not stop then.
+                // If the machine was stopped before it ever ran, there is no time of a stop.
                 if !stopped_at.is_zero() {
                     report.set_downtime(arrived.started_at.saturating_sub(stopped_at));
                 }
@@ -150,16 +150,16 @@ pub(crate) fn run(args: &DemoArgs) -> Result<(), Failure> {
         let run = Run { report: &report, setting, source, destination, samples: &samples };
         match page.write(&run) {
             Ok(said) => say!("{said}"),
-            // The exit status tells what became of the machine.
+            // The exit status is that of the migration, not of the report.
             Err(error) => say!("lastref: {}", migration::error_chain(&error)),
         }
     }
     report.finish(args.json)
 }
 
-/// The page of a report that is wanted.
+/// The destination of the report page.
 enum PageFile<'a> {
-    /// `-`.
+    /// Standard output, for `-`.
     StandardOutput,
     File {
         path: &'a Path,
@@ -171,7 +171,7 @@ impl<'a> PageFile<'a> {
     fn create(path: &'a Path, json: bool) -> Result<Self, Failure> {
         if path == "-" {
             if json {
-                let both = "--json and --report - both want standard output";
+                let both = "--json and --report - both write to standard output";
                 return Err(Failure::Usage(both.into()));
             }
             return Ok(PageFile::StandardOutput);
@@ -180,7 +180,7 @@ impl<'a> PageFile<'a> {
         Ok(PageFile::File { path, file })
     }
 
-    /// Writes the page, and returns what to say of it.
+    /// Writes the page, and returns the message about it.
     fn write(self, run: &Run<'_>) -> Result<String, Failure> {
         let page = run.page();
         match self {
@@ -200,7 +200,8 @@ impl<'a> PageFile<'a> {
 }
 
 impl DirtyLog {
-    /// How the writes to `ram` are found; and if it is up to the kernel and it cannot, why.
+    /// Makes the tracking of writes to `ram`. For `auto`, also returns the reason if the kernel
+    /// cannot track them.
     pub(crate) fn of(self, ram: &Arc<Ram>) -> Result<(DirtyTracking, Option<io::Error>), Failure> {
         match self {
             DirtyLog::Auto => Ok(DirtyTracking::choose(ram)),
@@ -213,8 +214,8 @@ impl DirtyLog {
 }
 
 impl Arrived {
-    /// What is wrong with the machine that arrived, if anything is; the source had done
-    /// `sent` writes.
+    /// Describes what is wrong with the machine that arrived, if anything is. It had done `sent`
+    /// writes at the source.
     fn faults_at(&self, sent: u64) -> Option<String> {
         if self.started_at.is_zero() {
             return Some("the machine did not start at the destination".into());
@@ -224,16 +225,15 @@ impl Arrived {
         }
         if self.arrived != sent {
             return Some(format!(
-                "the machine stopped after {sent} writes and went on after {}",
+                "the machine stopped after {sent} writes and continued after {}",
                 self.arrived
             ));
         }
-        (self.faults != 0)
-            .then(|| format!("{} writes found another word than they had to", self.faults))
+        (self.faults != 0).then(|| format!("{} writes found an unexpected word", self.faults))
     }
 }
 
-/// Sees that a machine whose migration did not work goes on where it is.
+/// Checks that a machine whose migration failed continues where it is.
 fn runs_on(vcpu: &Vcpu, thread: &mut BqlUnlocked) {
     let before = vcpu.run_state(&thread.lock());
     std::thread::sleep(RUNS_ON);
@@ -252,13 +252,13 @@ fn runs_on(vcpu: &Vcpu, thread: &mut BqlUnlocked) {
     }
 }
 
-/// The other process. Dropping it ends it.
+/// The destination process. Dropping it kills the process.
 struct Destination {
     child: Child,
     messages: BufReader<ChildStdout>,
-    /// Ends the wait for a destination that is slow, or stopped.
+    /// Ends the wait for a destination that is slow or stopped.
     interrupt: Interrupt,
-    /// What it recorded, once it has said so.
+    /// The record of the destination, once it has sent it.
     record: Option<Record>,
 }
 
@@ -286,7 +286,7 @@ impl Destination {
         start().map_err(Failure::set_up("the destination process"))
     }
 
-    /// Waits for something to read, or the end.
+    /// Waits until there is something to read, or the end.
     fn wait(&self) -> Result<(), Failure> {
         while self.messages.buffer().is_empty() && !self.is_readable_within(LOOK) {
             self.interrupt.check()?;
@@ -301,7 +301,7 @@ impl Destination {
         matches!(rustix::event::poll(&mut ready, limit.as_ref()), Ok(1..))
     }
 
-    /// The next message; what it recorded is kept here.
+    /// Reads the next message, and keeps its record.
     fn next(&mut self) -> io::Result<Option<Message>> {
         let mut message = Message::hear(&mut self.messages)?;
         if let Some(Message::Arrived(Arrived { record, .. }) | Message::Failed { record, .. }) =
@@ -313,7 +313,7 @@ impl Destination {
     }
 
     fn hear(&mut self) -> Result<Message, Failure> {
-        let what = "ended without a word";
+        let what = "ended without a message";
         self.wait()?;
         match self.next() {
             Ok(Some(message)) => Ok(message),
@@ -337,7 +337,7 @@ impl Destination {
     }
 
     fn arrived(&mut self) -> Result<Arrived, Failure> {
-        let what = "took the machine and did not report on it";
+        let what = "took the machine over and did not report on it";
         match self.hear()? {
             Message::Arrived(arrived) => Ok(arrived),
             Message::Failed { error, .. } => {
@@ -347,19 +347,19 @@ impl Destination {
         }
     }
 
-    /// Waits for a message, for its record's sake.
+    /// Waits for a message, to get its record.
     fn listen_for(&mut self, limit: Duration) {
         if self.record.is_none() && self.is_readable_within(limit) {
-            // It may have ended without one.
+            // The process may have ended without a message.
             let _ = self.next();
         }
     }
 
-    /// Why the destination failed, if it says so or was ended.
+    /// Returns why the destination failed, if it reports that or was killed.
     fn last_words(&mut self) -> Result<Option<String>, Failure> {
         self.wait()?;
         if let Ok(Some(Message::Failed { error, .. })) = self.next() {
-            return Ok(Some(format!("the destination says: {error}")));
+            return Ok(Some(format!("the destination reports: {error}")));
         }
         loop {
             match self.child.try_wait() {
@@ -376,7 +376,7 @@ impl Destination {
 
 impl Drop for Destination {
     fn drop(&mut self) {
-        // Both fail if it has ended already.
+        // Both fail if the process has already ended.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -1,6 +1,6 @@
-//! The other process of `demo`: takes the machine over, lets it run on, and checks it.
+//! The destination process of `demo`: takes the machine over, lets it continue, and checks it.
 //!
-//! It talks to the first process on its standard output, a JSON object a line.
+//! It reports to the first process on its standard output, one JSON object per line.
 
 use std::io::{BufRead, Write};
 use std::sync::Arc;
@@ -18,34 +18,34 @@ use crate::record::{Record, Recording};
 use crate::report::ObjectLife;
 use crate::session::Session;
 
-/// How long the machine runs on before it is checked.
+/// Time for which the machine runs before it is checked.
 const RUNS_ON: Duration = Duration::from_millis(500);
 
-/// What the destination says.
+/// A message of the destination.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Message {
-    /// It waits for the source, at this URI.
+    /// The destination waits for the source at this URI.
     Waits(String),
-    /// The machine is here and was checked.
+    /// The machine has arrived and was checked.
     Arrived(Arrived),
     /// The migration failed.
     Failed { error: String, record: Option<Record> },
 }
 
-/// What the destination found.
+/// The result of the check at the destination.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Arrived {
     /// When the vCPU started here, on the monotonic clock; zero if it did not.
     pub(crate) started_at: Duration,
-    /// The writes that were done when it arrived, and when it was checked.
+    /// Number of writes done when the machine arrived, and when it was checked.
     pub(crate) arrived: u64,
     pub(crate) checked: u64,
-    /// Pages compared; or the first word that differs.
+    /// Number of pages compared, or the first word that differs.
     pub(crate) memory: Result<usize, String>,
-    /// Writes that found another word than they had to.
+    /// Number of writes that found an unexpected word.
     pub(crate) faults: u64,
     pub(crate) life: Option<ObjectLife>,
-    /// For the source's report, if it asked for one.
+    /// The record for the source's report, if it has one.
     pub(crate) record: Option<Record>,
 }
 
@@ -56,7 +56,7 @@ impl Message {
         writeln!(out, "{text}").and_then(|()| out.flush()).map_err(Failure::Print)
     }
 
-    /// The next message; `None` if the destination is gone.
+    /// Reads the next message; returns `None` if the destination is gone.
     pub(crate) fn hear(from: &mut impl BufRead) -> std::io::Result<Option<Message>> {
         let mut line = String::new();
         from.read_line(&mut line)?;
@@ -75,9 +75,9 @@ pub(crate) fn run(args: &DemoDestinationArgs) -> Result<(), Failure> {
 }
 
 fn take_over(args: &DemoDestinationArgs) -> Result<(), Failure> {
-    // The machine must not run on without anybody who knows.
+    // If the first process dies, the machine must not continue unnoticed.
     rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))
-        .map_err(|error| Failure::set_up("the end with the first process")(error.into()))?;
+        .map_err(|error| Failure::set_up("the death signal of the parent")(error.into()))?;
 
     let ram = Arc::new(Ram::anonymous(args.memory).map_err(Failure::set_up("the memory"))?);
     let (tracking, _) = args.dirty_log.of(&ram)?;
@@ -87,8 +87,8 @@ fn take_over(args: &DemoDestinationArgs) -> Result<(), Failure> {
     let recording = args.record.then(Recording::start);
     let mut session =
         Session::new(BqlUnlocked::attach()?, host, Direction::Incoming, Interrupt::catch()?)?;
-    // Without a file there is none to be left behind by a process that is killed, and no path that
-    // is too long for a socket.
+    // An abstract socket has no file that a killed process could leave behind, and no path that
+    // could be too long.
     let any = match args.transport {
         Transport::Unix => Uri::unix_abstract(""),
         Transport::Tcp => Uri::Tcp("127.0.0.1:0".into()),

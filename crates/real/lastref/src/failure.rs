@@ -1,4 +1,4 @@
-//! Why the program ends with exit status 1.
+//! The errors of the program, which exits with status 1, or 2 for wrong usage.
 
 use std::io;
 use std::path::PathBuf;
@@ -9,11 +9,11 @@ use migration::{CommandError, InitError, Uri};
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
-    /// What was asked for cannot be meant. Exit status 2.
+    /// The arguments make no sense together. Exit status 2.
     #[error("{0}")]
     Usage(String),
-    /// The report has said it.
-    #[error("the migration did not work")]
+    /// The report has already shown the failure.
+    #[error("the migration failed")]
     Reported,
     #[error("cannot use the RAM file {}", path.display())]
     RamFile { path: PathBuf, source: io::Error },
@@ -42,25 +42,25 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
-    /// What to say of a file that cannot be used.
+    /// Makes the error for a RAM file that cannot be used.
     pub(crate) fn ram_file(path: &std::path::Path) -> impl FnOnce(io::Error) -> Failure {
         let path = path.to_owned();
         move |source| Failure::RamFile { path, source }
     }
 
-    /// What to say of a report that cannot be written.
+    /// Makes the error for a report that cannot be written.
     pub(crate) fn report_file(path: &std::path::Path) -> impl FnOnce(io::Error) -> Failure {
         let path = path.to_owned();
         move |source| Failure::ReportFile { path, source }
     }
 
-    /// What to say of a URI that cannot be used.
+    /// Makes the error for a URI that cannot be used.
     pub(crate) fn uri(uri: &Uri) -> impl FnOnce(io::Error) -> Failure {
         let uri = uri.clone();
         move |source| Failure::Uri { uri, source }
     }
 
-    /// What to say of something that cannot be had.
+    /// Makes the error for a resource that cannot be set up.
     pub(crate) fn set_up(what: &'static str) -> impl FnOnce(io::Error) -> Failure {
         move |source| Failure::SetUp { what, source }
     }

@@ -1,11 +1,11 @@
-//! The descriptor of `fd:N`, which the process was started with.
+//! The descriptor of `fd:N`, which the process inherited.
 
 use std::io;
 use std::os::fd::{AsFd, FromRawFd, OwnedFd, RawFd};
 
 use migration::{Endpoint, Uri};
 
-/// The endpoint that `uri` stands for. For `fd:N` it takes the descriptor over.
+/// Makes the endpoint for `uri`. For `fd:N` it takes ownership of the descriptor.
 ///
 /// # Errors
 ///
@@ -13,8 +13,8 @@ use migration::{Endpoint, Uri};
 ///
 /// # Safety
 ///
-/// Called once, before the program has anything open: then every descriptor above 2 is one that
-/// the process was started with, and has no owner yet.
+/// Call it once, before the program opens anything: then the process inherited every descriptor
+/// above 2, and none has an owner yet.
 pub(crate) unsafe fn endpoint(uri: &Uri) -> io::Result<Endpoint> {
     let Uri::Fd(number) = *uri else {
         return Ok(uri.clone().into());
@@ -29,11 +29,13 @@ pub(crate) unsafe fn endpoint(uri: &Uri) -> io::Result<Endpoint> {
     Ok(Endpoint::with_fd(uri.clone(), fd))
 }
 
+/// Takes ownership of an open descriptor.
+///
 /// # Safety
 ///
-/// If the descriptor is open, nobody owns it.
+/// If the descriptor is open, nothing owns it.
 unsafe fn take(number: RawFd) -> io::Result<OwnedFd> {
-    // Reading the name tells whether it is open, without using it.
+    // Reading the link shows whether the descriptor is open, without using it.
     std::fs::read_link(format!("/proc/self/fd/{number}")).map_err(|error| {
         if error.kind() == io::ErrorKind::NotFound {
             io::Error::from(rustix::io::Errno::BADF)
@@ -41,6 +43,6 @@ unsafe fn take(number: RawFd) -> io::Result<OwnedFd> {
             error
         }
     })?;
-    // SAFETY: it is open, and by this function's contract nobody else owns it.
+    // SAFETY: it is open, and by this function's contract nothing else owns it.
     Ok(unsafe { OwnedFd::from_raw_fd(number) })
 }

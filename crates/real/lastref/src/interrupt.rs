@@ -1,4 +1,4 @@
-//! Ctrl-C and its like: a request to stop, that everything which takes long looks at.
+//! Ctrl-C and similar signals: a request to stop, which every long operation checks.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,7 +7,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 
 use crate::failure::Failure;
 
-/// Whether the process was started with `signal` ignored.
+/// Returns whether the process was started with `signal` ignored.
 fn is_ignored(signal: i32) -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
@@ -15,24 +15,24 @@ fn is_ignored(signal: i32) -> bool {
     mask >> (signal - 1) & 1 != 0
 }
 
-/// Whether the program was asked to stop.
+/// A flag that says whether the program was asked to stop.
 #[derive(Debug, Clone)]
 pub(crate) struct Interrupt(Arc<AtomicBool>);
 
 impl Interrupt {
-    /// Takes the signals over. Called before there is anything that a signal could leave
-    /// half-made.
+    /// Installs the signal handlers. Call it before the program makes anything that a signal could
+    /// leave half-made.
     pub(crate) fn catch() -> Result<Self, Failure> {
         let asked = Arc::new(AtomicBool::new(false));
         for signal in [SIGINT, SIGTERM, SIGHUP] {
-            // One that is ignored stays so: `nohup` asks for that, and a shell for its jobs.
+            // An ignored signal stays ignored: `nohup` needs that, and a shell for its jobs.
             if is_ignored(signal) {
                 continue;
             }
             signal_hook::flag::register(signal, Arc::clone(&asked))
                 .map_err(Failure::set_up("a signal handler"))?;
         }
-        // A file that may not grow is then an error of the write, and not the end of the process.
+        // With a handler, a file at its size limit is a write error and does not kill the process.
         signal_hook::flag::register(SIGXFSZ, Arc::default())
             .map_err(Failure::set_up("a signal handler"))?;
         Ok(Interrupt(asked))
@@ -42,7 +42,7 @@ impl Interrupt {
         self.0.load(Ordering::Relaxed)
     }
 
-    /// Ends the program in good order if it was asked to stop.
+    /// Returns an error if the program was asked to stop.
     pub(crate) fn check(&self) -> Result<(), Failure> {
         if self.is_asked() { Err(Failure::Interrupted) } else { Ok(()) }
     }

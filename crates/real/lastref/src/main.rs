@@ -1,9 +1,9 @@
 //! `lastref`: live migration with one global left, as a program.
 //!
-//! Everything meant for people goes to standard error; `--json` prints one object on
-//! standard output at the end. Exit status: 0 done, 1 the migration failed, 2 wrong usage.
+//! Messages for people go to standard error; `--json` prints one object on standard output at
+//! the end. Exit status: 0 done, 1 the migration failed, 2 wrong usage.
 
-/// Tells people something, if there is still somebody at standard error.
+/// Prints a line to standard error, and ignores an error of that.
 macro_rules! say {
     ($($text:tt)*) => {{
         use std::io::Write;
@@ -36,7 +36,7 @@ use migration::{MigrationStatus, error_chain};
 use cli::{Cli, Command};
 use failure::Failure;
 
-/// Reads the command line. An option of `demo` without that word gets a tip.
+/// Parses the command line. Prints a tip if it has an option of `demo` without that word.
 fn parse() -> Cli {
     let error = match Cli::try_parse() {
         Ok(cli) => return cli,
@@ -46,7 +46,7 @@ fn parse() -> Cli {
     as_demo.insert(as_demo.len().min(1), "demo".into());
     if error.kind() == ErrorKind::UnknownArgument && Cli::try_parse_from(&as_demo).is_ok() {
         let words: Vec<_> = as_demo[1..].iter().map(|word| word.to_string_lossy()).collect();
-        // If nobody listens, the exit status says it.
+        // If standard error is closed, the exit status still shows the error.
         let _ = error.print();
         say!("\n  tip: `lastref {}` has this option", words.join(" "));
         std::process::exit(2);

@@ -30,7 +30,7 @@ pub(crate) fn run(args: &ReceiveArgs) -> Result<(), Failure> {
         done.map_err(Failure::ram_file(&args.ram))?;
         interrupt.check()?;
     }
-    // The source hears that the machine is here when its file has its name.
+    // The source learns that the machine has arrived only when its file has its name.
     let vm = NoVm::that_settles(move || file.persist());
     let host = machine::machine_none(vm, Arc::new(ram))?.uuid(args.uuid);
     let mut session = Session::new(BqlUnlocked::attach()?, host, Direction::Incoming, interrupt)?;

@@ -1,7 +1,7 @@
-//! What one process of `demo` keeps of its run for `--report`: who held the lock, the life of the
-//! migration object, what the migration came to and when.
+//! The record that one process of `demo` keeps of its run for `--report`: which thread held the
+//! lock, the life of the migration object, and the statuses of the migration.
 //!
-//! The two processes run on one host, so their times are on one clock.
+//! The two processes run on one host, so their times are on the same clock.
 
 use std::time::{Duration, Instant};
 
@@ -9,12 +9,12 @@ use migration::bql::trace;
 use migration::{LifeEvent, LifeEventKind, MigrationInfo, Observer};
 use serde::{Deserialize, Serialize};
 
-/// What is recorded until [`Recording::end`].
+/// A recording that lasts until [`Recording::end`].
 pub(crate) struct Recording {
     clock: Clock,
 }
 
-/// A moment on both clocks: the one that only differences are known of, and the shared one.
+/// The same moment on two clocks: `Instant`, which has only differences, and the shared clock.
 struct Clock {
     instant: Instant,
     monotonic: Duration,
@@ -33,33 +33,33 @@ impl Clock {
     }
 }
 
-/// The record of one process. Times are since the start of the clock that both share.
+/// The record of one process. Times are on the clock that both share.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Record {
     pub(crate) process: u32,
-    /// Oldest first.
+    /// Events of the migration object, oldest first.
     pub(crate) life: Vec<Event>,
     pub(crate) holds: Vec<Hold>,
-    /// Each status that the migration came to, oldest first.
+    /// Each status of the migration and its start, oldest first.
     pub(crate) statuses: Vec<(String, Duration)>,
     pub(crate) passes: Vec<Pass>,
-    /// When the last byte of the stream went.
+    /// When the last byte of the stream was sent.
     pub(crate) sent: Option<Duration>,
-    /// When the vCPU last stopped, and when it last started; zero if it did not.
+    /// Times of the vCPU's last stop and last start; zero if there was none.
     pub(crate) stopped_at: Duration,
     pub(crate) started_at: Duration,
 }
 
-/// Something that happened to the migration object.
+/// An event in the life of the migration object.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Event {
     pub(crate) at: Duration,
-    /// On which thread; of a count that is taken, the thread that gets it.
+    /// The thread of the event; if a count is taken, the thread that gets it.
     pub(crate) thread: String,
     pub(crate) what: What,
 }
 
-/// [`LifeEventKind`], as it goes from one process to the other.
+/// [`LifeEventKind`] in a form that can be sent from one process to the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum What {
     Created,
@@ -70,7 +70,7 @@ pub(crate) enum What {
     Dropped,
 }
 
-/// One time that a thread held the BQL.
+/// One period during which a thread held the BQL.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Hold {
     pub(crate) thread: String,
@@ -89,11 +89,11 @@ pub(crate) struct Pass {
     pub(crate) normal: u64,
     pub(crate) duplicate: u64,
     pub(crate) bytes: u64,
-    /// The machine stood still.
+    /// Whether the machine was stopped.
     pub(crate) stopped: bool,
 }
 
-/// The bytes of the stream so far.
+/// A sample of the bytes of the stream so far.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Sample {
     pub(crate) at: Duration,
@@ -112,7 +112,7 @@ impl Recording {
         Recording { clock: Clock::now() }
     }
 
-    /// The vCPU's times are its own to tell, with the lock held.
+    /// Ends the recording and returns it, without the times of the vCPU, which need the lock.
     pub(crate) fn end(self, observer: &Observer, life: &[LifeEvent]) -> Record {
         let at = |instant| self.clock.at(instant);
         let course = observer.course();
@@ -174,12 +174,12 @@ impl Pass {
 }
 
 impl Record {
-    /// When the first of these happened.
+    /// Returns the first event of this kind.
     pub(crate) fn first(&self, what: What) -> Option<&Event> {
         self.life.iter().find(|event| event.what == what)
     }
 
-    /// When the migration came to a status.
+    /// Returns when the migration reached a status.
     pub(crate) fn status(&self, name: &str) -> Option<Duration> {
         self.statuses.iter().find(|(status, _)| status == name).map(|(_, at)| *at)
     }

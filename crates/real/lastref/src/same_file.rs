@@ -1,4 +1,4 @@
-//! A stream and RAM in one file: writing the one would destroy the other.
+//! A check that stream and RAM are not the same file: writing one would destroy the other.
 
 use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt;
@@ -8,24 +8,24 @@ use migration::Uri;
 
 use crate::failure::Failure;
 
-/// Sees that the stream of `uri` is in another file than the RAM is, by whatever name.
+/// Checks that the stream of `uri` and the RAM are different files, under whatever names.
 ///
 /// # Errors
 ///
-/// Wrong usage, if it is the same one.
+/// Wrong usage, if they are the same file.
 pub(crate) fn refuse(ram: &Path, uri: &Uri) -> Result<(), Failure> {
     let stream = match uri {
         Uri::File { path, .. } => fs::metadata(path),
         Uri::Fd(number) => fs::metadata(format!("/proc/self/fd/{number}")),
         Uri::Unix(_) | Uri::Tcp(_) | Uri::Exec(_) => return Ok(()),
     };
-    // A file that is not there is no other's.
+    // A file that does not exist cannot be the same.
     if let (Ok(stream), Ok(ram_file)) = (stream, fs::metadata(ram))
         && ram_file.is_file()
         && is_same(&stream, &ram_file)
     {
         let ram = ram.display();
-        return Err(Failure::Usage(format!("{uri} and the RAM file {ram} are one file")));
+        return Err(Failure::Usage(format!("{uri} and the RAM file {ram} are the same file")));
     }
     Ok(())
 }

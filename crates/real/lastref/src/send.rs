@@ -45,7 +45,7 @@ pub(crate) fn run(args: &SendArgs) -> Result<(), Failure> {
     report.finish(args.json)
 }
 
-/// What a file that is no plain one is called.
+/// Names the type of a file that is not a plain file.
 pub(crate) fn kind(of: std::fs::FileType) -> &'static str {
     if of.is_dir() {
         "a directory"

@@ -1,4 +1,4 @@
-//! A machine's migration object from its making to its last reference, for the main thread.
+//! The migration object of the program, from its creation to its last reference.
 
 use std::time::Duration;
 
@@ -11,11 +11,11 @@ use migration::{
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 
-/// How long the thread of a migration that is over may take to let go of the object. It has
-/// nothing to wait for, so this is only reached if it hangs.
+/// Maximum wait for the thread of an ended migration to drop its count. It has nothing to wait for,
+/// so only a hang reaches this.
 const LET_GO: Duration = Duration::from_secs(5);
 
-/// Often enough for people.
+/// Refresh interval for people.
 const REFRESH: Duration = Duration::from_millis(100);
 
 /// The main thread with a published migration object.
@@ -24,7 +24,7 @@ pub(crate) struct Session {
     object: MigrationObject,
     pub(crate) direction: Direction,
     pub(crate) observer: Observer,
-    /// How often a wait looks at signals, and a display is brought up to date.
+    /// Interval at which a wait checks for signals and the display is refreshed.
     pub(crate) refresh: Duration,
     pub(crate) downtime_limit: Duration,
     life: Life,
@@ -58,7 +58,7 @@ impl Session {
         })
     }
 
-    /// Begins to migrate, over `channels` of multifd if there are to be any.
+    /// Starts the migration, with `channels` of multifd if there are any.
     pub(crate) fn begin(
         &mut self,
         endpoint: Endpoint,
@@ -81,7 +81,7 @@ impl Session {
         Ok(())
     }
 
-    /// Waits a little, or until `done`; cancels if the program was asked to stop.
+    /// Waits for one refresh interval, or until `done`; cancels if the program was asked to stop.
     pub(crate) fn wait(
         &mut self,
         done: impl Fn(MigrationStatus, &MigrationInfo) -> bool,
@@ -93,8 +93,8 @@ impl Session {
         status
     }
 
-    /// Shuts the migration object down and tells its life; without its end, if its thread does
-    /// not let go of it.
+    /// Shuts the migration object down and returns its life. The end is missing if its thread does
+    /// not drop its count.
     pub(crate) fn end(mut self) -> (BqlUnlocked, Vec<LifeEvent>) {
         let retired = migration::shutdown(self.object, &mut self.thread.lock());
         retired.give_back(&mut self.thread);

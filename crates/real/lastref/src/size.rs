@@ -3,14 +3,14 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// A number of bytes, or of bytes a second.
+/// A number of bytes, or of bytes per second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Size(pub(crate) u64);
 
-/// A text that is no SIZE.
+/// An error of parsing a SIZE.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum SizeError {
-    #[error("expected a number, and perhaps K, M, G or T after it, as in 512M")]
+    #[error("expected a number, optionally followed by K, M, G or T, for example 512M")]
     Form,
     #[error("the number does not fit into 64 bits")]
     TooLarge,
@@ -41,11 +41,11 @@ impl fmt::Display for Size {
     }
 }
 
-/// A number of bytes that is whole pages, and at least one.
+/// Parses a number of bytes that is a positive multiple of the page size.
 pub(crate) fn memory(text: &str) -> Result<usize, String> {
     let Size(bytes) = text.parse().map_err(|error: SizeError| error.to_string())?;
     if bytes == 0 || !bytes.is_multiple_of(4096) {
-        return Err("expected a multiple of 4096 bytes, and not 0".into());
+        return Err("expected a positive multiple of 4096 bytes".into());
     }
     usize::try_from(bytes)
         .ok()
@@ -53,7 +53,7 @@ pub(crate) fn memory(text: &str) -> Result<usize, String> {
         .ok_or_else(|| SizeError::TooLarge.to_string())
 }
 
-/// A number of bytes a second.
+/// Parses a number of bytes per second.
 pub(crate) fn rate(text: &str) -> Result<u64, SizeError> {
     text.parse().map(|Size(rate)| rate)
 }

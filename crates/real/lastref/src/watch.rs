@@ -1,4 +1,4 @@
-//! Showing a migration while it runs: a bar on a terminal, plain lines elsewhere.
+//! Progress of a running migration: a bar on a terminal, plain lines elsewhere.
 
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
@@ -9,10 +9,10 @@ use tracing::level_filters::LevelFilter;
 
 use crate::session::Session;
 
-/// How often a plain line is printed.
+/// Interval between plain lines.
 const LINE: Duration = Duration::from_secs(1);
 
-/// Shows the migration until it is over, each time to `seen` too; Ctrl-C cancels it.
+/// Shows the migration until it has ended, and passes each state to `seen`; Ctrl-C cancels it.
 pub(crate) fn watch(session: &mut Session, mut seen: impl FnMut(&MigrationInfo)) {
     let mut display = Display::new();
     let mut convergence = Convergence::new(session.downtime_limit);
@@ -33,25 +33,25 @@ pub(crate) fn watch(session: &mut Session, mut seen: impl FnMut(&MigrationInfo))
     }
 }
 
-/// Whether the passes get anywhere.
+/// A check of whether the passes converge.
 struct Convergence {
     limit: Duration,
-    /// The last pass that was looked at, and what was left at its beginning.
+    /// The last pass that was checked, and the bytes that remained at its start.
     pass: u64,
     remaining: u64,
-    /// How many passes in a row left about as much as the one before.
+    /// Number of successive passes that left about as much as the one before.
     stuck: u32,
 }
 
 impl Convergence {
-    /// Passes in a row after which somebody is told.
+    /// Number of successive passes after which a note is printed.
     const STUCK: u32 = 2;
 
     fn new(limit: Duration) -> Self {
         Convergence { limit, pass: 0, remaining: u64::MAX, stuck: 0 }
     }
 
-    /// What to tell, once: that the machine writes as fast as its memory is sent.
+    /// Returns a note, once, if the machine writes as fast as its memory is sent.
     fn look(&mut self, info: &MigrationInfo) -> Option<String> {
         if info.dirty_sync_count <= self.pass {
             return None;
@@ -62,19 +62,19 @@ impl Convergence {
         self.stuck = if stuck { self.stuck + 1 } else { 0 };
         (self.stuck == Self::STUCK).then(|| {
             format!(
-                "the machine writes as fast as its memory is sent: what is left would take {} ms at \
-                 {}/s, and --downtime-limit is {} ms\n{:>12}  --downtime-limit or --max-bandwidth \
-                 up, --dirty-rate down, or --channels",
+                "the machine writes as fast as its memory is sent: the rest would take {} ms at \
+                 {}/s, and --downtime-limit is {} ms\n{:>12}  raise --downtime-limit or \
+                 --max-bandwidth, lower --dirty-rate, or use --channels",
                 info.expected_downtime.as_millis(),
                 BinaryBytes(info.bandwidth),
                 self.limit.as_millis(),
-                "what helps",
+                "tip",
             )
         })
     }
 }
 
-/// Where the progress is shown.
+/// The display of the progress.
 enum Display {
     Bar(ProgressBar),
     Lines { last: Option<(MigrationStatus, Instant)> },
@@ -127,7 +127,7 @@ impl Display {
     }
 }
 
-/// Bytes of guest RAM that have their last contents at the destination, as far as is known.
+/// Returns the bytes of guest RAM that are up to date at the destination, as far as is known.
 fn up_to_date(direction: Direction, info: &MigrationInfo) -> u64 {
     match direction {
         Direction::Outgoing => info.total.saturating_sub(info.remaining),
@@ -135,8 +135,8 @@ fn up_to_date(direction: Direction, info: &MigrationInfo) -> u64 {
     }
 }
 
-/// The number of the pass that is on its way. Each ends with a look at the dirty log; before the last,
-/// the log is read once more, when the machine has stopped.
+/// Returns the number of the current pass. Each pass ends with a sync of the dirty log; before the
+/// last pass there is another sync, once the machine has stopped.
 fn pass(status: MigrationStatus, info: &MigrationInfo) -> u64 {
     match status {
         MigrationStatus::Device => info.dirty_sync_count,

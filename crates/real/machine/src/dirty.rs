@@ -1,4 +1,4 @@
-//! A dirty log kept in software: whoever writes to memory marks the page.
+//! A dirty log in software: each writer marks the page that it writes to.
 
 use std::io;
 use std::ops::Range;
@@ -7,22 +7,21 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use migration::{DirtyBitmap, DirtyLog};
 
-/// One bit a page, set after the store it tells of.
+/// One bit per page, set after the store that it reports.
 ///
-/// It is always on. A flag to switch it off would have to be read between the store and the
-/// mark, and without a full fence there a store can be missed by the first pass and not be
-/// marked either.
+/// It is always on. A flag to switch it off would have to be read between the store and the mark.
+/// Without a full fence there, the first pass could miss a store that is not marked either.
 #[derive(Debug)]
 struct Marks(Vec<AtomicU64>);
 
-/// Stores to guest memory for a dirty log. Every writer has one: a vCPU, a device.
+/// A handle through which a writer, a vCPU or a device, stores to guest memory and marks the page.
 ///
-/// Clones mark in the same log, and read nothing out of it.
+/// Clones mark in the same log, and cannot read it.
 #[derive(Debug, Clone)]
 pub struct Marker(Option<Arc<Marks>>);
 
 impl Marker {
-    /// Makes a marker for a log that finds stores by itself.
+    /// Makes a marker for a log that needs no marks.
     pub(crate) fn idle() -> Self {
         Marker(None)
     }
@@ -32,9 +31,9 @@ impl Marker {
         self.0.is_some()
     }
 
-    /// Calls `store`, which stores to `page`, and marks the page after.
+    /// Calls `store`, which stores to `page`, and then marks the page.
     ///
-    /// Release, so that a reader that takes the mark sees the store; and always a
+    /// The mark is a release, so that a reader that takes it sees the store. It is always a
     /// read-modify-write, so that a mark taken between the store and here is set again.
     ///
     /// # Panics
@@ -50,7 +49,7 @@ impl Marker {
     }
 }
 
-/// The reader of the marks. There is one.
+/// The only reader of the marks.
 #[derive(Debug)]
 pub(crate) struct SoftwareDirtyLog(Arc<Marks>);
 
@@ -80,7 +79,7 @@ impl SoftwareDirtyLog {
 
 /// Takes the marks of 64 pages.
 fn take_bits(bits: &AtomicU64) -> u64 {
-    // Most words are clean, and looking is cheaper than swapping.
+    // Most words are clean, and a load is cheaper than a swap.
     if bits.load(Ordering::Relaxed) == 0 { 0 } else { bits.swap(0, Ordering::Acquire) }
 }
 
@@ -100,7 +99,7 @@ impl DirtyLog for SoftwareDirtyLog {
     }
 }
 
-/// The log of memory that nobody writes to.
+/// The log of memory that is never written.
 #[derive(Debug)]
 pub struct NeverDirty;
 
@@ -120,7 +119,8 @@ impl DirtyLog for NeverDirty {
 mod tests {
     use super::*;
 
-    /// A mark that is set first can be taken before the store, which nobody hears of then.
+    /// Checks that marking before the store loses it: the mark can be taken before the store
+    /// happens.
     #[test]
     fn a_page_is_marked_after_the_store_and_not_before() {
         let mut log = SoftwareDirtyLog::new(100);

@@ -1,9 +1,9 @@
-//! A small virtual machine that can be migrated while it runs. It stands for the world
-//! outside migration, and uses nothing of it but the face in [`migration`].
+//! A small virtual machine that can be migrated while it runs. It represents the code outside
+//! migration, and uses only the face in [`migration`].
 //!
-//! Its one virtual CPU runs a [`Workload`] whose every write can be checked afterwards; its
-//! memory is anonymous or a file; writes are tracked by the kernel, or where it cannot in software
-//! ([`DirtyTracking`]). There is also [`NoVm`], QEMU's `-M none`.
+//! Its one virtual CPU runs a [`Workload`] whose every write can be checked afterwards. Its memory
+//! is anonymous or a file. The kernel tracks writes, or software does where the kernel cannot
+//! ([`DirtyTracking`]). [`NoVm`] is QEMU's `-M none`.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -25,7 +25,7 @@
 //! let mut bql = thread.lock();
 //! vcpu.stop(&mut bql);
 //! let stopped = vcpu.state(&bql);
-//! vcpu.verify_memory(stopped)?; // no write was lost, none was done twice
+//! vcpu.verify_memory(stopped)?; // no write was lost or repeated
 //! drop(bql);
 //! running.join(&mut thread);
 //! # Ok(())
@@ -34,12 +34,14 @@
 //!
 //! # Caveats
 //!
-//! It executes no guest code: the virtual CPU is a thread that stores to memory. It runs on Linux only.
+//! It executes no guest code: the virtual CPU is a thread that stores to memory. It runs on Linux
+//! only.
 //!
 //! # Alternatives
 //!
 //! Any [`Vm`](migration::Vm) with its [`GuestMemory`](migration::GuestMemory) and
-//! [`DirtyLog`](migration::DirtyLog) can be migrated; to move a real guest, write those for its monitor.
+//! [`DirtyLog`](migration::DirtyLog) can be migrated. To move a real guest, write those for its
+//! monitor.
 
 mod dirty;
 mod none;
@@ -73,36 +75,36 @@ pub const RAM_BLOCK: &str = "ram";
 /// The machine type of [`running_machine`].
 pub const MACHINE_TYPE: &str = "lastref";
 
-/// A machine that cannot be put together.
+/// An error of making a machine.
 #[derive(Debug, thiserror::Error)]
 pub enum MachineError {
-    /// Its memory is no RAM block.
+    /// The size of the memory is not that of a RAM block.
     #[error(transparent)]
     RamSize(#[from] RamSizeError),
-    /// A name is no section name.
+    /// A name cannot be a section name.
     #[error(transparent)]
     IdStr(#[from] IdStrError),
-    /// Two of its parts have one name.
+    /// Two parts of the machine have the same name.
     #[error(transparent)]
     Host(#[from] HostError),
-    /// Its memory belongs to a machine already.
+    /// The memory already belongs to a machine.
     #[error("this memory belongs to another machine")]
     MemoryTaken,
-    /// Its dirty log would find none of its writes.
-    #[error("the dirty log is one of other memory")]
+    /// The dirty log tracks other memory, so it would find none of the writes.
+    #[error("the dirty log tracks other memory")]
     OtherMemory,
-    /// Its vCPU has no thread.
+    /// The thread of the vCPU cannot be created.
     #[error(transparent)]
     Vcpu(#[from] VcpuError),
 }
 
-/// Makes a machine with one vCPU, which does what `state` says: what a migration object is made
-/// of, and the vCPU on its thread.
+/// Makes a machine with one vCPU, in run state `state`. Returns the host for a migration object,
+/// and the vCPU on its thread.
 ///
 /// # Errors
 ///
-/// If the memory is another machine's, if `tracking` is a log of other memory, or if there can be no
-/// thread for the vCPU.
+/// If the memory belongs to another machine, if `tracking` is a log of other memory, or if the
+/// thread of the vCPU cannot be created.
 pub fn running_machine(
     ram: Arc<Ram>,
     tracking: DirtyTracking,
@@ -127,7 +129,7 @@ pub fn running_machine(
 ///
 /// # Errors
 ///
-/// If the memory is another machine's.
+/// If the memory belongs to another machine.
 pub fn machine_none(vm: NoVm, ram: Arc<Ram>) -> Result<Host, MachineError> {
     ram.put_into_machine()?;
     let block = RamBlock::new(IdStr::new(RAM_BLOCK)?, ram, Box::new(NeverDirty))?;

@@ -1,4 +1,4 @@
-//! A machine without processors, as QEMU's `-M none`: a block of RAM that can be sent and
+//! A machine without processors, like QEMU's `-M none`: a block of RAM that can be sent and
 //! received.
 
 use std::sync::{Mutex, PoisonError};
@@ -8,25 +8,26 @@ use migration::bql::{BqlGuard, BqlGuarded, BqlUnlocked};
 use migration::{Device, RestoreError, RunState, SettleError, Vm, VmArrived, VmStopped, VmWaiting};
 use wire::vmstate::CpuTimers;
 
-/// Makes durable what has come.
+/// A function that makes the received memory durable.
 type Settle = dyn FnOnce() -> io::Result<()> + Send;
 
 /// The processors of a machine that never runs.
 pub struct NoVm {
     state: BqlGuarded<RunState>,
-    /// Until the machine has come.
+    /// Called once, when the machine has arrived.
     settle: Mutex<Option<Box<Settle>>>,
 }
 
 impl NoVm {
-    /// Makes a machine that stands still in `state`.
+    /// Makes a machine that stays stopped, in `state`.
     pub fn new(state: RunState) -> Self {
         NoVm { state: BqlGuarded::new(state), settle: Mutex::default() }
     }
 
-    /// Makes a machine that waits for a migration. `settle` makes durable what has come; only if it
-    /// succeeds is the source told that the machine is here. It is called once: a machine that was not
-    /// confirmed after that is in `internal-error`, and waits for no other migration.
+    /// Makes a machine that waits for a migration. `settle` makes the received memory durable, and
+    /// only if it succeeds does the source learn that the machine has arrived. It is called once. A
+    /// machine that is not confirmed after that is in `internal-error`, and waits for no other
+    /// migration.
     pub fn that_settles(settle: impl FnOnce() -> io::Result<()> + Send + 'static) -> Self {
         NoVm { settle: Mutex::new(Some(Box::new(settle))), ..NoVm::new(RunState::InMigrate) }
     }
@@ -56,7 +57,7 @@ impl Vm for NoVm {
     fn settle(&self, thread: &mut BqlUnlocked, _waiting: &VmWaiting) -> Result<(), SettleError> {
         let settle = self.settle.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(settle) = settle else { return Ok(()) };
-        // Until it has arrived. What has its name must not be written to once more.
+        // Until it has arrived: a file that has its name must not be written again.
         *self.state.borrow_mut(&mut thread.lock()) = RunState::InternalError;
         settle().map_err(SettleError::new)
     }
@@ -66,7 +67,7 @@ impl Vm for NoVm {
     }
 }
 
-/// QEMU's section `timer`, which every QEMU machine sends: kept as it came.
+/// QEMU's section `timer`, which every QEMU machine sends. It is kept unchanged.
 #[derive(Debug, Default)]
 pub struct Timers {
     timers: BqlGuarded<CpuTimers>,

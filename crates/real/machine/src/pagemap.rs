@@ -1,7 +1,7 @@
-//! What the kernel's page tables say about memory of this process: `/proc/self/pagemap`.
+//! The state of this process's pages in the kernel's page tables: `/proc/self/pagemap`.
 //!
-//! Structures and constants are those of the kernel's `include/uapi/linux/fs.h`; what they
-//! mean is in its `Documentation/admin-guide/mm/pagemap.rst`.
+//! Structures and constants are those of the kernel's `include/uapi/linux/fs.h`. Its
+//! `Documentation/admin-guide/mm/pagemap.rst` explains them.
 
 use std::ffi::c_void;
 use std::fs::File;
@@ -18,8 +18,8 @@ const WRITTEN: u64 = 1 << 1;
 const FILE: u64 = 1 << 2;
 /// `PAGE_IS_PRESENT`.
 const PRESENT: u64 = 1 << 3;
-/// `PAGE_IS_SWAPPED`: not present, and not just empty either. That is also a marker that protects
-/// the place of a page that is not there.
+/// `PAGE_IS_SWAPPED`: not present, but not empty. A marker that protects the place of an absent
+/// page also counts.
 const SWAPPED: u64 = 1 << 4;
 /// `PAGE_IS_PFNZERO`: the kernel's one page of zeros.
 const ZERO: u64 = 1 << 5;
@@ -29,36 +29,38 @@ const WP_MATCHING: u64 = 1 << 0;
 /// `PM_SCAN_CHECK_WPASYNC`.
 const CHECK_WPASYNC: u64 = 1 << 1;
 
-/// Which pages a scan is for, and what it does to them.
+/// The pages that a scan selects, and what it does to them.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Pages {
     flags: u64,
-    /// Categories that count when a page is *not* of them.
+    /// Categories whose meaning is inverted.
     inverted: u64,
-    /// All of these.
+    /// Categories of which a page must have all.
     mask: u64,
-    /// And one of these, if there are any.
+    /// Categories of which a page must have one, unless there are none.
     anyof: u64,
 }
 
 impl Pages {
-    /// Written since they were last found so, in memory registered for tracking; now they are
-    /// protected again.
+    /// Pages written since the last such scan, in memory registered for tracking. The scan protects
+    /// them again.
     pub(crate) const WRITTEN: Pages =
         Pages { flags: WP_MATCHING | CHECK_WPASYNC, inverted: 0, mask: WRITTEN, anyof: 0 };
 
-    /// The same without those that have no memory, of which [`Pages::WRITTEN`] has some.
+    /// Pages of [`Pages::WRITTEN`] that have memory.
     pub(crate) const WRITTEN_AND_THERE: Pages =
         Pages { anyof: PRESENT | SWAPPED, ..Pages::WRITTEN };
 
-    /// Registered for tracking; that they are is all this asks.
+    /// Pages in memory registered for tracking. The scan fails in other memory, and protects
+    /// nothing.
     pub(crate) const TRACKED: Pages = Pages { flags: CHECK_WPASYNC, ..Pages::WRITTEN };
 
-    /// Of anonymous memory: never written, as far as can be seen. Perhaps read.
+    /// Pages of anonymous memory that were never written, as far as is visible. They may have been
+    /// read.
     pub(crate) const UNTOUCHED: Pages =
         Pages { flags: 0, inverted: PRESENT | SWAPPED, mask: SWAPPED, anyof: PRESENT | ZERO };
 
-    /// Of a private mapping of a file: as they are in the file.
+    /// Pages of a private mapping of a file that are unchanged from the file.
     pub(crate) const OF_THE_FILE: Pages = Pages { anyof: PRESENT | FILE, ..Pages::UNTOUCHED };
 }
 
@@ -89,11 +91,11 @@ struct ScanArgument {
     return_mask: u64,
 }
 
-/// `PAGEMAP_SCAN`, which answers with the number of regions and where it stopped.
+/// `PAGEMAP_SCAN`, which returns the number of regions and the address where it stopped.
 ///
 /// # Invariants
 ///
-/// `vec` and `vec_len` of the argument are regions that are borrowed for `'a`.
+/// `vec` and `vec_len` of the argument describe regions that are borrowed for `'a`.
 struct Scan<'a> {
     argument: ScanArgument,
     regions: PhantomData<&'a mut [PageRegion]>,
@@ -101,7 +103,7 @@ struct Scan<'a> {
 
 impl<'a> Scan<'a> {
     fn new(addresses: &Range<usize>, pages: Pages, regions: &'a mut [PageRegion]) -> Self {
-        // INVARIANT: they are those of `regions`.
+        // INVARIANT: both describe `regions`, which is borrowed for 'a.
         let (vec, vec_len) = (regions.as_mut_ptr() as u64, regions.len() as u64);
         let argument = ScanArgument {
             size: size_of::<ScanArgument>() as u64,
@@ -115,7 +117,7 @@ impl<'a> Scan<'a> {
             category_inverted: pages.inverted,
             category_mask: pages.mask,
             category_anyof_mask: pages.anyof,
-            // Pages that differ in nothing that is returned share a region.
+            // Pages with the same returned categories share a region.
             return_mask: pages.mask & WRITTEN,
         };
         Scan { argument, regions: PhantomData }
@@ -160,29 +162,29 @@ impl Pagemap {
 
     /// Reports the addresses of `pages`, ascending; Linux 6.7 or later.
     ///
-    /// It changes no more than whether pages are write-protected, in memory that is
-    /// registered for asynchronous tracking, where nobody who stores can see it.
+    /// It only changes whether pages are write-protected, in memory that is registered for
+    /// asynchronous tracking, where a store does not see the difference.
     pub(crate) fn scan(
         &self,
         addresses: Range<usize>,
         pages: Pages,
         report: impl FnMut(Range<usize>),
     ) -> io::Result<()> {
-        // 12 KiB. The kernel collects as many before it copies them out, so more would not
-        // make it faster.
+        // 12 KiB. The kernel collects this many before it copies them out, so more would not be
+        // faster.
         let mut regions = [PageRegion::default(); 512];
         let mut joined = Joined { last: 0..0, report };
         let mut rest = addresses;
         while !rest.is_empty() {
             let scan = Scan::new(&rest, pages, &mut regions);
             // SAFETY: the kernel writes to the argument and, by the invariant of `Scan`, to
-            // `regions`. Nothing else changes but protection, see above.
+            // `regions`. Nothing else changes except the protection (see above).
             let (found, walk_end) = unsafe { ioctl(&self.file, scan) }?;
             for region in &regions[..found] {
                 joined.add(region.start as usize..region.end as usize);
             }
             if walk_end <= rest.start {
-                return Err(io::Error::other("the scan of the page map does not go on"));
+                return Err(io::Error::other("the scan of the page map makes no progress"));
             }
             rest.start = walk_end;
         }
@@ -190,13 +192,13 @@ impl Pagemap {
         Ok(())
     }
 
-    /// Reports the addresses of pages without memory, ascending, as every Linux can tell.
+    /// Reports the addresses of pages without memory, ascending. It works on every Linux.
     pub(crate) fn read_empty(
         &self,
         addresses: Range<usize>,
         report: impl FnMut(Range<usize>),
     ) -> io::Result<()> {
-        /// Neither bit 63, present, nor bit 62, swapped.
+        /// Bit 63, present, and bit 62, swapped.
         const THERE: u64 = 0b11 << 62;
 
         let page_size = rustix::param::page_size();

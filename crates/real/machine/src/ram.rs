@@ -23,43 +23,44 @@ use crate::untouched::{Holes, each_empty, each_of_the_file};
 /// # Invariants
 ///
 /// `map` is mapped for as long as this lives, starts at a page, has a whole number of guest pages,
-/// and nothing in this process refers to it but through [`GuestMemory::words`]. Nobody takes a page
-/// out of it.
+/// and nothing in this process refers to it but through [`GuestMemory::words`]. No code takes a
+/// page out of it.
 #[derive(Debug)]
 pub struct Ram {
     map: MmapRaw,
     backing: Backing,
-    /// Whether a machine has it.
+    /// Whether the memory belongs to a machine.
     in_machine: AtomicBool,
 }
 
-/// What is behind memory, and where it has no content of its own, if that is known.
+/// The backing of memory, and its holes if they are known.
 #[derive(Debug)]
 enum Backing {
     Anonymous,
     Shared {
-        /// To write to, where it can be.
+        /// The file, if writes to it by offset are possible.
         file: Option<File>,
         holes: Option<Holes>,
     },
-    /// Nobody here is meant to store, so a page need not be there to be stored to.
+    /// Memory that no code here should store to, so a page need not be present for a store.
     Private(Option<Holes>),
 }
 
 impl Ram {
-    /// Anonymous memory of `bytes` bytes, all zero.
+    /// Maps anonymous memory of `bytes` bytes, all zero.
     ///
     /// # Errors
     ///
-    /// If there is not so much, or `bytes` is not a whole number of guest pages ([`RamSizeError`]).
+    /// If there is not enough memory, or `bytes` is not a whole number of guest pages
+    /// ([`RamSizeError`]).
     pub fn anonymous(bytes: usize) -> io::Result<Self> {
         Ram::of(MmapRaw::from(MmapMut::map_anon(bytes)?), Backing::Anonymous)
     }
 
-    /// The whole of `file`, shared with whoever else has it.
+    /// Maps the whole of `file`, shared with its other users.
     ///
-    /// In a file in memory (tmpfs, memfd) the first read of a hole gives it a page: whoever reads all
-    /// of it makes it dense.
+    /// In a file in memory (tmpfs, memfd) the first read of a hole allocates a page, so reading all
+    /// of it allocates all of it.
     ///
     /// # Errors
     ///
@@ -71,31 +72,32 @@ impl Ram {
         Ram::of(map, backing)
     }
 
-    /// What `file` holds; stores stay in this process. No memory is set aside for them, since a
-    /// sender stores nothing: the file may be larger than there is memory.
+    /// Maps the contents of `file`; stores stay in this process. No memory is reserved for stores,
+    /// since a sender makes none, so the file may be larger than memory.
     ///
     /// # Errors
     ///
     /// If it cannot be mapped for reading, or is not a whole number of guest pages
     /// ([`RamSizeError`]).
     pub fn private(file: &File) -> io::Result<Self> {
-        // SAFETY: a file that others change gives other words, which atomics may read.
+        // SAFETY: if other processes change the file, the words change, and atomics may read that.
         let map = unsafe { MmapOptions::new().no_reserve_swap().map_copy(file)? };
         Ram::of(MmapRaw::from(map), Backing::Private(Holes::of(file)))
     }
 
     fn of(map: MmapRaw, backing: Backing) -> io::Result<Self> {
-        // Later it could not be told: bytes after the last whole word are in no slice of words.
+        // Checked here, because the slice of words does not show bytes after the last whole word.
         RamSizeError::check(map.len())
             .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
         Ok(Ram { map, backing, in_machine: AtomicBool::new(false) })
     }
 
-    /// Notes that a machine has it, once and for all: a vCPU may outlive its machine's other parts.
+    /// Marks the memory as used by a machine, permanently: a vCPU may outlive the other parts of
+    /// its machine.
     ///
     /// # Errors
     ///
-    /// If one has it already.
+    /// If the memory already belongs to a machine.
     pub(crate) fn put_into_machine(&self) -> Result<(), MachineError> {
         match self.in_machine.swap(true, Ordering::Relaxed) {
             false => Ok(()),
@@ -103,25 +105,26 @@ impl Ram {
         }
     }
 
-    /// Whether others can store to it, so that a page that was written may not be in this process.
+    /// Returns whether other processes can store to the memory, so that a written page may not be
+    /// mapped in this process.
     pub(crate) fn is_shared(&self) -> bool {
         matches!(self.backing, Backing::Shared { .. })
     }
 
-    /// Where it is: whole pages of the host.
+    /// Returns the addresses of the memory, as whole pages of the host.
     pub(crate) fn addresses(&self) -> Range<usize> {
         let start = self.map.as_mut_ptr().addr();
         start..start + self.map.len().next_multiple_of(rustix::param::page_size())
     }
 
-    /// Makes every page be there, so that none is missing later (`prealloc=on` of QEMU), as
-    /// long as `goes_on` says so.
+    /// Allocates every page in advance (`prealloc=on` of QEMU), as long as `goes_on` returns
+    /// `true`.
     ///
     /// # Errors
     ///
-    /// If there is no memory for a page: the file system is full, or the file was cut short.
+    /// If a page cannot be allocated: the file system is full, or the file was truncated.
     pub fn preallocate(&self, goes_on: impl Fn() -> bool) -> io::Result<()> {
-        /// Some milliseconds of work.
+        /// Bytes between two calls of `goes_on`: some milliseconds of work.
         const CHUNK: usize = 16 << 20;
 
         let advice = match self.backing {
@@ -130,12 +133,12 @@ impl Ram {
         };
         for words in self.words().chunks(CHUNK / size_of::<u64>()).take_while(|_| goes_on()) {
             let (start, bytes) = (words.as_ptr().cast_mut().cast(), size_of_val(words));
-            // SAFETY: it gives pages memory and leaves their contents as they are.
+            // SAFETY: the call allocates pages and does not change their contents.
             match unsafe { madvise(start, bytes, advice) } {
                 Ok(()) => {}
-                // Linux before 5.14. A page for which there is no memory ends the process.
+                // Linux before 5.14. If a page cannot be allocated, the process gets a SIGBUS.
                 Err(Errno::INVAL) => self.touch(words),
-                // A touch would be a SIGBUS.
+                // Touching the page would raise SIGBUS.
                 Err(Errno::FAULT) => {
                     return Err(match self.backing {
                         Backing::Private(_) => io::ErrorKind::UnexpectedEof.into(),
@@ -155,14 +158,14 @@ impl Ram {
             if matches!(self.backing, Backing::Private(_)) {
                 black_box(word.load(Ordering::Relaxed));
             } else {
-                // Adds nothing; but it is a store, so the page is there. The compiler must not
-                // know: it makes no store of what changes nothing.
+                // Adds 0, but it is a store, so it allocates the page. `black_box` hides the 0 from
+                // the compiler, which would drop a store that changes nothing.
                 word.fetch_add(black_box(0), Ordering::Relaxed);
             }
         }
     }
 
-    /// Reports addresses that hold zeros and have no memory.
+    /// Reports addresses that read as zero and have no memory.
     fn each_untouched_address(&self, report: &mut dyn FnMut(Range<usize>)) -> io::Result<()> {
         let start = self.addresses().start;
         let place = |hole: Range<u64>| start + hole.start as usize..start + hole.end as usize;
@@ -175,8 +178,8 @@ impl Ram {
                 })
             }
             Backing::Private(Some(holes)) => {
-                // A hole in the file first, and no page of our own in its place after: so
-                // what is reported was zero between the two.
+                // First a hole is found in the file, and then that no private page covers it. So
+                // the reported bytes were zero between the two.
                 let pagemap = Pagemap::open()?;
                 holes.each(self.map.len() as u64, &mut |hole| {
                     each_of_the_file(&pagemap, place(hole), report)
@@ -187,7 +190,7 @@ impl Ram {
     }
 }
 
-/// The file, if what is written to an offset of it goes there.
+/// Returns the file, unless it was opened for appending, where a write ignores its offset.
 fn to_write_at(file: &File) -> Option<File> {
     let appends = rustix::fs::fcntl_getfl(file).ok()?.contains(OFlags::APPEND);
     if appends { None } else { file.try_clone().ok() }
@@ -212,9 +215,9 @@ impl GuestMemory for Ram {
     fn each_untouched(&self, report: &mut dyn FnMut(Range<usize>)) {
         let start = self.addresses().start;
         let pages = self.map.len() / TARGET_PAGE_SIZE;
-        // What was reported before an error is right; and the rest is not known.
+        // On an error the ranges reported so far are correct, and the rest is unknown.
         let _ = self.each_untouched_address(&mut |addresses| {
-            // Whole pages, and none beyond the last.
+            // Only whole pages, up to the last.
             let first = (addresses.start - start).div_ceil(TARGET_PAGE_SIZE);
             let end = ((addresses.end - start) / TARGET_PAGE_SIZE).min(pages);
             if first < end {

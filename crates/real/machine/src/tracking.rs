@@ -1,4 +1,4 @@
-//! Which dirty log a machine has.
+//! The choice of a machine's dirty log.
 
 use std::io;
 use std::ops::Range;
@@ -10,11 +10,11 @@ use crate::dirty::{Marker, SoftwareDirtyLog};
 use crate::ram::Ram;
 use crate::write_protect::WriteProtectLog;
 
-/// How the writes of a machine are found. It is the one reader of its log: a page that is taken is
-/// not found again. So it cannot be copied, and the machine of that memory takes it.
+/// The tracking of a machine's writes. It is the only reader of its log, and reports each written
+/// page once. So it cannot be copied, and the machine of that memory owns it.
 ///
-/// It is chosen before the machine runs, for the vCPU has to know: with the software log it
-/// marks each page that it writes to, with the kernel's it does nothing but store.
+/// It is chosen before the machine runs, because it determines what the vCPU does: with the
+/// software log the vCPU marks each page that it writes to; with the kernel's it only stores.
 #[derive(Debug)]
 pub struct DirtyTracking {
     log: Log,
@@ -23,14 +23,14 @@ pub struct DirtyTracking {
 
 #[derive(Debug)]
 enum Log {
-    /// The kernel finds them.
+    /// The kernel tracks the writes.
     WriteProtect(WriteProtectLog),
-    /// Who writes marks the page.
+    /// Each writer marks the page.
     Software(SoftwareDirtyLog),
 }
 
 impl DirtyTracking {
-    /// Chooses the kernel's log where there is one, and else the software log, with the reason.
+    /// Chooses the kernel's log if it works; otherwise the software log, and returns the reason.
     pub fn choose(ram: &Arc<Ram>) -> (Self, Option<io::Error>) {
         match Self::write_protect(ram) {
             Ok(tracking) => (tracking, None),
@@ -38,12 +38,12 @@ impl DirtyTracking {
         }
     }
 
-    /// Makes the kernel's log, after a trial.
+    /// Makes the kernel's log, after it has tested that it works.
     ///
     /// # Errors
     ///
-    /// If the kernel cannot track this memory (Linux 6.7 or later can), or lets this process not do
-    /// it, or another log tracks it already.
+    /// If the kernel cannot track this memory (Linux 6.7 or later can), does not permit it to this
+    /// process, or tracks the memory for another log already.
     pub fn write_protect(ram: &Arc<Ram>) -> io::Result<Self> {
         let log = Log::WriteProtect(WriteProtectLog::new(Arc::clone(ram))?);
         Ok(DirtyTracking { log, ram: Arc::clone(ram) })
@@ -56,12 +56,12 @@ impl DirtyTracking {
         DirtyTracking { log, ram: Arc::clone(ram) }
     }
 
-    /// Whether it finds the writes to `ram`.
+    /// Returns whether it tracks the writes to `ram`.
     pub(crate) fn is_of(&self, ram: &Arc<Ram>) -> bool {
         Arc::ptr_eq(&self.ram, ram)
     }
 
-    /// Returns what it is called.
+    /// Returns its name.
     pub fn name(&self) -> &'static str {
         match self.log {
             Log::WriteProtect(_) => "write-protect",
@@ -69,7 +69,7 @@ impl DirtyTracking {
         }
     }
 
-    /// Returns what writers store by.
+    /// Returns the marker through which writers store.
     pub fn marker(&self) -> Marker {
         match &self.log {
             Log::WriteProtect(_) => Marker::idle(),
@@ -77,8 +77,8 @@ impl DirtyTracking {
         }
     }
 
-    /// Takes the pages that were written, as [`DirtyLog::sync`] does, where there is no bitmap of
-    /// the engine's: reports ranges of pages, ascending.
+    /// Takes the written pages like [`DirtyLog::sync`], but without a bitmap of the engine: reports
+    /// ranges of pages, ascending.
     ///
     /// # Errors
     ///

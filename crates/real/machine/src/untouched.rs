@@ -1,4 +1,4 @@
-//! Which pages of memory nobody has written to, without reading them.
+//! A search for pages of memory that were never written, without reading them.
 
 use std::fs::File;
 use std::io;
@@ -11,14 +11,14 @@ use rustix::io::Errno;
 
 use crate::pagemap::{Pagemap, Pages};
 
-/// Reports the addresses of anonymous memory that hold zeros and have no memory.
+/// Reports the addresses of anonymous memory that read as zero and have no memory.
 pub(crate) fn each_empty(
     addresses: Range<usize>,
     report: &mut dyn FnMut(Range<usize>),
 ) -> io::Result<()> {
     let pagemap = Pagemap::open()?;
     match pagemap.scan(addresses.clone(), Pages::UNTOUCHED, &mut *report) {
-        // A kernel before 6.7 does not know the scan, and has reported nothing.
+        // A kernel before 6.7 does not have the scan, and has reported nothing.
         Err(error) if Errno::from_io_error(&error) == Some(Errno::NOTTY) => {
             pagemap.read_empty(addresses, report)
         }
@@ -26,8 +26,8 @@ pub(crate) fn each_empty(
     }
 }
 
-/// Reports the addresses within `addresses`, mapped private from a file, that were not stored
-/// to in this process.
+/// Reports the parts of `addresses`, a private mapping of a file, that this process has not stored
+/// to.
 pub(crate) fn each_of_the_file(
     pagemap: &Pagemap,
     addresses: Range<usize>,
@@ -43,15 +43,15 @@ pub(crate) struct Holes {
 }
 
 impl Holes {
-    /// Those of `file`, where the file system can be trusted with it: what was stored to a
-    /// mapping of the file and is in no block yet must not be a hole.
+    /// Returns the holes of `file` if its file system reports them correctly: bytes that were
+    /// stored to a mapping but have no block yet must not be a hole.
     pub(crate) fn of(file: &File) -> Option<Self> {
         /// `TMPFS_MAGIC`, `EXT4_SUPER_MAGIC`, `XFS_SUPER_MAGIC`, `BTRFS_SUPER_MAGIC` of the
-        /// kernel's `include/uapi/linux/magic.h`. Others have no holes to tell of; and FUSE
-        /// asks its server, which knows nothing of a store that was not written back.
+        /// kernel's `include/uapi/linux/magic.h`. Others report no holes; FUSE asks its server,
+        /// which does not see a store that was not written back.
         const TRUSTED: [u32; 4] = [0x0102_1994, 0xef53, 0x5846_5342, 0x9123_683e];
 
-        // Opened anew, for looking for holes moves the position, and that is the owner's.
+        // Opened again, because searching for holes moves the position, which belongs to the owner.
         let file = File::open(format!("/proc/self/fd/{}", file.as_fd().as_raw_fd())).ok()?;
         let kind = fstatfs(&file).ok()?.f_type;
         TRUSTED.contains(&(kind as u32)).then_some(Holes { file })
@@ -63,8 +63,8 @@ impl Holes {
         end: u64,
         report: &mut dyn FnMut(Range<u64>) -> io::Result<()>,
     ) -> io::Result<()> {
-        // A file with as many blocks as it has bytes has no holes to speak of. To look for them all
-        // the same took 30 ms for 2 GiB on tmpfs, which walks page by page.
+        // A file with as many blocks as bytes has no holes worth finding. The search is slow on
+        // tmpfs, which walks page by page: 30 ms for 2 GiB.
         if self.file.metadata()?.blocks().saturating_mul(512) >= end {
             return Ok(());
         }

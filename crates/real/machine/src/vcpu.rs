@@ -1,6 +1,6 @@
 //! The virtual CPU: a thread that runs the workload, and whose position in it is its state.
 //!
-//! It executes without the BQL, as QEMU's vCPUs do, and takes it to stop and to start.
+//! It executes without the BQL, like QEMU's vCPUs, and takes it to stop and to start.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -20,27 +20,28 @@ use crate::dirty::Marker;
 use crate::ram::Ram;
 use crate::workload::Workload;
 
-/// How long the vCPU writes, and then waits, to keep to its rate.
+/// Time that the vCPU sleeps after a burst of writes, to keep to its rate.
 const TICK: Duration = Duration::from_millis(1);
 
-/// How much it may catch up after it was kept from running.
+/// Maximum delay that the vCPU catches up on after it could not run.
 const CATCH_UP: Duration = Duration::from_millis(50);
 
-/// Writes that a vCPU may have done when it arrives: it can go on for ever, at any rate.
+/// Maximum number of writes that an arriving vCPU may have done, so that it can never reach the
+/// end of the count.
 const MOST_WRITES: u64 = u64::MAX / 2;
 
-/// The state of the vCPU as it is sent.
+/// The state of the vCPU, as it is sent.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct VcpuState {
-    /// Which workload it runs.
+    /// Seed of the workload.
     pub seed: u64,
-    /// Pages of memory it writes to.
+    /// Number of pages that it writes to.
     pub pages: u64,
-    /// Pages a second it writes to; each write goes to another page.
+    /// Writes per second; each goes to another page than the one before.
     pub rate: u64,
-    /// Writes done.
+    /// Number of writes done.
     pub position: u64,
-    /// Writes that found another word than they had to.
+    /// Number of writes that found an unexpected word.
     pub faults: u64,
 }
 
@@ -60,23 +61,23 @@ impl VmState for VcpuState {
 
 type Panic = Box<dyn Any + Send>;
 
-/// What the BQL protects of a machine.
+/// The data of a machine that the BQL protects.
 #[derive(Debug)]
 struct Run {
     state: RunState,
-    /// What the machine did before it was stopped for migration.
+    /// Run state before the machine was stopped for migration.
     before: RunState,
-    /// The vCPU executes nothing, and `cpu` is its state.
+    /// Whether the vCPU executes nothing, so that `cpu` is its state.
     parked: bool,
-    /// How often it has come out of executing.
+    /// Number of times that the vCPU stopped executing.
     stops: u64,
     quit: bool,
-    /// What it said when it panicked, and does not run again.
+    /// The payload of its panic, after which it does not run again.
     panic: Option<Panic>,
     cpu: VcpuState,
-    /// The writes that were done in the state that a migration brought.
+    /// Number of writes done in the state that a migration brought.
     arrived: u64,
-    /// When the vCPU last stopped and last started, on the clock that all processes share.
+    /// Times of the vCPU's last stop and last start, on the clock that all processes share.
     stopped_at: Duration,
     started_at: Duration,
 }
@@ -86,16 +87,15 @@ struct Shared {
     ram: Arc<Ram>,
     marker: Marker,
     run: BqlGuarded<Run>,
-    /// Told at each change of `run`.
+    /// Notified at each change of `run`.
     changed: BqlCondvar,
-    /// Asks the executing vCPU to come out (`cpu_exit`).
+    /// Asks the vCPU to stop executing (`cpu_exit`).
     exit: AtomicBool,
 }
 
-/// A vCPU on its thread. Clones are the same vCPU.
+/// A handle of a vCPU. Clones are the same vCPU.
 ///
-/// It is what a machine's user has: it lets the machine run and stops it, and has none of the
-/// rights of a migration.
+/// A user of the machine has one to start and stop it. It has none of the rights of a migration.
 #[derive(Debug, Clone)]
 pub struct Vcpu {
     shared: Arc<Shared>,
@@ -109,7 +109,7 @@ pub struct VcpuThread {
     thread: JoinHandle<()>,
 }
 
-/// Time on the clock that all processes of this system share.
+/// Returns the time on the clock that all processes of this system share.
 pub fn monotonic() -> Duration {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
     Duration::new(
@@ -118,9 +118,9 @@ pub fn monotonic() -> Duration {
     )
 }
 
-/// A vCPU that cannot be made.
+/// An error of making a vCPU: its thread cannot be created.
 #[derive(Debug, thiserror::Error)]
-#[error("no thread for the vCPU")]
+#[error("cannot create the thread of the vCPU")]
 pub struct VcpuError(#[from] std::io::Error);
 
 impl Vcpu {
@@ -153,7 +153,7 @@ impl Vcpu {
     ///
     /// # Errors
     ///
-    /// If there can be none.
+    /// If the thread cannot be created.
     pub(crate) fn start(self) -> Result<VcpuThread, VcpuError> {
         let shared = Arc::clone(&self.shared);
         let thread = thread::Builder::new().name("CPU 0".into()).spawn(move || shared.main())?;
@@ -164,32 +164,33 @@ impl Vcpu {
         self.shared.run.borrow(bql)
     }
 
-    /// What the machine does.
+    /// Returns the run state of the machine.
     pub fn run_state(&self, bql: &BqlGuard<'_>) -> RunState {
         self.run(bql).state
     }
 
-    /// The state of the vCPU when it was last stopped.
+    /// Returns the state of the vCPU at its last stop.
     pub fn state(&self, bql: &BqlGuard<'_>) -> VcpuState {
         self.run(bql).cpu
     }
 
-    /// The writes that were done in the state that a migration brought.
+    /// Returns the number of writes done in the state that a migration brought.
     pub fn arrived(&self, bql: &BqlGuard<'_>) -> u64 {
         self.run(bql).arrived
     }
 
-    /// When it last stopped, on the monotonic clock.
+    /// Returns the time of its last stop, on the monotonic clock.
     pub fn stopped_at(&self, bql: &BqlGuard<'_>) -> Duration {
         self.run(bql).stopped_at
     }
 
-    /// When it last started, on the monotonic clock.
+    /// Returns the time of its last start, on the monotonic clock.
     pub fn started_at(&self, bql: &BqlGuard<'_>) -> Duration {
         self.run(bql).started_at
     }
 
-    /// Lets the machine run (`cont`). One that has moved away or moves just now does not.
+    /// Starts the machine (`cont`) and returns `true`. Returns `false` if it has moved away or is
+    /// moving.
     pub fn cont(&self, bql: &mut BqlGuard<'_>) -> bool {
         let run = self.shared.run.borrow_mut(bql);
         let may = matches!(run.state, RunState::Prelaunch | RunState::Paused | RunState::Running);
@@ -200,8 +201,8 @@ impl Vcpu {
         may
     }
 
-    /// Stops the machine (`stop`). When this returns the vCPU has stopped, also where another stop
-    /// was under way; it runs again only if somebody let it run meanwhile.
+    /// Stops the machine (`stop`). When this returns the vCPU has stopped, even if another stop was
+    /// in progress. It runs only if other code started it again meanwhile.
     pub fn stop(&self, bql: &mut BqlGuard<'_>) {
         let run = self.shared.run.borrow_mut(bql);
         if run.state == RunState::Running {
@@ -210,8 +211,8 @@ impl Vcpu {
         self.wait_until_out(bql);
     }
 
-    /// Waits until the vCPU has come out of executing. Waiting until it is parked would miss a stop
-    /// that is followed by a `cont` at once.
+    /// Waits until the vCPU has stopped executing. Waiting until it is parked would miss a stop
+    /// followed at once by a `cont`.
     fn wait_until_out(&self, bql: &mut BqlGuard<'_>) {
         let stops = self.run(bql).stops;
         self.shared.exit.store(true, Ordering::Relaxed);
@@ -220,14 +221,14 @@ impl Vcpu {
         self.shared.changed.wait_while(bql, |bql| executes(self.run(bql)));
     }
 
-    /// Fills memory with what the workload starts from, as long as `goes_on` says so.
+    /// Fills memory with the initial contents of the workload, as long as `goes_on` returns `true`.
     pub fn fill_memory(ram: &Ram, workload: Workload, goes_on: impl Fn() -> bool) {
         let pages = ram.words().chunks_exact(PAGE_WORDS).enumerate();
         for (page, words) in pages.take_while(|_| goes_on()) {
             let contents = workload.page(page, 0);
             for (word, place) in words.iter().enumerate() {
                 let value = contents.word(word);
-                // A page of zeros stays untouched, and needs no memory.
+                // A page of zeros stays untouched and takes no memory.
                 if value != 0 {
                     place.store(value, Ordering::Relaxed);
                 }
@@ -235,11 +236,11 @@ impl Vcpu {
         }
     }
 
-    /// Compares all of memory with what it must hold; the vCPU stands still meanwhile.
+    /// Compares all of memory with its expected contents in state `cpu`. The vCPU must be stopped.
     ///
     /// # Errors
     ///
-    /// The first word that differs.
+    /// If a word differs. The error names the first.
     pub fn verify_memory(&self, cpu: VcpuState) -> Result<Verified, Mismatch> {
         let workload = Workload::new(cpu.seed, self.shared.ram.words().len() / PAGE_WORDS);
         for (page, words) in self.shared.ram.words().chunks_exact(PAGE_WORDS).enumerate() {
@@ -259,39 +260,39 @@ fn workload_pages(ram: &Ram) -> usize {
     ram.words().len() / PAGE_WORDS
 }
 
-/// Every page held what it had to.
+/// The result of a comparison in which every page was as expected.
 #[derive(Debug, Clone, Copy)]
 pub struct Verified {
-    /// How many pages were compared.
+    /// Number of pages compared.
     pub pages: usize,
 }
 
-/// A word of memory that is not what the workload left there.
+/// An error of [`Vcpu::verify_memory`]: a word that differs from what the workload wrote.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "after {writes} writes word {word} of page {page} must hold {expected:#018x} and holds \
      {found:#018x}"
 )]
 pub struct Mismatch {
-    /// The page.
+    /// Index of the page.
     pub page: usize,
-    /// The word in the page.
+    /// Index of the word in the page.
     pub word: usize,
-    /// What it must hold.
+    /// Expected value.
     pub expected: u64,
-    /// What it holds.
+    /// Value found.
     pub found: u64,
-    /// After how many writes.
+    /// Number of writes done.
     pub writes: u64,
 }
 
 impl VcpuThread {
-    /// The vCPU.
+    /// Returns the vCPU.
     pub fn vcpu(&self) -> &Vcpu {
         &self.vcpu
     }
 
-    /// Ends the thread, and waits for it without the BQL.
+    /// Ends the thread and waits for it, without the BQL.
     pub fn join(self, thread: &mut BqlUnlocked) {
         let shared = &self.vcpu.shared;
         shared.run.borrow_mut(&mut thread.lock()).quit = true;
@@ -304,7 +305,7 @@ impl VcpuThread {
 }
 
 impl Shared {
-    /// The thread: parks until the machine runs, executes until it is asked to come out.
+    /// Runs the thread: parks until the machine runs, then executes until asked to stop.
     fn main(&self) {
         let Ok(mut thread) = BqlUnlocked::attach() else {
             unreachable!("a thread that has just begun has no lock token");
@@ -332,7 +333,7 @@ impl Shared {
             run.stopped_at = monotonic();
             if let Err(panic) = executed {
                 run.panic = Some(panic);
-                // A migration that stops the machine just now goes on with it.
+                // A migration that is stopping the machine continues with it.
                 match run.state {
                     RunState::FinishMigrate => run.before = RunState::InternalError,
                     _ => run.state = RunState::InternalError,
@@ -355,7 +356,7 @@ impl Shared {
             let due = (began.elapsed().as_secs_f64() * cpu.rate as f64) as u64;
             let behind = due.saturating_sub(done);
             if behind as f64 > cpu.rate as f64 * CATCH_UP.as_secs_f64() {
-                // Kept from running for long: the time is lost, as it is for a real CPU.
+                // The vCPU could not run for long. The time is lost, as for a real CPU.
                 (began, done) = (Instant::now(), 0);
                 continue;
             }
@@ -377,8 +378,8 @@ impl Shared {
     }
 }
 
-/// What a migration does to a vCPU. There is one for each use, and the machine's
-/// [`Host`](migration::Host) has it; a [`Vcpu`] that is handed around cannot do this.
+/// The operations of a migration on a vCPU. Only the machine's [`Host`](migration::Host) has them;
+/// a [`Vcpu`] does not.
 #[derive(Debug)]
 pub(crate) struct Hooks(pub(crate) Vcpu);
 
@@ -393,7 +394,7 @@ impl Vm for Hooks {
             run.before = run.state;
             run.state = RunState::FinishMigrate;
         }
-        // Nobody lets it run in this state, so it is parked once it has come out.
+        // No code starts it in this state, so it is parked once it has stopped executing.
         self.0.wait_until_out(bql);
         self.0.run(bql).before
     }
@@ -453,7 +454,7 @@ mod tests {
 
     #[test]
     fn a_vcpu_that_panics_is_stopped_and_keeps_nobody_waiting() {
-        // Its log has a page, and it writes to sixty-four and more.
+        // Its log has one page, and it writes to sixty-four and more.
         let pages = 256;
         let ram = Arc::new(Ram::anonymous(pages << 12).expect("memory"));
         let small = Arc::new(Ram::anonymous(1 << 12).expect("memory"));

@@ -10,8 +10,8 @@
 //! * the value is a hash of `k`, and before the first write the word has its initial value,
 //!   a hash of its place.
 //!
-//! A write that was lost or done twice, a page that came over stale or torn, or a machine
-//! that goes on at another write than where it stopped: each leaves a word that differs.
+//! A lost or repeated write, a page that arrived stale or torn, a machine that resumes at another
+//! write than it stopped at: each leaves a word that differs.
 
 use migration::PAGE_WORDS;
 
@@ -26,21 +26,21 @@ pub struct Workload {
     inverse: u64,
 }
 
-/// Where a write goes, what must be there before, and what it puts there.
+/// A write: its place, the value that must be there before, and the new value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Write {
-    /// The page.
+    /// Index of the page.
     pub page: usize,
-    /// The word in the page.
+    /// Index of the word in the page.
     pub word: usize,
-    /// What the word holds before.
+    /// Value of the word before the write.
     pub old: u64,
-    /// What it holds after.
+    /// Value of the word after the write.
     pub new: u64,
 }
 
-/// The finaliser of SplitMix64 (Steele, Lea, Flood: Fast Splittable Pseudorandom Number
-/// Generators, 2014).
+/// Hashes `value` with the finaliser of SplitMix64 (Steele, Lea, Flood: Fast Splittable
+/// Pseudorandom Number Generators, 2014).
 fn mix(value: u64) -> u64 {
     let value = value.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let value = (value ^ (value >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -48,7 +48,7 @@ fn mix(value: u64) -> u64 {
     value ^ (value >> 31)
 }
 
-/// The inverse of `value` modulo `modulus`, if they are coprime.
+/// Returns the inverse of `value` modulo `modulus`, if they are coprime.
 fn inverse(value: u64, modulus: u64) -> Option<u64> {
     // Euclid's algorithm, keeping old * value = r (mod modulus).
     let (mut r, mut next_r) = (i128::from(modulus), i128::from(value));
@@ -62,7 +62,7 @@ fn inverse(value: u64, modulus: u64) -> Option<u64> {
 }
 
 impl Workload {
-    /// The workload of a machine with `pages` pages; another seed gives other contents.
+    /// Makes the workload of a machine with `pages` pages. The contents depend on `seed`.
     ///
     /// # Panics
     ///
@@ -70,7 +70,7 @@ impl Workload {
     pub fn new(seed: u64, pages: usize) -> Self {
         assert!(pages > 0, "a workload needs a page to write to");
         let pages = pages as u64;
-        // Near the golden section of the pages, so that neighbours in time are far apart.
+        // Near the golden section of the pages, so that successive writes are far apart.
         let golden = (u128::from(pages) * 618 / 1000) as u64;
         let (stride, inverse) = (golden.max(1)..)
             .find_map(|stride| Some((stride, inverse(stride % pages, pages)?)))
@@ -78,7 +78,7 @@ impl Workload {
         Workload { seed, pages, stride, inverse }
     }
 
-    /// Write number `k`.
+    /// Returns write number `k`.
     pub fn write(&self, k: u64) -> Write {
         let page = (u128::from(k) * u128::from(self.stride) % u128::from(self.pages)) as usize;
         let word = (k / self.pages % WORDS) as usize;
@@ -93,10 +93,10 @@ impl Workload {
         mix(self.seed ^ mix(k))
     }
 
-    /// What a page holds after `writes` writes.
+    /// Returns the contents of a page after `writes` writes.
     pub fn page(&self, page: usize, writes: u64) -> Page {
         let page = page as u64;
-        // The first write to this page, and how many of its rounds are done.
+        // The first write to this page, and the number of its finished rounds.
         let first = (u128::from(page) * u128::from(self.inverse) % u128::from(self.pages)) as u64;
         let rounds = writes.saturating_sub(first).div_ceil(self.pages);
         let hash = mix(self.seed ^ mix(!page));
@@ -114,7 +114,7 @@ pub struct Page {
 }
 
 impl Page {
-    /// What word `word` holds.
+    /// Returns the value of word `word`.
     pub fn word(&self, word: usize) -> u64 {
         match self.rounds.checked_sub(word as u64 + 1) {
             Some(later) => {
@@ -125,8 +125,8 @@ impl Page {
         }
     }
 
-    /// What it holds before the first write. A quarter of the pages is zero, as in a guest
-    /// that is not full; an eighth repeats one word; the others look random.
+    /// Returns the value of a word before the first write. A quarter of the pages is zero, as in a
+    /// guest with free memory; an eighth repeats one word; the others look random.
     fn initial(&self, word: usize) -> u64 {
         match self.hash % 8 {
             0 | 1 => 0,
@@ -140,7 +140,7 @@ impl Page {
 mod tests {
     use super::*;
 
-    /// The same by doing it: an array, and every write in turn.
+    /// Compares the computed contents with an array to which every write is applied in turn.
     #[test]
     fn what_is_computed_for_any_moment_is_what_the_writes_leave() {
         for pages in [1, 2, 3, 5, 8, 64] {
@@ -151,7 +151,7 @@ mod tests {
                     (0..PAGE_WORDS).map(|word| initial.word(word)).collect()
                 })
                 .collect();
-            // More than one time around all words of all pages.
+            // More than one round over all words of all pages.
             for k in 0..(pages * PAGE_WORDS * 2 + 17) as u64 {
                 let write = workload.write(k);
                 assert_eq!(memory[write.page][write.word], write.old, "{pages} pages, write {k}");

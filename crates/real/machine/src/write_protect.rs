@@ -1,40 +1,40 @@
-//! A dirty log that the kernel keeps: pages are write-protected, and a store to one takes the
-//! protection away. QEMU's counterpart is KVM's dirty log (`kvm_log_sync`); this one needs no
-//! KVM, and sees every store through the mapping, the kernel's on behalf of this process too.
+//! A dirty log that the kernel keeps: pages are write-protected, and a store to one removes the
+//! protection. QEMU's counterpart is KVM's dirty log (`kvm_log_sync`). This one needs no KVM, and
+//! sees every store through the mapping, also the kernel's on behalf of this process.
 //!
-//! It does not see what goes past the mapping, by whomever: a `write` to the file behind it, a
-//! store through another mapping of that file, a hole that is punched in it, a file that is cut.
-//! While a log runs nobody may do that.
+//! It does not see changes that bypass the mapping: a `write` to the file behind it, a store
+//! through another mapping of that file, a hole punched in it, a truncation. While a log runs, no
+//! process may do that.
 //!
-//! A store is a plain store, and costs a fault of 0.8 µs the first time after each
-//! [`sync`](DirtyLog::sync). A pass over 8 GiB takes 4 ms, and 6 ms if 1 percent of the pages,
-//! spread evenly, was written. For each page table with a written page in it the kernel
-//! interrupts the processors that run in this memory at that moment; where that costs 9 µs, as
-//! on a virtual machine, it is 36 ms more beside a vCPU that never waits, and nothing once it is
-//! stopped. The example `dirty_log` measures all this.
+//! A store is a plain store. The first to a page after each [`sync`](DirtyLog::sync) costs a fault
+//! of 0.8 µs. A pass over 8 GiB takes 4 ms, or 6 ms if 1 percent of the pages, spread evenly, was
+//! written. For each page table with a written page the kernel interrupts the processors that
+//! currently run in this memory. Where an interrupt costs 9 µs, as on a virtual machine, that adds
+//! 36 ms next to a vCPU that never waits, and nothing once the vCPU is stopped. The example
+//! `dirty_log` measures all this.
 //!
 //! # Pages without memory
 //!
-//! *Anonymous memory* without a page reads as zero, and it stays so until somebody stores, for
-//! nobody here discards pages. So there is nothing to protect: a page that comes to be there
-//! comes without protection, and is found written. To protect the place of a page that is not
-//! there would cost page tables for memory that was never touched, and hide from
-//! [`GuestMemory::each_untouched`](migration::GuestMemory::each_untouched) that it was not: the
-//! marker in its place cannot be told from a page that was swapped out.
-//! The price is that a page is found written once when it was only read.
+//! *Anonymous memory* without a page reads as zero until the first store, because no code here
+//! discards pages. So it needs no protection: a new page comes without protection, and the log
+//! reports it as written. To protect the place of an absent page would allocate page tables for
+//! memory that was never touched. It would also hide the page from
+//! [`GuestMemory::each_untouched`](migration::GuestMemory::each_untouched), because the marker in
+//! its place looks like a page that was swapped out. The price is that the log reports a page that
+//! was only read as written, once.
 //!
-//! *Private mappings of a file* are the same: a place without a page is as the file is, and a page
-//! that was stored to is this process's own and stays.
+//! *Private mappings of a file* behave the same: a place without a page is unchanged from the file,
+//! and a page that was stored to is private to this process and stays.
 //!
-//! *Shared mappings of a file* lose pages from the page tables at any time, written ones too; their
-//! state is in the file. So every place is protected at the start, by a marker where there is no
-//! page, and a place without either was written.
+//! *Shared mappings of a file* lose pages from the page tables at any time, also written ones;
+//! their state is in the file. So every place is protected at the start, by a marker if it has no
+//! page. A place with neither was written.
 //!
 //! # Huge pages
 //!
-//! The kernel protects a huge page of anonymous memory as a whole, and splits it at the first
-//! store after that. So a pass still finds pages of 4096 bytes, and there is no reason to
-//! forbid them. Those of files it splits when they are protected.
+//! The kernel protects a huge page of anonymous memory as a whole, and splits it at the next store.
+//! So a pass still finds pages of 4096 bytes, and there is no reason to forbid huge pages. The
+//! kernel splits huge pages of files when it protects them.
 
 use std::io;
 use std::ops::Range;
@@ -49,25 +49,25 @@ use crate::userfault::Userfault;
 
 /// The kernel's write-protect tracking of the memory of one machine; Linux 6.7 or later.
 ///
-/// What goes past the mapping is not tracked, such as stores of other processes that share memory.
+/// Changes that bypass the mapping are not tracked, such as stores of other processes.
 #[derive(Debug)]
 pub(crate) struct WriteProtectLog {
-    // Before `ram`, so that tracking ends before the memory does.
+    // Before `ram`, so that tracking ends before the memory is unmapped.
     userfault: Userfault,
     pagemap: Pagemap,
     ram: Arc<Ram>,
 }
 
 impl WriteProtectLog {
-    /// A log for `ram`, after a trial.
+    /// Makes a log for `ram`, after it has tested that it works.
     ///
     /// # Errors
     ///
-    /// If the kernel cannot track this memory, or lets this process not do it, or another
-    /// log tracks it already.
+    /// If the kernel cannot track this memory, does not permit it to this process, or tracks the
+    /// memory for another log already.
     pub(crate) fn new(ram: Arc<Ram>) -> io::Result<Self> {
         let log = WriteProtectLog { userfault: Userfault::open()?, pagemap: Pagemap::open()?, ram };
-        // The one way to know whether the kernel tracks this kind of memory.
+        // Only a trial shows whether the kernel tracks this kind of memory.
         let addresses = log.ram.addresses();
         log.userfault.register(&addresses)?;
         let first = addresses.start..addresses.start + rustix::param::page_size();
@@ -78,10 +78,10 @@ impl WriteProtectLog {
 
     /// Reports the pages written since `start` or the last call, as [`DirtyLog::sync`] does.
     ///
-    /// For each page one step of the kernel tells whether it was written and protects it
-    /// again, and no store goes past the new protection once this has returned. So a store
-    /// that this call does not tell of came after, and the next call will; and one that it
-    /// tells of is seen by who reads the page after.
+    /// For each page the kernel checks in one step whether it was written and protects it again. No
+    /// store bypasses the new protection once this has returned. So a store that this call does not
+    /// report came later, and the next call reports it. A reported store is visible to a read of
+    /// the page after the call.
     pub(crate) fn take(&mut self, mut report: impl FnMut(Range<usize>)) -> io::Result<()> {
         let addresses = self.ram.addresses();
         let base = addresses.start;
@@ -91,7 +91,7 @@ impl WriteProtectLog {
         })
     }
 
-    /// What tells a page that was written from one that was not.
+    /// Returns the criterion for written pages.
     fn written(&self) -> Pages {
         if self.ram.is_shared() { Pages::WRITTEN } else { Pages::WRITTEN_AND_THERE }
     }
@@ -105,7 +105,7 @@ impl DirtyLog for WriteProtectLog {
     }
 
     fn stop(&mut self) {
-        // It fails where nothing is registered, and then there is nothing to end.
+        // It fails only if nothing is registered, and then there is nothing to end.
         let _ = self.userfault.unregister(&self.ram.addresses());
     }
 

@@ -1,4 +1,4 @@
-//! A file that is there whole or not at all.
+//! A file that appears complete or not at all.
 //!
 //! ```
 //! use std::io::Write;
@@ -26,45 +26,47 @@ use rustix::fs::{AtFlags, CWD, Mode, OFlags};
 use rustix::io::Errno;
 use tempfile::NamedTempFile;
 
-/// Read and write for everybody whom the process's mask leaves it.
+/// Permission to read and write for all users, less the process's umask.
 const MODE: u32 = 0o666;
 
-/// Read and write for the owner alone.
+/// Permission to read and write for the owner alone.
 const PRIVATE: u32 = 0o600;
 
-/// A file on its way. It takes its name when it is complete; dropped before, it is gone, and what
-/// had the name is as it was. (What is no plain file is written to at once, and keeps what it got.)
+/// An unfinished file. [`persist`](WholeFile::persist) gives it its name once it is complete; a
+/// file that is dropped before disappears, and the old file of that name stays unchanged. (A path
+/// that is not a plain file is written in place, and keeps what was written.)
 #[derive(Debug)]
 pub struct WholeFile {
     path: PathBuf,
     file: Unfinished,
 }
 
-/// Where the bytes are until then.
+/// The place of the bytes until the file is complete.
 #[derive(Debug)]
 enum Unfinished {
-    /// In a file without a name (`O_TMPFILE`): it ends with the process, however that ends.
+    /// A file without a name (`O_TMPFILE`). It ends with the process, however that ends.
     Nameless(File),
-    /// In a file beside the one that is wanted. A process that is killed leaves it there.
+    /// A file next to the destination. A process that is killed leaves it there.
     Named(NamedTempFile),
-    /// At their place, which is no plain file: a device, a pipe.
+    /// The destination itself, which is not a plain file: a device, a pipe.
     InPlace(File),
 }
 
 impl WholeFile {
-    /// Sees that there can be a file at `path`, in place of what is there. What is replaced hands its
-    /// mode and its owner on. A symbolic link stays; the file that it leads to is what is made or
-    /// replaced. What is no plain file is written to at once.
+    /// Starts a file that will be at `path`, and checks that it can be. It inherits mode and owner
+    /// of a file that it replaces. A symbolic link stays; the file that it points to is created or
+    /// replaced. A path that is not a plain file is written in place.
     ///
     /// # Errors
     ///
-    /// If there can be no such file, or `path` is a folder, or a pipe that nobody reads, or a file
-    /// of somebody else to whom the new one could not be given.
+    /// If there can be no such file; if `path` is a folder, or a pipe without a reader; or if it is
+    /// a file of another user, whom this process cannot make the owner of the new one.
     pub fn create(path: &Path) -> io::Result<Self> {
         Self::with_mode(path, MODE)
     }
 
-    /// Does the same, and makes a new file for its owner alone: one that holds a guest's memory.
+    /// Starts a file like [`create`](WholeFile::create), but only its owner may read and write a
+    /// new one, since it holds a guest's memory.
     ///
     /// # Errors
     ///
@@ -89,7 +91,7 @@ impl WholeFile {
             }
             Err(_) => behind_links(path)?,
         };
-        // Whatever is in the way of the one, the other tells it, or does without.
+        // Falls back to a named file; if that fails too, returns its error.
         let file = match nameless(folder(&path), mode) {
             Some(file) => Unfinished::Nameless(file),
             None => Unfinished::Named(named(folder(&path), mode)?),
@@ -97,7 +99,7 @@ impl WholeFile {
         Ok(WholeFile { path, file })
     }
 
-    /// The file, to be read and written. What is no plain file can be written only.
+    /// Returns the file, to read and write. One that is not a plain file can only be written.
     pub fn as_file(&self) -> &File {
         match &self.file {
             Unfinished::Nameless(file) | Unfinished::InPlace(file) => file,
@@ -105,12 +107,11 @@ impl WholeFile {
         }
     }
 
-    /// It is complete, and takes its name. What had that name before is gone from here on, at one
-    /// stroke.
+    /// Gives the complete file its name, and atomically replaces an old file of that name.
     ///
     /// # Errors
     ///
-    /// If it cannot take the name. It is lost then.
+    /// If the file cannot get the name. It is lost then.
     pub fn persist(self) -> io::Result<()> {
         if !matches!(self.file, Unfinished::InPlace(_)) {
             if let Ok(before) = fs::symlink_metadata(&self.path) {
@@ -130,8 +131,8 @@ impl WholeFile {
                     Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                     linked => return linked,
                 }
-                // There is no call that links a file in another's place. So it gets a name for
-                // the moment, and changes it. Killed in between, a process leaves it whole there.
+                // No system call links a file over an existing one. So the file gets a temporary
+                // name and is renamed. A process that is killed in between leaves it there, whole.
                 let named = names().make_in(folder(&path), link).map_err(without_path)?;
                 Ok(named.persist(path).map(drop)?)
             }
@@ -139,8 +140,8 @@ impl WholeFile {
     }
 }
 
-/// Why a file is not replaced.
-const SOMEBODY_ELSES: &str = "it is somebody else's, who would not own the new one";
+/// The reason not to replace a file of another user.
+const SOMEBODY_ELSES: &str = "it belongs to another user, who would not own the new file";
 
 /// Gives a new file the mode and the owner of the one that it replaces.
 fn take_after(file: &File, before: &Metadata) -> io::Result<()> {
@@ -151,9 +152,9 @@ fn take_after(file: &File, before: &Metadata) -> io::Result<()> {
     file.set_permissions(before.permissions())
 }
 
-/// Where a symbolic link leads that leads to no file yet.
+/// Returns the path that a symbolic link points to, where no file exists yet.
 fn behind_links(path: &Path) -> io::Result<PathBuf> {
-    /// As many as Linux follows.
+    /// Maximum number of links that Linux follows.
     const MOST: usize = 40;
 
     let mut path = path.to_owned();
@@ -171,7 +172,7 @@ fn folder(path: &Path) -> &Path {
     folder.unwrap_or(Path::new("."))
 }
 
-/// Names that nobody has.
+/// Makes names that no file has.
 fn names<'a>() -> tempfile::Builder<'a, 'a> {
     let mut names = tempfile::Builder::new();
     names.prefix(".lastref-");
@@ -182,7 +183,7 @@ fn named(folder: &Path, mode: u32) -> io::Result<NamedTempFile> {
     names().permissions(Permissions::from_mode(mode)).tempfile_in(folder).map_err(without_path)
 }
 
-/// The system's own words: what it says of a name that nobody has chosen helps nobody.
+/// Removes the temporary name from an error, since no user has chosen it.
 fn without_path(error: io::Error) -> io::Error {
     match error.to_string().split_once(" at path \"") {
         Some((words, _)) => io::Error::new(error.kind(), words.to_owned()),
@@ -190,11 +191,11 @@ fn without_path(error: io::Error) -> io::Error {
     }
 }
 
-/// A file that has no name and can get one, if there can be one in `folder`.
+/// Opens a file in `folder` that has no name and can get one, if the system supports it.
 fn nameless(folder: &Path, mode: u32) -> Option<File> {
     let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
     let file = File::from(rustix::fs::open(folder, flags, Mode::from_raw_mode(mode)).ok()?);
-    // Where `/proc` is not mounted it could not.
+    // Without `/proc` it could not get a name.
     by_descriptor(&file).exists().then_some(file)
 }
 
@@ -202,13 +203,13 @@ fn by_descriptor(file: &File) -> PathBuf {
     format!("/proc/self/fd/{}", file.as_raw_fd()).into()
 }
 
-/// Opens what is no plain file, without waiting for somebody at the other end of a pipe.
+/// Opens a path that is not a plain file, without waiting for a reader of a pipe.
 fn open_in_place(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.write(true).custom_flags(OFlags::NONBLOCK.bits() as i32);
     let file = options.open(path).map_err(|error| match error.raw_os_error() {
         Some(code) if code == Errno::NXIO.raw_os_error() => {
-            io::Error::new(error.kind(), "it is a named pipe, and nobody reads it")
+            io::Error::new(error.kind(), "it is a named pipe without a reader")
         }
         _ => error,
     })?;
@@ -231,7 +232,7 @@ mod tests {
         entries
     }
 
-    /// A file of each kind that is to be at `path`.
+    /// Starts a file of each kind that will be at `path`.
     fn kinds(path: &Path) -> [WholeFile; 2] {
         let nameless =
             nameless(folder(path), MODE).expect("a file system that has files without a name");

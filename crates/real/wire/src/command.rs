@@ -1,4 +1,4 @@
-//! Commands: what the source tells the destination between sections.
+//! Commands: messages from the source to the destination, between sections.
 //!
 //! QEMU: `enum qemu_vm_cmd`, `mig_cmd_args`, `loadvm_process_command` (`migration/savevm.c`).
 
@@ -40,12 +40,12 @@ pub enum Command {
     PostcopyRun,
     /// Ranges of a RAM block that the destination shall drop.
     PostcopyRamDiscard(RamDiscard),
-    /// That many bytes of embedded stream follow the command. Any 32-bit number is legal: the
+    /// This many bytes of embedded stream follow the command. Any 32-bit number is legal; the
     /// reader bounds it.
     Packaged(u32),
     /// COLO checkpoints will follow.
     EnableColo,
-    /// A broken postcopy goes on.
+    /// A broken postcopy resumes.
     PostcopyResume,
     /// The destination shall send its bitmap of received pages of this RAM block.
     RecvBitmap(IdStr),
@@ -62,7 +62,7 @@ pub struct PageSizes {
     pub target: u64,
 }
 
-/// Bytes of a RAM block that are to be dropped.
+/// Bytes of a RAM block that the destination shall drop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DiscardRange {
     /// Offset of the first byte in the block.
@@ -74,7 +74,7 @@ pub struct DiscardRange {
 /// The payload of [`Command::PostcopyRamDiscard`].
 ///
 /// # Invariants
-/// At least one range, and all of them fit the 16-bit length of the command.
+/// It has at least one range, and all of them fit the 16-bit length of the command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RamDiscard {
     block: IdStr,
@@ -82,7 +82,7 @@ pub struct RamDiscard {
 }
 
 impl RamDiscard {
-    /// Drops `ranges` of `block`.
+    /// Makes the payload that drops `ranges` of `block`.
     ///
     /// # Errors
     /// [`ValueError::DiscardRanges`] if there is no range, or more than fit (about 4000; QEMU
@@ -96,12 +96,12 @@ impl RamDiscard {
         Ok(RamDiscard { block, ranges })
     }
 
-    /// The block.
+    /// Returns the block.
     pub fn block(&self) -> &IdStr {
         &self.block
     }
 
-    /// The ranges, at least one.
+    /// Returns the ranges, at least one.
     pub fn ranges(&self) -> &[DiscardRange] {
         &self.ranges
     }
@@ -136,7 +136,7 @@ fn zero<R: Read>(input: &mut Decoder<R>, expected: &'static str) -> Result<(), D
 }
 
 impl Command {
-    /// QEMU's name of the command, for instance `OPEN_RETURN_PATH`.
+    /// Returns QEMU's name of the command, for instance `OPEN_RETURN_PATH`.
     pub fn name(&self) -> &'static str {
         FAMILY.kind_name(self.number())
     }

@@ -1,4 +1,4 @@
-//! The configuration record: what both machines must agree on before anything is loaded.
+//! The configuration record: settings that both machines must share before anything is loaded.
 //!
 //! QEMU: `vmstate_configuration` and its subsections, `configuration_post_load`
 //! (`migration/savevm.c`).
@@ -7,10 +7,12 @@ use std::io::Read;
 
 use crate::{DecodeError, Decoder, IdStr, Put, Uuid, Wire};
 
-/// Longest machine name a decoder takes, in bytes. QEMU's longest today has about 30.
+/// Maximum length of a machine name that a decoder accepts, in bytes. QEMU's longest today has
+/// about 30.
 pub const MAX_MACHINE_NAME: usize = 255;
 
-/// Most capabilities a decoder takes. QEMU has 21 today, and lists at most two of them here.
+/// Maximum number of capabilities that a decoder accepts. QEMU has 21 today, and lists at most two
+/// of them here.
 pub const MAX_CAPABILITIES: u32 = 64;
 
 /// First byte of a VMState subsection (`QEMU_VM_SUBSECTION`).
@@ -68,8 +70,8 @@ impl Wire for Configuration {
         }
     }
 
-    /// Looks at the byte after the configuration, and so waits for it: only that tells whether a
-    /// subsection follows.
+    /// Reads the configuration. Also waits for the byte after it, which shows whether a subsection
+    /// follows.
     fn decode<R: Read>(input: &mut Decoder<R>) -> Result<Configuration, DecodeError> {
         let len = input.be32("length of the machine name")? as usize;
         let at = input.offset();
@@ -88,7 +90,7 @@ impl Wire for Configuration {
 }
 
 impl Configuration {
-    /// Reads one of the subsections `allowed` here, and returns those after it.
+    /// Reads one of the `allowed` subsections, and returns the ones that may follow it.
     fn subsection<'a, R: Read>(
         &mut self,
         input: &mut Decoder<R>,
@@ -169,7 +171,7 @@ mod tests {
             b"\0\0\0\x02\xffA",
             "at byte 4: expected a machine name in UTF-8, found \"\\xffA\"",
         );
-        // QEMU keeps only the low byte of the version, and takes this for version 1.
+        // QEMU keeps only the low byte of the version, and would read this as version 1.
         refused::<Configuration>(
             b"\0\0\0\x01n\x05\x12configuration/uuid\0\0\x01\x01",
             "at byte 25: expected version 1 of subsection \"configuration/uuid\", found version 257",

@@ -1,18 +1,18 @@
 //! The reading end: a buffer over any [`Read`] that hands out integers and borrowed bytes, and
-//! knows where it stands.
+//! tracks its offset in the stream.
 //!
-//! The counterpart of the input half of `migration/qemu-file.c`. The page path is
-//! [`Decoder::take`]: a slice out of the buffer, no copy. The reader is asked only when the buffer
-//! has less than what is needed now, then with all the free room, and it may answer with less; so a
-//! stream that pauses between records (a return path, a live migration) never blocks a decoder that
-//! has a whole record.
+//! It is the counterpart of the input half of `migration/qemu-file.c`. Pages go through
+//! [`Decoder::take`], which returns a slice of the buffer and copies nothing. The decoder calls the
+//! reader only if the buffer has less than what is needed now. Then it offers all the free space,
+//! and the reader may fill less. So a stream that pauses between records (a return path, a live
+//! migration) never blocks a decoder that has a whole record.
 
 use std::io::{self, Read};
 
 use crate::{DecodeError, Uuid};
 
-/// Bytes a [`Decoder`] buffers unless it is told otherwise, and so the most that
-/// [`Decoder::take`] can lend at once.
+/// Default buffer size of a [`Decoder`], in bytes, and so the most that [`Decoder::take`] can
+/// return at once.
 pub const CAPACITY: usize = 1 << 20;
 
 /// Reads the pieces of a stream from `R`.
@@ -32,15 +32,17 @@ pub struct Decoder<R> {
 }
 
 impl<R: Read> Decoder<R> {
-    /// A decoder that stands at byte 0 of what `reader` gives.
+    /// Creates a decoder at byte 0 of the stream that `reader` gives.
     pub fn new(reader: R) -> Self {
         Self::with_capacity(reader, CAPACITY)
     }
 
-    /// The same with a buffer of `capacity` bytes. Who waits with nothing buffered until so many
-    /// bytes are there, and takes them, leaves the reader no further ahead: pieces of a fixed length
-    /// can be read and the bytes between them left to others. (To take a part of a piece before the
-    /// rest has come is not enough: the buffer is empty then, and fills to the brim again.)
+    /// Creates a decoder with a buffer of `capacity` bytes.
+    ///
+    /// If each piece of the stream is exactly `capacity` bytes long, the decoder can read one piece
+    /// and leave the bytes after it to the reader's next user: start with an empty buffer, wait for
+    /// the whole piece, then take it. Taking a part before the rest has arrived breaks this,
+    /// because it empties the buffer, which then fills up again.
     pub fn with_capacity(reader: R, capacity: usize) -> Self {
         Decoder {
             reader,
@@ -53,35 +55,36 @@ impl<R: Read> Decoder<R> {
         }
     }
 
-    /// Asks the reader for no more than is needed now, so that a piece is read to its end and what
-    /// follows is left to the reader's next user.
+    /// Requests no more from the reader than is needed now, so that the bytes after a piece are
+    /// left to the reader's next user.
     pub fn without_reading_ahead(self) -> Self {
         Decoder { reads_ahead: false, ..self }
     }
 
-    /// Bytes consumed so far.
+    /// Returns the number of bytes consumed so far.
     pub fn offset(&self) -> u64 {
         self.offset
     }
 
-    /// The reader. It is ahead of [`Decoder::offset`] by what is buffered.
+    /// Returns the reader. It is ahead of [`Decoder::offset`] by the buffered bytes.
     pub fn get_ref(&self) -> &R {
         &self.reader
     }
 
-    /// The reader, to change its settings; bytes read from it here are lost to the decoder.
+    /// Returns the reader, to change its settings. The decoder loses bytes that are read from it
+    /// here.
     pub fn get_mut(&mut self) -> &mut R {
         &mut self.reader
     }
 
-    /// The reader; what is buffered is dropped.
+    /// Returns the reader and drops the buffered bytes.
     pub fn into_inner(self) -> R {
         self.reader
     }
 
-    /// Says which section errors are about from here on, for instance
-    /// [`crate::SectionHeader::label`]. The text's memory is reused. [`crate::Record`] sets it as
-    /// far as it knows, and clears it at the next record.
+    /// Sets the section that later errors name, for instance [`crate::SectionHeader::label`].
+    /// Reuses the memory of the text. [`crate::Record`] sets it as far as it can, and clears it at
+    /// the next record.
     pub fn set_section(&mut self, label: Option<&str>) {
         self.section.clear();
         self.section.push_str(label.unwrap_or_default());
@@ -90,7 +93,7 @@ impl<R: Read> Decoder<R> {
     /// Consumes one byte.
     ///
     /// # Errors
-    /// At the end of the stream, or if the reader fails; so too for all that follow.
+    /// If the stream ends or the reader fails, as in all methods below.
     pub fn u8(&mut self, expected: &'static str) -> Result<u8, DecodeError> {
         self.array(expected).map(u8::from_be_bytes)
     }
@@ -133,7 +136,7 @@ impl<R: Read> Decoder<R> {
         Ok(array)
     }
 
-    /// Consumes `n` bytes and lends them out of the buffer.
+    /// Consumes `n` bytes and returns them as a slice of the buffer.
     ///
     /// # Errors
     /// As [`Decoder::u8`], and if `n` is more than the buffer holds ([`CAPACITY`]). Nothing is
@@ -171,7 +174,7 @@ impl<R: Read> Decoder<R> {
         Ok(bytes)
     }
 
-    /// Consumes `n` bytes and forgets them.
+    /// Consumes `n` bytes and discards them.
     ///
     /// # Errors
     /// As [`Decoder::u8`].
@@ -185,7 +188,8 @@ impl<R: Read> Decoder<R> {
         Ok(())
     }
 
-    /// The next byte, not consumed; `None` at the end of the stream. Waits for it.
+    /// Waits for the next byte and returns it without consuming it; `None` at the end of the
+    /// stream.
     ///
     /// # Errors
     /// If the reader fails.
@@ -193,7 +197,8 @@ impl<R: Read> Decoder<R> {
         Ok(self.peek(1)?.first().copied())
     }
 
-    /// The next `n` bytes, no more than the buffer holds, not consumed; fewer at the end of the stream.
+    /// Waits for the next `n` bytes, at most a full buffer, and returns them without consuming
+    /// them; fewer at the end of the stream.
     pub(crate) fn peek(&mut self, n: usize) -> Result<&[u8], DecodeError> {
         if let Err(source) = self.pull(n) {
             return Err(self.reader_error("more of the stream", source));
@@ -202,14 +207,13 @@ impl<R: Read> Decoder<R> {
         Ok(&self.buffer[self.start..self.start + n])
     }
 
-    /// Bytes that are buffered and not consumed.
+    /// Returns the number of bytes that are buffered and not consumed.
     pub fn buffered(&self) -> usize {
         self.end - self.start
     }
 
-    /// Lets `read` take what comes next from the reader, past the buffer: straight to where the
-    /// bytes belong. Returns how many it took, 0 at the end of the stream, and counts them as
-    /// consumed.
+    /// Calls `read` to read the next bytes straight to their destination, past the buffer. Returns
+    /// how many bytes it read, 0 at the end of the stream, and counts them as consumed.
     ///
     /// # Errors
     ///
@@ -217,7 +221,7 @@ impl<R: Read> Decoder<R> {
     ///
     /// # Panics
     ///
-    /// If bytes are buffered: those come first.
+    /// If bytes are buffered, since those come first.
     pub fn read_past_buffer(
         &mut self,
         expected: &'static str,
@@ -233,17 +237,17 @@ impl<R: Read> Decoder<R> {
         }
     }
 
-    /// Most bytes that [`Decoder::take`] can lend at once.
+    /// Returns the size of the buffer: the most that [`Decoder::take`] can return at once.
     pub fn capacity(&self) -> usize {
         self.buffer.len()
     }
 
-    /// An error of the caller's own check, where the decoder stands.
+    /// Makes an error for a check of the caller, at the current offset.
     pub fn error(&self, expected: impl Into<String>, found: impl Into<String>) -> DecodeError {
         self.error_at(self.offset, expected, found)
     }
 
-    /// An error of the caller's own check about what stood at `offset`.
+    /// Makes an error for a check of the caller, at `offset`.
     pub fn error_at(
         &self,
         offset: u64,
@@ -284,8 +288,8 @@ impl<R: Read> Decoder<R> {
         Ok(())
     }
 
-    /// Reads until `n` bytes, no more than the buffer holds, are buffered or the stream ends. Bytes move only when the
-    /// room behind them is too small.
+    /// Reads until `n` bytes, at most a full buffer, are buffered or the stream ends. Moves the
+    /// buffered bytes only if the space behind them is too small.
     fn pull(&mut self, n: usize) -> io::Result<()> {
         if self.start == self.end {
             (self.start, self.end) = (0, 0);
@@ -297,7 +301,7 @@ impl<R: Read> Decoder<R> {
             let room = if self.reads_ahead { self.buffer.len() } else { self.start + n };
             match self.reader.read(&mut self.buffer[self.end..room]) {
                 Ok(0) => break,
-                // A reader that claims more than it was given room for is wrong, but must not break the invariant.
+                // A reader may wrongly claim more than its slice holds; the invariant still holds.
                 Ok(read) => self.end = self.end.saturating_add(read).min(room),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
@@ -311,7 +315,7 @@ impl<R: Read> Decoder<R> {
 mod tests {
     use super::*;
 
-    /// Gives the parts one read at a time, and panics if asked for more than them.
+    /// A reader that gives one part a read, and panics after the last.
     struct Parts(Vec<Vec<u8>>);
 
     impl Read for Parts {

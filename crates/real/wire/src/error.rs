@@ -1,10 +1,11 @@
-//! What can be wrong with a stream, and what can be wrong with a value that should go into one.
+//! Errors of decoding a stream, and of making values to encode.
 
 use std::io;
 
 use crate::IdStr;
 
-/// Why a stream was refused: where, in what, what the decoder wanted there and what it got.
+/// An error that says where a stream was refused, what the decoder expected there, and what it
+/// found.
 #[derive(Debug, thiserror::Error)]
 #[error("at byte {offset}{}: expected {expected}, found {found}", within(.section))]
 pub struct DecodeError {
@@ -15,7 +16,7 @@ pub struct DecodeError {
     pub section: Option<String>,
     /// The item, and the values it may have.
     pub expected: String,
-    /// What the stream has in its place.
+    /// The bytes or the value in the stream.
     pub found: String,
     pub(crate) end_of_stream: bool,
     pub(crate) source: Option<io::Error>,
@@ -26,22 +27,22 @@ fn within(section: &Option<String>) -> String {
 }
 
 impl DecodeError {
-    /// Whether the stream ended before the item was complete.
+    /// Returns whether the stream ended before the item was complete.
     pub fn is_end_of_stream(&self) -> bool {
         self.end_of_stream
     }
 
-    /// The error of the reader, if that is why decoding stopped.
+    /// Returns the error of the reader, if decoding stopped because of one.
     pub fn io_error(&self) -> Option<&io::Error> {
         self.source.as_ref()
     }
 }
 
-/// A value that the stream has no way to say; constructors refuse it.
+/// An error of a constructor: the stream cannot express the value.
 #[derive(Debug, thiserror::Error)]
 pub enum ValueError {
-    /// A block's length goes into the list as whole pages, and one of no length would never end the
-    /// list.
+    /// A block's length must be whole pages, at least one: an empty block would not advance the
+    /// total that ends the list.
     #[error(
         "RAM block {block:?} of {length:#x} bytes, not a positive multiple of the target page size"
     )]
@@ -66,7 +67,7 @@ pub enum ValueError {
     /// A discard command without ranges, or with more than its 16-bit length can hold.
     #[error("{count} ranges in one discard command")]
     DiscardRanges {
-        /// How many ranges were given.
+        /// Number of ranges given.
         count: usize,
     },
     /// A VM description longer than [`crate::MAX_VM_DESCRIPTION`].

@@ -1,4 +1,5 @@
-//! The frame that commands and return-path messages share: a number, a length, that many bytes.
+//! The frame that commands and return-path messages share: a number, a length, and a payload of
+//! that length.
 
 use std::io::Read;
 
@@ -6,17 +7,17 @@ use crate::{DecodeError, Decoder, Put};
 
 /// A set of numbered frames: numbers count from 1, in the order of `kinds`.
 pub(crate) struct Family {
-    /// What one of them is called in errors.
+    /// The name of such a frame in errors.
     pub(crate) name: &'static str,
     /// Upper bound of a payload, in bytes.
     pub(crate) max_len: u16,
-    /// QEMU's name of each kind, and the payload lengths it may have in bytes; none listed: the
-    /// length follows from the payload.
+    /// QEMU's name of each kind, and the payload lengths it may have, in bytes. An empty list means
+    /// that the length depends on the payload.
     pub(crate) kinds: &'static [(&'static str, &'static [u16])],
 }
 
 impl Family {
-    /// QEMU's name of kind `number`.
+    /// Returns QEMU's name of kind `number`.
     pub(crate) fn kind_name(&self, number: u16) -> &'static str {
         self.kind(number).map_or("unknown", |kind| kind.0)
     }
@@ -26,7 +27,7 @@ impl Family {
     }
 }
 
-/// Appends a frame with what `payload` appends to it. The types keep that within 16 bits.
+/// Appends a frame whose payload `payload` appends. The types keep its length within 16 bits.
 pub(crate) fn encode(out: &mut Vec<u8>, number: u16, payload: impl FnOnce(&mut Vec<u8>)) {
     out.put_be16(number);
     let at = out.len();
@@ -69,7 +70,7 @@ impl Head {
         }
     }
 
-    /// Checks, before anything of the payload is read, that it has room for a name besides `others`
+    /// Checks, before any of the payload is read, that it has space for a name besides `others`
     /// bytes.
     pub(crate) fn check_room_for_name<R: Read>(
         &self,
@@ -82,9 +83,8 @@ impl Head {
         Err(self.wrong_len(input, &format!("at least {}", others + 1)))
     }
 
-    /// Checks, where a name stands that is all of the payload but `others` bytes, that the length
-    /// says so too. Before the name is read, so that a wrong length is told at once instead of
-    /// waiting for bytes that no sender will send.
+    /// Checks that the payload is the next name and `others` bytes long. It runs before the name is
+    /// read, so that a wrong length is an error at once and not a wait for bytes that never come.
     pub(crate) fn check_name<R: Read>(
         &self,
         input: &mut Decoder<R>,

@@ -1,4 +1,4 @@
-//! Names in the stream: a length byte and that many bytes, without a NUL.
+//! Names in the stream: a length byte, then the text without a NUL.
 
 use std::fmt;
 use std::io::Read;
@@ -9,24 +9,24 @@ use crate::{DecodeError, Decoder, Wire};
 /// A counted string, for instance the name of a section (`idstr`) or of a RAM block: 1 to 255 bytes
 /// of UTF-8.
 ///
-/// QEMU: `qemu_put_counted_string`, `qemu_get_counted_string` (`migration/qemu-file.c`). QEMU takes
-/// any bytes; ours are text.
+/// QEMU: `qemu_put_counted_string`, `qemu_get_counted_string` (`migration/qemu-file.c`). QEMU
+/// accepts any bytes; this type accepts only UTF-8.
 ///
 /// # Invariants
 /// The length is in `1..=255`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct IdStr(Box<str>);
 
-/// A text that cannot be an [`IdStr`].
+/// An error of [`IdStr::new`]: the text is empty or too long.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a name of {len} bytes, not 1 to 255")]
 pub struct IdStrError {
-    /// Its length in bytes.
+    /// Length of the text in bytes.
     pub len: usize,
 }
 
 impl IdStr {
-    /// The name `text`.
+    /// Makes the name `text`.
     ///
     /// # Errors
     /// If it is empty or longer than 255 bytes.
@@ -37,7 +37,7 @@ impl IdStr {
         }
     }
 
-    /// The text.
+    /// Returns the text.
     pub fn as_str(&self) -> &str {
         &self.0
     }

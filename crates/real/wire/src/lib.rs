@@ -1,8 +1,8 @@
 //! QEMU's migration stream, version 3: one set of types that encodes it and decodes it.
 //!
-//! A stream is a [`FileHeader`] and then [`Record`]s. The head of a section is a record; its
-//! payload carries no length and belongs to whoever knows the section: [`ram::RamRecord`]s for
-//! `ram`, [`vmstate::load`] for a device. A [`Footer`] closes it.
+//! A stream is a [`FileHeader`] and then [`Record`]s. The head of a section is a record. Its
+//! payload carries no length, so only a reader that knows the section can read it:
+//! [`ram::RamRecord`]s for `ram`, [`vmstate::load`] for a device. A [`Footer`] closes it.
 //!
 //! ```
 //! use wire::{Decoder, FileHeader, Footer, IdStr, Record, SectionHeader, Wire, vmstate};
@@ -28,23 +28,23 @@
 //!
 //! # Why it is shaped so
 //!
-//! * Encoding appends to a `Vec<u8>` and cannot fail: what the format cannot say, the constructors
-//!   refuse ([`ValueError`]).
-//! * Decoding trusts nothing: every length has a named bound before memory is set aside for it, and
-//!   a [`DecodeError`] tells the byte, the section, what was expected and what was found. It is
-//!   stricter than QEMU where QEMU accepts what no QEMU writes, so that a decoded record encodes to
-//!   the same bytes again.
-//! * No I/O policy: [`Decoder`] works over any [`Read`], and asks it for more only when it must.
+//! * Encoding appends to a `Vec<u8>` and cannot fail: constructors refuse values that the format
+//!   cannot express ([`ValueError`]).
+//! * Decoding trusts nothing: every length has a named bound before memory is allocated for it, and
+//!   a [`DecodeError`] reports the byte, the section, what was expected and what was found. It
+//!   refuses input that QEMU accepts but never writes, so that a decoded record encodes to the same
+//!   bytes again.
+//! * No I/O policy: [`Decoder`] works over any [`Read`], and reads more only when it must.
 //!
 //! # Caveats
 //!
-//! All integers are big-endian. Postcopy's embedded stream, XBZRLE and mapped-ram are not decoded. A
-//! section of a device whose fields are not known here cannot be passed over, for its length is
-//! not in the stream; only the [`VmDescription`] after the last section tells it.
+//! All integers are big-endian. Postcopy's embedded stream, XBZRLE and mapped-ram are not decoded.
+//! A reader cannot skip the section of an unknown device, because the stream does not have its
+//! length; only the [`VmDescription`] after the last section does.
 //!
 //! # Alternatives
 //!
-//! `scripts/analyze-migration.py` of QEMU, to look into a stream that was kept in a file.
+//! To inspect a stream that was saved to a file, use QEMU's `scripts/analyze-migration.py`.
 #![forbid(unsafe_code)]
 
 mod command;
@@ -80,14 +80,15 @@ pub trait Wire: Sized {
     /// Appends the piece to `out`.
     fn encode(&self, out: &mut Vec<u8>);
 
-    /// Reads the piece from where `input` stands.
+    /// Reads the piece from `input`, at its current offset.
     ///
     /// # Errors
     /// If the stream ends, its reader fails, or the bytes are not such a piece.
     fn decode<R: Read>(input: &mut Decoder<R>) -> Result<Self, DecodeError>;
 }
 
-/// Appends integers as the stream has them: the counterpart of [`Decoder::be32`] and its siblings.
+/// Appends integers in the byte order of the stream, as [`Decoder::be32`] and its siblings read
+/// them.
 trait Put {
     fn put_be16(&mut self, value: u16);
     fn put_be32(&mut self, value: u32);
@@ -108,7 +109,7 @@ impl Put for Vec<u8> {
     }
 }
 
-/// What the unit tests of every module do: write, and read back from a slice.
+/// Helpers of the unit tests: encode a value, and decode it from a slice.
 #[cfg(test)]
 mod testing {
     use super::{DecodeError, Decoder, Wire};
@@ -123,8 +124,8 @@ mod testing {
         T::decode(&mut Decoder::new(bytes))
     }
 
-    /// `value` encodes to exactly `bytes`, and `bytes` decode to `value` with nothing left; cut
-    /// anywhere, the stream ends.
+    /// Checks that `value` encodes to exactly `bytes`, that `bytes` decode to `value` with nothing
+    /// left, and that any shorter piece of them is refused as the end of the stream.
     #[track_caller]
     pub(crate) fn golden<T: Wire + PartialEq + std::fmt::Debug>(value: &T, bytes: &[u8]) {
         assert_eq!(encoded(value), bytes);
@@ -137,7 +138,7 @@ mod testing {
         }
     }
 
-    /// `bytes` are refused with exactly this text.
+    /// Checks that `bytes` are refused with exactly this text.
     #[track_caller]
     pub(crate) fn refused<T: Wire + std::fmt::Debug>(bytes: &[u8], text: &str) {
         assert_eq!(decoded::<T>(bytes).expect_err("refused").to_string(), text);

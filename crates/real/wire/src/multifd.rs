@@ -1,8 +1,8 @@
-//! multifd: the packets of the channels beside the main one, which bring most pages.
+//! multifd: the packets of the additional channels, which carry most pages.
 //!
-//! Each channel begins with one [`MultifdInit`]; then [`MultifdPacket`]s follow, each with the
-//! bytes of its normal pages behind it. Uncompressed pages only. QEMU: `migration/multifd.c`,
-//! `migration/multifd-nocomp.c`.
+//! Each channel begins with one [`MultifdInit`]. [`MultifdPacket`]s follow, and the bytes of its
+//! normal pages come after each. Only uncompressed pages are supported. QEMU:
+//! `migration/multifd.c`, `migration/multifd-nocomp.c`.
 
 use std::fmt;
 use std::io::Read;
@@ -10,16 +10,16 @@ use std::io::Read;
 use crate::ram::PageOffset;
 use crate::{DecodeError, Decoder, IdStr, Put, TARGET_PAGE_SIZE, Uuid, Wire};
 
-/// First bytes of each packet, and so of a channel that is not the main one.
+/// First bytes of each packet, and so of each additional channel.
 pub const MULTIFD_MAGIC: u32 = 0x1122_3344;
 
-/// Most pages of one packet: 512 KiB of them (`MULTIFD_PACKET_SIZE`).
+/// Maximum number of pages in one packet: 512 KiB (`MULTIFD_PACKET_SIZE`).
 pub const MULTIFD_PAGES: usize = (512 << 10) / TARGET_PAGE_SIZE;
 
-/// Bytes of a [`MultifdInit`].
+/// Length of a [`MultifdInit`] in bytes.
 pub const MULTIFD_INIT_LEN: usize = 64;
 
-/// Bytes of a [`MultifdPacket`], whatever is in it; the pages come after.
+/// Length of every [`MultifdPacket`] in bytes, without the pages that follow it.
 pub const MULTIFD_PACKET_LEN: usize = OFFSETS_AT + MULTIFD_PAGES * size_of::<u64>();
 
 const VERSION: u32 = 1;
@@ -27,12 +27,12 @@ const SYNC: u32 = 1;
 const BLOCK_NAME_LEN: usize = 256;
 const OFFSETS_AT: usize = 320;
 
-/// Says which channel this is (`MultiFDInit_t`).
+/// The first packet of a channel, with its number (`MultiFDInit_t`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MultifdInit {
     /// The machine's UUID; nil if it has none.
     pub uuid: Uuid,
-    /// The channel's number, from 0 on. Whether there can be so many is the caller's to check.
+    /// The channel's number, from 0 on. The caller checks that it is in range.
     pub id: u8,
 }
 
@@ -46,7 +46,7 @@ impl Wire for MultifdInit {
         out.resize(end, 0);
     }
 
-    /// Takes [`MULTIFD_INIT_LEN`] bytes, and a decoder with so much room reads no more.
+    /// Takes [`MULTIFD_INIT_LEN`] bytes. A decoder of that capacity reads no more.
     fn decode<R: Read>(input: &mut Decoder<R>) -> Result<Self, DecodeError> {
         input.peek(MULTIFD_INIT_LEN)?;
         head(input)?;
@@ -57,11 +57,11 @@ impl Wire for MultifdInit {
     }
 }
 
-/// Which pages follow on this channel (`MultiFDPacket_t`).
+/// A packet that lists the pages that follow on this channel (`MultiFDPacket_t`).
 ///
 /// # Invariants
 ///
-/// At most [`MULTIFD_PAGES`] pages, and none without the name of their block.
+/// It has at most [`MULTIFD_PAGES`] pages, and the name of their block if it has any.
 #[derive(Clone, PartialEq, Eq)]
 pub struct MultifdPacket {
     sync: bool,
@@ -72,8 +72,8 @@ pub struct MultifdPacket {
 }
 
 impl MultifdPacket {
-    /// Pages of one block: those whose bytes follow, then those of zeros. `packet_num` counts the
-    /// packets of all channels.
+    /// Makes a packet for pages of one block: first the normal ones, whose bytes follow, then the
+    /// zero pages. `packet_num` counts the packets of all channels.
     ///
     /// # Panics
     ///
@@ -89,33 +89,33 @@ impl MultifdPacket {
         MultifdPacket { sync: false, packet_num, block: Some(block), normal: normal.len(), offsets }
     }
 
-    /// No pages: everything before this belongs to one round.
+    /// Makes a packet without pages that ends a round.
     pub fn sync(packet_num: u64) -> Self {
         MultifdPacket { sync: true, packet_num, block: None, normal: 0, offsets: Vec::new() }
     }
 
-    /// Whether the destination shall wait here for the other channels. Before QEMU 9.0 such a
-    /// packet may have pages as well, which come first.
+    /// Returns whether the destination shall wait here for the other channels. Before QEMU 9.0 such
+    /// a packet may also have pages, which come first.
     pub fn is_sync(&self) -> bool {
         self.sync
     }
 
-    /// The number of the packet.
+    /// Returns the number of the packet.
     pub fn packet_num(&self) -> u64 {
         self.packet_num
     }
 
-    /// The block of the pages; there is one if there are pages.
+    /// Returns the block of the pages. A packet with pages has one.
     pub fn block(&self) -> Option<&IdStr> {
         self.block.as_ref()
     }
 
-    /// The pages whose bytes follow, in that order.
+    /// Returns the pages whose bytes follow, in that order.
     pub fn normal(&self) -> &[PageOffset] {
         &self.offsets[..self.normal]
     }
 
-    /// The pages of zeros.
+    /// Returns the zero pages.
     pub fn zero(&self) -> &[PageOffset] {
         &self.offsets[self.normal..]
     }
@@ -155,8 +155,8 @@ impl Wire for MultifdPacket {
     }
 
     /// Takes [`MULTIFD_PACKET_LEN`] bytes and none of the pages. Every offset is that of a page;
-    /// whether the block has it is the caller's to check. A decoder with room for so many bytes
-    /// reads none of the pages either, wherever the packet was cut on its way.
+    /// the caller checks that the block has it. A decoder of that capacity does not read ahead into
+    /// the pages, even if the packet arrives in parts.
     fn decode<R: Read>(input: &mut Decoder<R>) -> Result<Self, DecodeError> {
         input.peek(MULTIFD_PACKET_LEN)?;
         head(input)?;
@@ -196,7 +196,7 @@ impl Wire for MultifdPacket {
     }
 }
 
-/// Magic and version of a packet.
+/// Checks magic and version of a packet.
 fn head<R: Read>(input: &mut Decoder<R>) -> Result<(), DecodeError> {
     for (what, expected) in [("magic", MULTIFD_MAGIC), ("version", VERSION)] {
         let at = input.offset();
@@ -221,7 +221,7 @@ fn count<R: Read>(
     }
 }
 
-/// The name before the first NUL; what stands behind that is left from other packets.
+/// Reads the name before the first NUL. The bytes after it are left over from other packets.
 fn block_name<R: Read>(input: &mut Decoder<R>, needed: bool) -> Result<Option<IdStr>, DecodeError> {
     let at = input.offset();
     let bytes = input.take(BLOCK_NAME_LEN, "name of a RAM block")?;
@@ -251,7 +251,7 @@ mod tests {
         IdStr::new("ram").unwrap()
     }
 
-    /// `bytes` with those at `at` replaced.
+    /// Returns `bytes` with those at `at` replaced.
     fn with(mut bytes: Vec<u8>, at: usize, new: &[u8]) -> Vec<u8> {
         bytes[at..at + new.len()].copy_from_slice(new);
         bytes

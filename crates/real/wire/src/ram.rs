@@ -12,8 +12,8 @@ use crate::{DecodeError, Decoder, IdStr, Put, TARGET_PAGE_SIZE, ValueError, Wire
 /// The version of section `ram`, the only one there is.
 pub const RAM_VERSION: u32 = 4;
 
-/// Most RAM blocks in one list. A machine has tens: main memory, ROMs, memory of display and PCI
-/// devices.
+/// Maximum number of RAM blocks in one list. A machine has tens: main memory, ROMs, memory of
+/// display and PCI devices.
 pub const MAX_BLOCKS: usize = 4096;
 
 const FLAG_MASK: u64 = TARGET_PAGE_SIZE as u64 - 1;
@@ -33,20 +33,20 @@ impl RamFlags {
     pub const EOS: RamFlags = RamFlags(0x010);
     /// With ZERO and PAGE: same block as before, no name follows.
     pub const CONTINUE: RamFlags = RamFlags(0x020);
-    /// A page as a difference to what the destination has. Not decoded.
+    /// A page as a difference from the destination's copy. Not decoded.
     pub const XBZRLE: RamFlags = RamFlags(0x040);
-    /// RDMA's own. Not decoded.
+    /// Reserved for RDMA. Not decoded.
     pub const HOOK: RamFlags = RamFlags(0x080);
     /// The destination shall wait until every multifd channel has synchronised.
     pub const MULTIFD_FLUSH: RamFlags = RamFlags(0x200);
 
-    /// The flags as they are in the word.
+    /// Returns the flags as they are in the word.
     pub const fn bits(self) -> u64 {
         self.0
     }
 }
 
-/// The value and QEMU's names, for instance `0x048 (PAGE|XBZRLE)`.
+/// Writes the value and QEMU's names, for instance `0x048 (PAGE|XBZRLE)`.
 impl fmt::Display for RamFlags {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const NAMES: [&str; 10] = [
@@ -79,42 +79,42 @@ impl fmt::Display for RamFlags {
 pub struct PageOffset(u64);
 
 impl PageOffset {
-    /// The start of the page that contains byte `offset` of the block.
+    /// Returns the start of the page that contains byte `offset` of the block.
     pub const fn containing(offset: u64) -> PageOffset {
         PageOffset(offset & !FLAG_MASK)
     }
 
-    /// The offset in bytes.
+    /// Returns the offset in bytes.
     pub const fn get(self) -> u64 {
         self.0
     }
 }
 
-/// Which block a page belongs to.
+/// The block that a page belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BlockRef {
-    /// The block of the page record before, in this section or an earlier one (`CONTINUE`). Whether
-    /// there was one is the caller's to check.
+    /// The block of the previous page record, in this section or an earlier one (`CONTINUE`). The
+    /// caller checks that there was one.
     Same,
-    /// This block.
+    /// The block of this name.
     Named(IdStr),
 }
 
 /// One RAM block in the list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BlockEntry {
-    /// Its name.
+    /// Name of the block.
     pub idstr: IdStr,
-    /// Its length in bytes.
+    /// Length of the block in bytes.
     pub used_length: u64,
 }
 
-/// The RAM blocks of the machine, with none of the capabilities (postcopy-ram with huge pages,
-/// x-ignore-shared, mapped-ram) that add to an entry.
+/// The RAM blocks of the machine. The capabilities that add to an entry (postcopy-ram with huge
+/// pages, x-ignore-shared, mapped-ram) are not supported.
 ///
 /// # Invariants
-/// At most [`MAX_BLOCKS`]; no name twice; each length a positive multiple of the page size; `total`
-/// is their sum.
+/// There are at most [`MAX_BLOCKS`], and no two have the same name. Each length is a positive
+/// multiple of the page size, and `total` is the sum of the lengths.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BlockList {
     blocks: Vec<BlockEntry>,
@@ -122,7 +122,7 @@ pub struct BlockList {
 }
 
 impl BlockList {
-    /// The list of `blocks`.
+    /// Makes the list of `blocks`.
     ///
     /// # Errors
     /// If the invariants do not hold.
@@ -134,12 +134,12 @@ impl BlockList {
         Ok(list)
     }
 
-    /// The blocks, in the order of the stream.
+    /// Returns the blocks, in the order of the stream.
     pub fn blocks(&self) -> &[BlockEntry] {
         &self.blocks
     }
 
-    /// The length of all blocks together, in bytes.
+    /// Returns the length of all blocks together, in bytes.
     pub fn total(&self) -> u64 {
         self.total
     }
@@ -168,8 +168,8 @@ impl BlockList {
         }
     }
 
-    /// Reads the entries after the word. QEMU subtracts each length from the announced total
-    /// unchecked; here it must fit.
+    /// Reads the entries after the word. Each length must fit in the announced total; QEMU
+    /// subtracts it unchecked.
     fn decode<R: Read>(input: &mut Decoder<R>, announced: u64) -> Result<BlockList, DecodeError> {
         let mut list = BlockList::default();
         while list.total < announced {
@@ -201,17 +201,17 @@ pub enum RamRecord {
     BlockList(BlockList),
     /// A page of zeros.
     Zero {
-        /// Where in the block.
+        /// Offset of the page in the block.
         offset: PageOffset,
-        /// Which block.
+        /// The block.
         block: BlockRef,
     },
-    /// The head of a page. Its [`TARGET_PAGE_SIZE`] bytes follow and are the caller's:
-    /// [`Decoder::take`], or [`PageRun::take`] with those of the pages after it.
+    /// The head of a page. Its [`TARGET_PAGE_SIZE`] bytes follow. The caller reads them with
+    /// [`Decoder::take`], or with [`PageRun::take`] together with those of the pages after it.
     Page {
-        /// Where in the block.
+        /// Offset of the page in the block.
         offset: PageOffset,
-        /// Which block.
+        /// The block.
         block: BlockRef,
     },
     /// The end of the payload of this section.
@@ -220,9 +220,9 @@ pub enum RamRecord {
     MultifdFlush,
 }
 
-/// Appends a page record but for the bytes of the page: with [`RamFlags::ZERO`] the record is
-/// complete, with [`RamFlags::PAGE`] the caller appends the [`TARGET_PAGE_SIZE`] bytes. `block` is
-/// `None` if the record before was of the same block.
+/// Appends the head of a page record. With [`RamFlags::ZERO`] the record is complete; with
+/// [`RamFlags::PAGE`] the caller appends the [`TARGET_PAGE_SIZE`] bytes of the page. `block` is
+/// `None` if the previous record has the same block.
 pub fn encode_page_header(
     out: &mut Vec<u8>,
     offset: PageOffset,
@@ -245,19 +245,20 @@ pub fn encode_page_header(
 /// The bytes of a page, and of pages that follow it in its block and in the stream.
 ///
 /// # Invariants
-/// Pages of [`TARGET_PAGE_SIZE`] bytes, at least one, with the word of the next between two.
+/// The bytes are pages of [`TARGET_PAGE_SIZE`] bytes, at least one. Before each page but the first
+/// is its word.
 #[derive(Clone, Copy, Debug)]
 pub struct PageRun<'a> {
     bytes: &'a [u8],
 }
 
 impl<'a> PageRun<'a> {
-    /// Bytes from one page to the next.
+    /// Distance in bytes from one page to the next.
     const STRIDE: usize = TARGET_PAGE_SIZE + size_of::<u64>();
 
-    /// After [`RamRecord::Page`] with this `offset`: consumes its bytes, and as many whole page
-    /// records as are buffered and of the pages that follow, `most` pages together. Waits for the
-    /// first page only.
+    /// Consumes the bytes of a page, after its [`RamRecord::Page`] with this `offset`. Also
+    /// consumes the whole page records after it that are buffered and continue it in the block, up
+    /// to `most` pages together. Waits for the first page only.
     ///
     /// # Errors
     /// As [`Decoder::u8`]; nothing is consumed then.
@@ -285,7 +286,7 @@ impl<'a> PageRun<'a> {
         Ok(PageRun { bytes: input.take(end, "the bytes of a page")? })
     }
 
-    /// The pages, in order.
+    /// Returns the pages, in order.
     pub fn pages(self) -> impl ExactSizeIterator<Item = &'a [u8]> {
         self.bytes.chunks(Self::STRIDE).map(|page| &page[..TARGET_PAGE_SIZE])
     }
@@ -384,7 +385,7 @@ mod tests {
         golden(&RamRecord::BlockList(BlockList::default()), b"\0\0\0\0\0\0\0\x04");
     }
 
-    /// A page record of nothing but `byte`.
+    /// Appends a page record whose bytes are all `byte`.
     fn page(out: &mut Vec<u8>, offset: u64, block: Option<&str>, byte: u8) {
         let block = block.map(|name| IdStr::new(name).unwrap());
         encode_page_header(out, PageOffset(offset), RamFlags::PAGE, block.as_ref());
@@ -403,7 +404,7 @@ mod tests {
         page(&mut bytes, 0x9000, None, 9);
         page(&mut bytes, 0xa000, None, 10);
 
-        // Everything is buffered: what bounds a run is what follows, and `most`.
+        // Everything is buffered, so only the next record and `most` bound a run.
         let runs = |capacity: usize, most: usize| -> Vec<Vec<u8>> {
             let mut input = Decoder::with_capacity(bytes.as_slice(), capacity);
             let mut runs = Vec::new();
@@ -421,7 +422,7 @@ mod tests {
         assert_eq!(runs(all, 256), [vec![1, 2, 3], vec![5, 6], vec![7], vec![9, 10]]);
         assert_eq!(runs(all, 2), [vec![1, 2], vec![3], vec![5, 6], vec![7], vec![9, 10]]);
         assert_eq!(runs(all, 1).concat(), [1, 2, 3, 5, 6, 7, 9, 10]);
-        // The buffer holds one page: there is never a second.
+        // The buffer holds one page, so a run never has a second.
         assert_eq!(runs(TARGET_PAGE_SIZE, 256), runs(all, 1));
     }
 
@@ -444,7 +445,7 @@ mod tests {
 
     #[test]
     fn a_block_list_that_does_not_sum_up_is_refused() {
-        // QEMU lets the total wrap here, and reads on.
+        // QEMU lets the total wrap here and continues to read.
         refused::<RamRecord>(
             b"\0\0\0\0\0\0\x10\x04\x03ram\0\0\0\0\0\0\x20\0",
             "at byte 8: expected a RAM block of at most 0x1000 bytes, the rest of the announced total, \

@@ -1,5 +1,4 @@
-//! The stream's outer shape: its header, the records one after the other, and the footer after each
-//! section.
+//! The outer structure of the stream: its header, the records, and the footer after each section.
 //!
 //! QEMU: `qemu_savevm_state_header`, `save_section_header`, `save_section_footer`,
 //! `qemu_loadvm_state_main`, `check_section_footer` (`migration/savevm.c`).
@@ -27,7 +26,7 @@ const CONFIGURATION: u8 = 0x07;
 const COMMAND: u8 = 0x08;
 const SECTION_FOOTER: u8 = 0x7e;
 
-/// Magic and version, the first eight bytes.
+/// Magic and version: the first eight bytes of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FileHeader;
 
@@ -56,21 +55,22 @@ impl Wire for FileHeader {
     }
 }
 
-/// What a START or FULL record says about its section.
+/// The head of a section, in its START or FULL record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SectionHeader {
-    /// The number that PART, END and footer use for it.
+    /// The number by which PART, END and footer refer to the section.
     pub section_id: u32,
     /// The name of the device or handler.
     pub idstr: IdStr,
-    /// Tells devices of one name apart.
+    /// A number that distinguishes devices of the same name.
     pub instance_id: u32,
     /// The version of the payload's format.
     pub version_id: u32,
 }
 
 impl SectionHeader {
-    /// How errors name the section, for [`Decoder::set_section`]: `section "ram" (id 2)`.
+    /// Returns the name of the section in errors, for [`Decoder::set_section`]: `section "ram" (id
+    /// 2)`.
     pub fn label(&self) -> String {
         format!("section {:?} (id {})", self.idstr, self.section_id)
     }
@@ -94,30 +94,30 @@ impl Wire for SectionHeader {
     }
 }
 
-/// A record: its type byte and its head. After START, PART, END and FULL comes the payload, which
-/// is the caller's, and then a [`Footer`].
+/// A record: its type byte and its head. After START, PART, END and FULL the caller reads the
+/// payload and then a [`Footer`].
 ///
-/// Decoding sets the decoder's section label: to the section where the record names it, to `section
-/// (id 2)` after PART and END, where only the caller knows the name.
+/// Decoding sets the decoder's section label. If the record names the section, the label does too.
+/// After PART and END, where only the caller knows the name, it is like `section (id 2)`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Record {
     /// The end of the records; a [`Record::VmDescription`] may follow.
     Eof,
-    /// First piece of a section that is sent in pieces.
+    /// The first part of a section that is sent in parts.
     Start(SectionHeader),
-    /// Another piece of it.
+    /// Another part of such a section.
     Part {
-        /// The number its START gave.
+        /// The number from the START record.
         section_id: u32,
     },
-    /// The last piece of it.
+    /// The last part of such a section.
     End {
-        /// The number its START gave.
+        /// The number from the START record.
         section_id: u32,
     },
-    /// A section in one piece.
+    /// A whole section.
     Full(SectionHeader),
-    /// What both machines must agree on; only as the first record.
+    /// The configuration that both machines must share; only as the first record.
     Configuration(Configuration),
     /// The JSON description of the device sections; only after EOF.
     VmDescription(VmDescription),
@@ -209,7 +209,7 @@ fn section_id<R: Read>(input: &mut Decoder<R>) -> Result<u32, DecodeError> {
     Ok(section_id)
 }
 
-/// What closes the payload of START, PART, END and FULL: a sign that its reader read neither too
+/// The end of the payload of START, PART, END and FULL. It shows that the reader read neither too
 /// much nor too little.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Footer {

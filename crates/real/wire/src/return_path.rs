@@ -1,4 +1,4 @@
-//! The return path: what the destination tells the source.
+//! The return path: messages from the destination to the source.
 //!
 //! QEMU: `enum mig_rp_message_type` (`migration/migration.h`), `rp_cmd_args`,
 //! `source_return_path_thread` (`migration/migration.c`).
@@ -8,7 +8,7 @@ use std::io::Read;
 use crate::frame::{self, Family, Head};
 use crate::{DecodeError, Decoder, IdStr, Put, Wire};
 
-/// The longest payload of a return-path message, in bytes.
+/// Maximum payload of a return-path message, in bytes.
 pub const MAX_RETURN_MESSAGE: u16 = 512;
 
 const FAMILY: Family = Family {
@@ -28,18 +28,18 @@ const FAMILY: Family = Family {
 /// A message of the destination. Starts and lengths are in bytes of a RAM block.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReturnMessage {
-    /// The destination sends nothing more; 0 means that all went well.
+    /// The destination sends nothing more; 0 means success.
     Shut(u32),
     /// The answer to [`crate::Command::Ping`] of this value.
     Pong(u32),
-    /// Pages are wanted, of the block that the last [`ReturnMessage::ReqPagesId`] named.
+    /// A request for pages of the block that the last [`ReturnMessage::ReqPagesId`] named.
     ReqPages {
         /// Offset of the first byte in the block.
         start: u64,
         /// Number of bytes.
         len: u32,
     },
-    /// Pages of `block` are wanted.
+    /// A request for pages of `block`.
     ReqPagesId {
         /// Offset of the first byte in the block.
         start: u64,
@@ -50,14 +50,14 @@ pub enum ReturnMessage {
     },
     /// A bitmap of the received pages of this block follows, outside the frame.
     RecvBitmap(IdStr),
-    /// The destination is ready to go on with postcopy; QEMU sends and requires 1.
+    /// The destination is ready to resume postcopy; QEMU sends and requires 1.
     ResumeAck(u32),
     /// The destination agrees to the switchover.
     SwitchoverAck,
 }
 
 impl ReturnMessage {
-    /// QEMU's name of the message, for instance `REQ_PAGES`.
+    /// Returns QEMU's name of the message, for instance `REQ_PAGES`.
     pub fn name(&self) -> &'static str {
         FAMILY.kind_name(self.number())
     }
@@ -166,7 +166,7 @@ mod tests {
             b"\0\x03\0\x0d\0\0\0\0\0\0\x30\0\0\0\x10\0\x03ram",
             "at byte 0: expected return-path message REQ_PAGES_ID with 16 bytes of payload, found 13 bytes",
         );
-        // Nothing follows that could be waited for.
+        // No bytes follow, so a wait for them would end the stream.
         for len in [0, 11, 12] {
             refused::<ReturnMessage>(
                 &[0, 3, 0, len],

@@ -1,10 +1,10 @@
-//! The VM description: JSON at the end of a stream that tells offline readers how the device
-//! sections are laid out.
+//! The VM description: JSON at the end of a stream that describes the layout of the device sections
+//! for offline readers.
 //!
 //! QEMU: `vmstate_save_state_v` (`migration/vmstate.c`),
 //! `qemu_savevm_state_complete_precopy_non_iterable` (`migration/savevm.c`), and
-//! `scripts/analyze-migration.py`, which reads it. QEMU's own loader skips it. Sections sent in
-//! pieces, as `ram`, are not in it.
+//! `scripts/analyze-migration.py`, which reads it. QEMU's own loader skips it. It does not describe
+//! sections that are sent in parts, such as `ram`.
 
 use std::io::Read;
 
@@ -12,19 +12,20 @@ use serde::Serialize;
 
 use crate::{Configuration, DecodeError, Decoder, IdStr, Put, TARGET_PAGE_SIZE, ValueError, Wire};
 
-/// Longest VM description, in bytes. QEMU's are below 1 MiB even for machines with many devices.
+/// Maximum length of a VM description, in bytes. QEMU's are below 1 MiB even for machines with many
+/// devices.
 pub const MAX_VM_DESCRIPTION: usize = 16 << 20;
 
 /// The body of record 0x06.
 ///
 /// # Invariants
-/// At most [`MAX_VM_DESCRIPTION`] bytes. One that was built is JSON; one that was decoded need not
-/// be.
+/// It has at most [`MAX_VM_DESCRIPTION`] bytes. A description that was built is JSON; a decoded one
+/// need not be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VmDescription(Vec<u8>);
 
 impl VmDescription {
-    /// The description `json`.
+    /// Makes the description from `json`.
     ///
     /// # Errors
     /// If it is too long or not JSON.
@@ -37,7 +38,7 @@ impl VmDescription {
         Ok(VmDescription(json.into_bytes()))
     }
 
-    /// The text as it is in the stream.
+    /// Returns the text as it is in the stream.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
@@ -65,12 +66,12 @@ impl Wire for VmDescription {
 /// One field of a device's state.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Field {
-    /// QEMU's name of it.
+    /// QEMU's name of the field.
     pub name: &'static str,
     /// QEMU's name of its encoding, for instance `uint32`.
     #[serde(rename = "type")]
     pub kind: &'static str,
-    /// Bytes in the stream.
+    /// Length in the stream, in bytes.
     pub size: usize,
 }
 
@@ -102,8 +103,8 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// A description of a stream without device sections. Subsections of `configuration` are not
-    /// described.
+    /// Creates the description of a stream without device sections. It leaves out subsections of
+    /// `configuration`.
     pub fn new(configuration: &Configuration) -> Builder {
         let fields = vec![
             Field { name: "len", kind: "uint32", size: 4 },
@@ -121,7 +122,7 @@ impl Builder {
         self.devices.push(Device { name: idstr.to_string(), instance_id, state });
     }
 
-    /// The description.
+    /// Returns the description.
     ///
     /// # Errors
     /// If it is too long.

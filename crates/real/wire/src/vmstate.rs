@@ -10,15 +10,15 @@ use crate::configuration::SUBSECTION;
 use crate::vmdesc::{DeviceDescription, Field};
 use crate::{DecodeError, Decoder, ValueError};
 
-/// What visits the fields of a state: it writes them, or reads them.
+/// A visitor of the fields of a state, which writes or reads them.
 pub trait Fields {
-    /// The version of the section: a field younger than it is left out.
+    /// Returns the version of the section. Fields of later versions are left out.
     fn version(&self) -> u32;
 
-    /// A field that is `bytes` in the stream; `kind` is QEMU's name of its encoding.
+    /// Visits a field that is `bytes` in the stream; `kind` is QEMU's name of its encoding.
     ///
     /// # Errors
-    /// If the stream ends or its reader fails; so too for all that follow.
+    /// If the stream ends or its reader fails, as in all methods below.
     fn field(
         &mut self,
         name: &'static str,
@@ -26,13 +26,13 @@ pub trait Fields {
         bytes: &mut [u8],
     ) -> Result<(), DecodeError>;
 
-    /// `len` bytes that mean nothing: zero when written, anything when read.
+    /// Visits `len` unused bytes: writes zeros, and ignores what it reads.
     ///
     /// # Errors
     /// As [`Fields::field`].
     fn unused(&mut self, len: usize) -> Result<(), DecodeError>;
 
-    /// A truth value: one byte, and any but 0 is true.
+    /// Visits a boolean: one byte, true unless it is 0.
     ///
     /// # Errors
     /// As [`Fields::field`].
@@ -43,7 +43,7 @@ pub trait Fields {
         Ok(())
     }
 
-    /// An 8-bit integer.
+    /// Visits an 8-bit integer.
     ///
     /// # Errors
     /// As [`Fields::field`].
@@ -51,7 +51,7 @@ pub trait Fields {
         self.field(name, "uint8", std::slice::from_mut(value))
     }
 
-    /// A 16-bit integer.
+    /// Visits a 16-bit integer.
     ///
     /// # Errors
     /// As [`Fields::field`].
@@ -62,7 +62,7 @@ pub trait Fields {
         Ok(())
     }
 
-    /// A 32-bit integer.
+    /// Visits a 32-bit integer.
     ///
     /// # Errors
     /// As [`Fields::field`].
@@ -73,7 +73,7 @@ pub trait Fields {
         Ok(())
     }
 
-    /// A 64-bit integer.
+    /// Visits a 64-bit integer.
     ///
     /// # Errors
     /// As [`Fields::field`].
@@ -84,7 +84,7 @@ pub trait Fields {
         Ok(())
     }
 
-    /// A signed 64-bit integer, in two's complement.
+    /// Visits a signed 64-bit integer, in two's complement.
     ///
     /// # Errors
     /// As [`Fields::field`].
@@ -95,7 +95,7 @@ pub trait Fields {
         Ok(())
     }
 
-    /// Raw bytes.
+    /// Visits raw bytes.
     ///
     /// # Errors
     /// As [`Fields::field`].
@@ -108,22 +108,22 @@ pub trait Fields {
 pub trait VmState: Default {
     /// The name of the VMState description.
     const NAME: &'static str;
-    /// The version that is written, and the newest that is read.
+    /// The version that [`save`] writes, and the newest that [`load`] reads.
     const VERSION: u32;
-    /// The oldest version that is read.
+    /// The oldest version that [`load`] reads.
     const MINIMUM_VERSION: u32;
 
-    /// Shows all fields to `f`, in the order of the stream.
+    /// Passes all fields to `f`, in the order of the stream.
     ///
     /// # Errors
     /// Those of `f`, and no others.
     fn fields(&mut self, f: &mut dyn Fields) -> Result<(), DecodeError>;
 }
 
-/// Appends `state` to `out` and tells its layout.
+/// Appends `state` to `out` and returns its layout.
 ///
 /// # Panics
-/// If [`VmState::fields`] makes up an error: writing has none.
+/// If [`VmState::fields`] returns an error of its own: writing has none.
 pub fn save<S: VmState + Clone>(state: &S, out: &mut Vec<u8>) -> DeviceDescription {
     let mut saver = Saver { version: S::VERSION, out, fields: Vec::new() };
     state
@@ -133,12 +133,12 @@ pub fn save<S: VmState + Clone>(state: &S, out: &mut Vec<u8>) -> DeviceDescripti
     DeviceDescription { vmsd_name: S::NAME, version: S::VERSION, fields: saver.fields }
 }
 
-/// Reads a state that was written in format `version`. Looks at the byte after it, and so waits for
-/// it: only that tells whether a subsection follows.
+/// Reads a state that was written in format `version`. Also waits for the byte after it, which
+/// shows whether a subsection follows.
 ///
 /// # Errors
-/// If the stream ends, its reader fails, the version is none we know, or a subsection of the device
-/// follows: we know none.
+/// If the stream ends, its reader fails, the version is unknown, or a subsection of the device
+/// follows, since none is supported.
 pub fn load<S: VmState, R: Read>(input: &mut Decoder<R>, version: u32) -> Result<S, DecodeError> {
     if !(S::MINIMUM_VERSION..=S::VERSION).contains(&version) {
         let expected = format!("version {} to {} of {}", S::MINIMUM_VERSION, S::VERSION, S::NAME);
@@ -150,8 +150,8 @@ pub fn load<S: VmState, R: Read>(input: &mut Decoder<R>, version: u32) -> Result
     Ok(state)
 }
 
-/// A subsection carries the name of its parent; one that does not is left in the stream, for
-/// whoever comes next to refuse.
+/// Refuses a subsection of `device`, which begins with the name of the device. Any other is left in
+/// the stream, and the next reader refuses it.
 fn refuse_subsection<R: Read>(device: &str, input: &mut Decoder<R>) -> Result<(), DecodeError> {
     if input.peek_u8()? != Some(SUBSECTION) {
         return Ok(());
@@ -231,11 +231,11 @@ impl<R: Read> Fields for Loader<'_, R> {
     }
 }
 
-/// Section `globalstate`: what the source VM was doing before it was stopped for the migration.
+/// Section `globalstate`: the run state of the source VM before it was stopped for the migration.
 ///
 /// QEMU: `vmstate_globalstate` (`migration/global_state.c`). Up to 8.1 the run state had 100 bytes;
-/// later ones share them with two flags about a suspended VM, which are kept here so that a state
-/// is written as it was read.
+/// later versions use some of them for two flags about a suspended VM. This type keeps the flags,
+/// so that it writes a state as it read it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct GlobalState {
     size: u32,
@@ -245,7 +245,8 @@ pub struct GlobalState {
 }
 
 impl GlobalState {
-    /// The VM was in `runstate`, a name of QAPI's `RunState`, for instance `running`.
+    /// Makes the state of a VM that was in `runstate`, a name of QAPI's `RunState`, for instance
+    /// `running`.
     ///
     /// # Errors
     /// [`ValueError::RunState`] if it is empty, longer than 31 bytes or contains a NUL.
@@ -261,11 +262,11 @@ impl GlobalState {
         Ok(state)
     }
 
-    /// The run state; whether it is one that QEMU has is the caller's to check.
+    /// Returns the run state. The caller checks that it is one of QEMU's.
     ///
     /// # Errors
-    /// [`ValueError::RunState`] if what was loaded is no text of 1 to 31 bytes with a closing NUL,
-    /// counted by its size.
+    /// [`ValueError::RunState`] if the loaded bytes are not a text of 1 to 31 bytes and a closing
+    /// NUL, or the size does not match.
     pub fn runstate(&self) -> Result<&str, ValueError> {
         let text = self.runstate.split(|byte| *byte == 0).next().unwrap_or_default();
         match std::str::from_utf8(text) {

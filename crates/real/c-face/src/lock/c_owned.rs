@@ -1,4 +1,4 @@
-//! The lock is the C program's. A thread that holds it is lent a guard for each call.
+//! Tokens if the lock is the C program's: a thread that holds it borrows a guard for each call.
 
 use bql::{BqlGuard, BqlUnlocked};
 
@@ -10,10 +10,11 @@ pub(super) fn with_guard<R>(function: &str, body: impl FnOnce(&mut BqlGuard<'_>)
     if !is_locked() {
         die(function, super::NEEDS);
     }
-    // SAFETY: the thread holds the lock, as was just asked, and uses no other guard until this
-    // returns: Rust code calls C code through `call_out` alone, which has the guard's `&mut` for the
-    // call, and so nothing borrowed from it; the token is out of reach, since nothing here calls C
-    // within `unlocked`; and C's lock functions do not call back (duty 3 of `bql::c_lock`).
+    // SAFETY: the thread holds the lock, as checked above, and uses no other guard until this
+    // returns. Rust code calls C code through `call_out` alone, which has the guard's `&mut` for
+    // the call, so nothing borrowed from the guard is alive. The token is out of reach, since
+    // nothing here calls C within `unlocked`. C's lock functions do not call back (duty 3 of
+    // `bql::c_lock`).
     unsafe { BqlGuard::lend(body) }
 }
 
@@ -27,7 +28,7 @@ pub(super) fn with_token<R>(function: &str, body: impl FnOnce(&mut BqlUnlocked) 
     }
 }
 
-/// Calls C with the lock held. C may release it, and has to take it again.
+/// Calls C with the lock held. C may release it, and must take it again before it returns.
 pub(crate) fn call_out<R>(
     function: &str,
     _guard: &mut BqlGuard<'_>,

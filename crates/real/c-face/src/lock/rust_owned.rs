@@ -1,8 +1,7 @@
-//! The lock is Rust's. A C thread has its token kept for it, in a thread-local.
+//! Tokens if the lock is Rust's: a thread-local keeps the token of a C thread.
 //!
-//! While C holds the lock no guard exists: the one that took it was forgotten, so that the
-//! token keeps the lock, and the guard of the next call adopts it. See *Panics and leaks* of
-//! `biglock`.
+//! While C holds the lock no guard exists. The guard that took it was forgotten, so the token keeps
+//! the lock, and the guard of the next call adopts it. See *Panics and leaks* of `biglock`.
 
 use std::cell::Cell;
 use std::mem::{self, ManuallyDrop};
@@ -12,7 +11,7 @@ use bql::{AttachError, BqlGuard, BqlUnlocked};
 
 use crate::boundary::die;
 
-/// A thread's token, when C code runs on the thread.
+/// A thread's token while C code runs on the thread.
 enum Token {
     /// The thread came from C.
     Own(BqlUnlocked),
@@ -20,8 +19,8 @@ enum Token {
     ///
     /// # Invariants
     ///
-    /// Made by [`call_out`] from a `&mut BqlUnlocked` that it does not use before this value
-    /// is gone. There is one such value a call.
+    /// [`call_out`] makes it from a `&mut BqlUnlocked` that it does not use while this value
+    /// exists. There is one such value per call.
     Lent(NonNull<BqlUnlocked>),
 }
 
@@ -29,20 +28,20 @@ impl Token {
     fn get(&mut self) -> &mut BqlUnlocked {
         match self {
             Token::Own(thread) => thread,
-            // SAFETY: by the invariant the pointer is good and nobody else uses the place,
+            // SAFETY: by the invariant the pointer is valid and no other code uses its target,
             // and this borrows the one value that has the pointer.
             Token::Lent(thread) => unsafe { thread.as_mut() },
         }
     }
 }
 
-/// What is known of the calling thread.
+/// The state of the calling thread.
 ///
-/// It has no destructor, so it is there for as long as the thread is: destructors of pthread keys
-/// and functions given to `atexit` run after those of Rust's thread-locals, and may use the lock. A
-/// thread's own token goes with it.
+/// It has no destructor, so it exists as long as the thread does: destructors of pthread keys and
+/// functions passed to `atexit` run after those of Rust's thread-locals, and may use the lock. A
+/// thread's own token is never dropped.
 struct Side {
-    /// Empty before the first call, and while Rust code runs on the thread.
+    /// The token. Empty before the first call, and while Rust code runs on the thread.
     token: Cell<Option<ManuallyDrop<Token>>>,
     /// Whether C holds the lock on this thread.
     locked: Cell<bool>,
@@ -50,7 +49,7 @@ struct Side {
 
 const _: () = assert!(!mem::needs_drop::<Side>());
 
-/// Looks at the thread's end whether it gave the lock back.
+/// A guard that checks at the end of the thread that it released the lock.
 struct Ending;
 
 thread_local! {
@@ -60,7 +59,8 @@ thread_local! {
 
 impl Drop for Ending {
     fn drop(&mut self) {
-        // The main thread keeps it: the process ends, and nobody else shall have it before.
+        // The main thread may keep it: the process ends, and no other thread may take the lock
+        // before.
         if is_locked() && rustix::thread::gettid() != rustix::process::getpid() {
             die("bql_lock", "a thread ended with the lock held");
         }
@@ -71,7 +71,7 @@ fn take(function: &str) -> Token {
     if let Some(token) = SIDE.with(|side| side.token.take()) {
         return ManuallyDrop::into_inner(token);
     }
-    // Later than that nobody looks.
+    // Fails only after `ENDING` was dropped, when the lock is no longer checked.
     let _ = ENDING.try_with(|_| ());
     match BqlUnlocked::attach() {
         Ok(thread) => Token::Own(thread),
@@ -82,7 +82,7 @@ fn take(function: &str) -> Token {
     }
 }
 
-/// Gives the token back to its place.
+/// Stores the token and the state of the lock.
 fn put(token: Token, locked: bool) {
     SIDE.with(|side| {
         side.token.set(Some(ManuallyDrop::new(token)));
@@ -90,7 +90,7 @@ fn put(token: Token, locked: bool) {
     });
 }
 
-/// Whether C holds the lock on the calling thread.
+/// Returns whether C holds the lock on the calling thread.
 pub(crate) fn is_locked() -> bool {
     SIDE.with(|side| side.locked.get())
 }
@@ -105,7 +105,7 @@ pub(crate) fn lock(function: &str) {
     put(token, true);
 }
 
-/// Releases what [`lock`] took.
+/// Releases the lock that [`lock`] took.
 pub(crate) fn unlock(function: &str) {
     if !is_locked() {
         die(function, "the calling thread does not hold the lock");
@@ -140,12 +140,12 @@ pub(super) fn with_token<R>(function: &str, body: impl FnOnce(&mut BqlUnlocked) 
     result
 }
 
-/// Calls C with the lock held. C may release it, and has to take it again.
+/// Calls C with the lock held. C may release it, and must take it again before it returns.
 ///
-/// Only [`BqlGuard::unlocked`] gives the token that this needs. So the lock is let go and
-/// taken again before the call: whoever calls looks in `call` whether it still wants to.
+/// Only [`BqlGuard::unlocked`] gives the token that this needs. So the lock is released and taken
+/// again before the call, and `call` must check whether the call is still wanted.
 pub(crate) fn call_out<R>(function: &str, guard: &mut BqlGuard<'_>, call: impl FnOnce() -> R) -> R {
-    /// Takes the token back, also on unwinding.
+    /// A guard that takes the token back, also on unwinding.
     struct Returned {
         before: (Option<ManuallyDrop<Token>>, bool),
     }

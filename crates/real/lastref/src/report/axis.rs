@@ -1,4 +1,4 @@
-//! The axis of time that everything in one picture shares.
+//! The time axis of a picture.
 
 use super::layout::Layout;
 use super::numbers::round_step;
@@ -20,7 +20,7 @@ impl Axis {
         left + (at - self.from) / (self.to - self.from) * (right - left)
     }
 
-    /// Whether its 0 is the beginning of the migration.
+    /// Returns whether its 0 is the start of the migration.
     pub(super) fn is_the_migrations(&self) -> bool {
         self.zero == 0.0
     }
@@ -29,13 +29,13 @@ impl Axis {
         (self.from..=self.to).contains(&at)
     }
 
-    /// Where a stretch of time is that is at least partly in the window.
+    /// Returns the position of a period, clipped to the window; `None` if it is outside.
     pub(super) fn clip(&self, from: f64, to: f64) -> Option<(f64, f64)> {
         (from <= self.to && to >= self.from && from <= to)
             .then(|| (self.x(from.max(self.from)), self.x(to.min(self.to))))
     }
 
-    /// Where the numbers stand, and what they are.
+    /// Returns the numbers on the axis and their positions.
     fn ticks(&self) -> Vec<(f64, String)> {
         let step = round_step((self.to - self.from) / self.layout.steps).max(1e-3);
         let (unit, name) = match self.to - self.from {
@@ -54,7 +54,7 @@ impl Axis {
         (first..=last).map(tick).collect()
     }
 
-    /// Numbers here, at the top of a picture.
+    /// Writes the numbers, at the top of a picture.
     pub(super) fn numbers(&self, picture: &mut Picture) {
         for (x, text) in self.ticks() {
             // The last number may not be cut off.
@@ -64,7 +64,7 @@ impl Axis {
         picture.y += 18.0;
     }
 
-    /// Lines from `top` to where the picture is now.
+    /// Draws lines from `top` to the current height.
     pub(super) fn grid(&self, picture: &mut Picture, top: f64) {
         for (x, _) in self.ticks() {
             picture.line_under("grid", x, top);

@@ -1,4 +1,4 @@
-//! How fast the stream went, over time.
+//! The bandwidth of the stream, over time.
 
 use std::fmt::Write;
 
@@ -11,13 +11,13 @@ use super::scale;
 
 const HEIGHT: f64 = 84.0;
 
-/// At most so many steps.
+/// Maximum number of steps.
 const STEPS: usize = 60;
 
-/// From when to when, in milliseconds, and how many bytes a second.
+/// Start and end of a step in milliseconds, and its rate in bytes per second.
 type Step = (f64, f64, f64);
 
-/// What the counters say, from sample to sample; with many of them, from every so many.
+/// Returns the rate between samples. If there are many, it skips some.
 fn steps(run: &Run<'_>) -> Vec<Step> {
     let Some(begin) = run.source.passes.first() else { return Vec::new() };
     let sent = run.source.passes.iter().map(|pass| pass.bytes).sum();
@@ -39,7 +39,7 @@ fn steps(run: &Run<'_>) -> Vec<Step> {
         .collect()
 }
 
-/// Draws it, with a scale of its own. What is above the scale is cut off and marked.
+/// Draws the bandwidth with a scale of its own. Rates above the scale are cut off and marked.
 pub(super) fn draw(picture: &mut Picture, axis: &Axis, run: &Run<'_>) {
     let steps = steps(run);
     let most = steps.iter().map(|step| step.2).fold(0.0, f64::max);
@@ -84,7 +84,7 @@ pub(super) fn draw(picture: &mut Picture, axis: &Axis, run: &Run<'_>) {
     picture.y = low + 6.0;
 }
 
-/// A triangle that points up from where a burst is cut off.
+/// Returns the path of a triangle that points up from where a burst is cut off.
 fn mark(x: f64, high: f64) -> String {
     format!("M{:.1} {1:.1}L{2:.1} {1:.1}L{x:.1} {3:.1}Z", x - 4.0, high - 1.0, x + 4.0, high - 7.0)
 }

@@ -1,17 +1,17 @@
-//! How many counted references to a migration object there are. The pictures, the table and the
-//! JSON object all ask here.
+//! The number of counted references to a migration object, for the pictures, the table and the JSON
+//! object.
 
 use crate::record::What;
 
-/// Returns the number of counted references after each event that changes it, with the event's
-/// `key`. The owner's is one of them.
+/// Returns the number of counted references, including the owner's, after each event that changes
+/// it, with the event's `key`.
 pub(super) fn over_time<K>(events: impl Iterator<Item = (K, What)>) -> Vec<(K, usize)> {
     let mut counts = 0_usize;
     let mut changes = Vec::new();
     for (key, what) in events {
         counts = match what {
             What::Created | What::Counted => counts + 1,
-            // What is noted just before: the last count is gone when the object is.
+            // Recorded just before `Dropped`: the last count ends when the object is dropped.
             What::GivenBack if counts == 1 => continue,
             What::GivenBack => counts.saturating_sub(1),
             What::Dropped => 0,
@@ -22,7 +22,7 @@ pub(super) fn over_time<K>(events: impl Iterator<Item = (K, What)>) -> Vec<(K, u
     changes
 }
 
-/// Returns the most that there were at one time.
+/// Returns the maximum number at one time.
 pub(super) fn most<K>(changes: &[(K, usize)]) -> usize {
     changes.iter().map(|(_, counts)| *counts).max().unwrap_or(0)
 }

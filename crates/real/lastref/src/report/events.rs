@@ -1,4 +1,4 @@
-//! Everything that was recorded of both objects, as a table: each moment to the microsecond.
+//! A table of all recorded events of both objects, to the microsecond.
 
 use std::fmt::Write;
 
@@ -7,7 +7,7 @@ use super::page::{Run, Side};
 use crate::record::What;
 
 impl What {
-    /// Its name on the page.
+    /// Returns the name on the page.
     fn name(self) -> &'static str {
         match self {
             What::Created => "created",
@@ -21,7 +21,7 @@ impl What {
 }
 
 pub(super) fn table(run: &Run<'_>) -> String {
-    // When, at which side, on which thread, what.
+    // Time, side, thread and text of each event.
     let mut events: Vec<(f64, &str, &str, String)> = Vec::new();
     for side in Side::BOTH {
         let Some(record) = run.record(side) else { continue };
@@ -41,8 +41,8 @@ pub(super) fn table(run: &Run<'_>) -> String {
     for (at, side, text) in [
         (run.stopped(), Side::Source, "the machine stops"),
         (run.sent(), Side::Source, "last byte sent"),
-        (run.resumed(), Side::Source, "the machine goes on"),
-        (run.started(), Side::Destination, "the machine goes on"),
+        (run.resumed(), Side::Source, "the machine resumes"),
+        (run.started(), Side::Destination, "the machine starts"),
     ] {
         events.extend(at.map(|at| (at, side.name(), "", text.to_owned())));
     }

@@ -1,8 +1,8 @@
-//! Text that goes into the page, wherever it comes from.
+//! Escaping of text for the page.
 
 use std::fmt::{self, Write};
 
-/// A text in which nothing is markup, in an element or in an attribute.
+/// A text without markup, for an element or an attribute.
 pub(super) struct Text<'a>(pub(super) &'a str);
 
 impl fmt::Display for Text<'_> {
@@ -14,7 +14,7 @@ impl fmt::Display for Text<'_> {
                 '>' => f.write_str("&gt;")?,
                 '"' => f.write_str("&quot;")?,
                 '\'' => f.write_str("&#39;")?,
-                // No page may have these, written in whatever way.
+                // Characters that HTML forbids, also as references.
                 '\0'..='\x08' | '\x0b' | '\x0c' | '\x0e'..='\x1f' | '\x7f'..='\u{9f}' => {
                     f.write_char('\u{fffd}')?;
                 }

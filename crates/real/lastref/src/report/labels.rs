@@ -1,11 +1,11 @@
-//! Names of moments, in rows, so that none lies on another or on another's line.
+//! Names of moments, in rows, so that none overlaps another name or its line.
 
 use super::layout::Layout;
 use super::picture::{Anchor, Picture, width_of};
 use super::wrap;
 
 const ROW: f64 = 16.0;
-/// Between a moment's line and its name, and between two names.
+/// Distance between a moment's line and its name, and between two names.
 const GAP: f64 = 5.0;
 
 /// A moment with a name.
@@ -16,22 +16,22 @@ pub(super) struct Label {
     pub(super) class: &'static str,
 }
 
-/// A label that has its place.
+/// A label with its place.
 #[derive(Debug)]
 struct Placed {
     x: f64,
     class: &'static str,
     lines: Vec<String>,
     anchor: Anchor,
-    /// Of its first line.
+    /// Row of its first line.
     row: usize,
     from: f64,
     to: f64,
 }
 
 impl Placed {
-    /// In the first row. No name is wider than half of the picture, so each has room on one side
-    /// of its line.
+    /// Places a label in the first row. No name is wider than half of the picture, so each fits on
+    /// one side of its line.
     fn at(label: &Label, layout: &Layout) -> Self {
         let lines = wrap::lines(&label.text, layout.right / 2.0 - GAP);
         let wide = GAP + lines.iter().map(|line| width_of(line)).fold(0.0, f64::max);
@@ -43,23 +43,23 @@ impl Placed {
         self.to - self.from
     }
 
-    /// To the left of its line.
+    /// Moves the label to the left of its line.
     fn before(self) -> Self {
         Placed { anchor: Anchor::End, from: self.x - self.wide(), to: self.x, ..self }
     }
 
-    /// The row below it.
+    /// Returns the row below it.
     fn end(&self) -> usize {
         self.row + self.lines.len()
     }
 
-    /// Whether neither name lies on the other.
+    /// Returns whether the names do not overlap.
     fn is_beside(&self, other: &Placed) -> bool {
         let covers = other.from < self.to + GAP && self.from < other.to + GAP;
         !covers || other.end() <= self.row || self.end() <= other.row
     }
 
-    /// Whether its line goes through the other's name.
+    /// Returns whether its line goes through the other's name.
     fn goes_through(&self, name: &Placed) -> bool {
         name.from < self.x && self.x < name.to && self.row < name.end()
     }
@@ -69,15 +69,15 @@ impl Placed {
     }
 }
 
-/// Labels that have their places.
+/// Labels with their places.
 #[derive(Debug)]
 pub(super) struct Labels(Vec<Placed>);
 
 impl Labels {
     pub(super) fn place(mut labels: Vec<Label>, layout: &Layout) -> Self {
         labels.sort_by(|a, b| a.x.total_cmp(&b.x));
-        // Where there is no room to the right of its line, a name is to the left, and so are
-        // those whose lines would go through it.
+        // A name that does not fit to the right of its line goes to the left, and so do the names
+        // whose lines would go through it.
         let (mut right, mut left) = (Vec::new(), Vec::new());
         let mut covered = f64::INFINITY;
         for label in labels.iter().rev() {
@@ -94,8 +94,8 @@ impl Labels {
         let mut placed: Vec<Placed> = Vec::new();
         for mut one in right.into_iter().rev().chain(left) {
             let below = placed.iter().map(Placed::end).max().unwrap_or(0);
-            // Below all others its own line is clear of them. One of theirs may have to go through
-            // it where a picture is narrow.
+            // Below all others its own line is clear of them. In a narrow picture one of their
+            // lines may have to go through it.
             while one.row < below && !placed.iter().all(|other| one.is_clear_of(other)) {
                 one.row += 1;
             }
@@ -153,7 +153,7 @@ mod tests {
                 vec![
                     label(begin, "the machine stops"),
                     label(end - 60.0, "last byte sent"),
-                    label(end - 40.0, "goes on at the destination, 17.1\u{a0}ms later"),
+                    label(end - 40.0, "starts at the destination, 17.1\u{a0}ms later"),
                 ],
             ] {
                 let Labels(placed) = Labels::place(labels, &layout);

@@ -1,5 +1,5 @@
-//! Who owns the migration object in one process, over time: the one global, a lane for each thread
-//! with the counts it has and the times it holds the lock, and how many counts there are.
+//! The ownership of the migration object in one process, over time: the one global, a lane for each
+//! thread with its counts and the times it holds the lock, and the number of counts.
 
 use std::fmt::Write;
 
@@ -15,12 +15,12 @@ use crate::record::{Record, What};
 
 const LANE: f64 = 22.0;
 const COUNTS: f64 = 34.0;
-/// A line of text.
+/// Height of a line of text.
 const ROW: f64 = 16.0;
-/// A hold is a matter of microseconds: it is drawn at least so wide.
+/// Minimum width of a hold, which lasts only microseconds.
 const LEAST: f64 = 2.0;
 
-/// The thread of the vCPU.
+/// Name of the vCPU's thread.
 const VCPU: &str = "CPU 0";
 
 /// Draws one side.
@@ -52,7 +52,7 @@ struct Lanes<'a> {
     side: Side,
 }
 
-/// A count: who has it, from when to when.
+/// A count: the thread that has it, and from when to when.
 struct Count<'a> {
     thread: &'a str,
     from: f64,
@@ -115,7 +115,7 @@ impl<'a> Lanes<'a> {
         picture.y += LANE + 2.0;
     }
 
-    /// The moments of the object that are in the window.
+    /// Returns labels for the events of the object that are in the window.
     fn labels(&self) -> Labels {
         let mut labels = Vec::new();
         let mut label = |at: Option<f64>, class, text: String| {
@@ -129,7 +129,7 @@ impl<'a> Lanes<'a> {
         Labels::place(labels, &self.axis.layout)
     }
 
-    /// Which thread dropped the last count, and how long after the object was retired.
+    /// Says which thread dropped the last count, and how long after the object was retired.
     fn last_drop(&self) -> String {
         let Some(dropped) = self.record.first(What::Dropped) else { return String::new() };
         let by = format!("last count dropped by {}", dropped.thread);
@@ -152,7 +152,7 @@ impl<'a> Lanes<'a> {
                 &about,
             );
             let short = "shows the object".to_owned();
-            let long = format!("{short} to whoever holds the lock");
+            let long = format!("{short} to the holder of the lock");
             let mut texts = vec![long, short];
             if published < self.axis.from && self.axis.is_the_migrations() {
                 texts.insert(
@@ -182,12 +182,13 @@ impl<'a> Lanes<'a> {
         picture.line("lane", [self.axis.layout.left, y], [self.axis.layout.right, y]);
     }
 
-    /// The main thread first, then those of migration as they came, then the vCPU's.
+    /// Returns the threads: the main thread, then those of migration in order of appearance, then
+    /// the vCPU's.
     fn threads(&self) -> Vec<&'a str> {
         let mut threads: Vec<&str> = Vec::new();
         let life = self.record.life.iter().map(|event| event.thread.as_str());
         let holds = self.record.holds.iter().map(|hold| hold.thread.as_str());
-        // A vCPU that executes all the time need not have taken the lock.
+        // A vCPU that executes all the time may not have taken the lock.
         for thread in life.chain(holds).chain([VCPU]) {
             if !threads.contains(&thread) {
                 threads.push(thread);
@@ -197,7 +198,7 @@ impl<'a> Lanes<'a> {
         threads
     }
 
-    /// Whether a thread does anything in the window.
+    /// Returns whether a thread does anything in the window.
     fn has_to_show(&self, thread: &str) -> bool {
         let executes = self.executed().into_iter().filter(|_| thread == VCPU);
         let counts = self.held().into_iter().filter(|count| count.thread == thread);
@@ -256,7 +257,7 @@ impl<'a> Lanes<'a> {
         picture.y += LANE;
     }
 
-    /// When the vCPU executed, from the last stop and the last start that are known of it.
+    /// Returns when the vCPU executed, according to its last stop and its last start.
     fn executed(&self) -> Vec<(f64, f64)> {
         let known = |at: std::time::Duration| (!at.is_zero()).then(|| self.run.ms(at));
         let (stopped, started) = (known(self.record.stopped_at), known(self.record.started_at));
@@ -286,7 +287,7 @@ impl<'a> Lanes<'a> {
                         count.to = Some(at);
                     }
                 }
-                // The last is gone when the object is.
+                // The last count ends when the object is dropped.
                 What::Dropped => {
                     let of = |count: &&mut Count<'_>| count.thread == event.thread;
                     if let Some(last) = counts.iter_mut().rev().find(of) {
@@ -299,7 +300,7 @@ impl<'a> Lanes<'a> {
         counts
     }
 
-    /// How many counts there are, as steps.
+    /// Draws the number of counts as steps.
     fn counts(&self, picture: &mut Picture) {
         let changes = self.run.counts(self.record);
         let most = counts::most(&changes);

@@ -1,25 +1,25 @@
-//! The two widths that each picture is drawn for. The style sheet shows the one that fits.
+//! The two widths of each picture. The style sheet shows the one that fits.
 
-/// Measures of a picture. Shown as wide as it is drawn, a unit is a pixel.
+/// Measures of a picture, in pixels at its natural size.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Layout {
     /// Its class on the page.
     pub(super) class: &'static str,
     pub(super) width: f64,
-    /// Where an axis begins; left of it are names.
+    /// Left end of an axis; names are left of it.
     pub(super) left: f64,
-    /// Where an axis ends.
+    /// Right end of an axis.
     pub(super) right: f64,
-    /// About so many steps on one axis.
+    /// Approximate number of steps on an axis.
     pub(super) steps: f64,
-    /// How many columns of bars stand side by side.
+    /// Number of columns of bars side by side.
     pub(super) columns: usize,
 }
 
 const WIDE: Layout =
     Layout { class: "wide", width: 1160.0, left: 138.0, right: 1134.0, steps: 9.0, columns: 4 };
 
-/// As wide as a phone's page, so that its letters are seen as large as they are drawn.
+/// The width of a page on a phone, so that letters keep their size.
 const NARROW: Layout =
     Layout { class: "narrow", width: 336.0, left: 110.0, right: 326.0, steps: 3.0, columns: 1 };
 

@@ -1,5 +1,5 @@
-//! What a migration ends with: a table for people, a JSON object for programs, and for `demo` a
-//! page that shows it.
+//! The result of a migration: a table for people, a JSON object for programs, and for `demo` a
+//! report page.
 
 mod axis;
 mod bandwidth;
@@ -41,13 +41,13 @@ pub(crate) struct Report {
     ram: RamStats,
     #[serde(skip_serializing_if = "Option::is_none")]
     error_desc: Option<String>,
-    /// What may be behind the error.
+    /// A possible reason of the error.
     #[serde(skip)]
     tip: Option<&'static str>,
-    /// For `demo`: who found the pages that were written.
+    /// For `demo`: the dirty log that tracked the writes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) dirty_log: Option<&'static str>,
-    /// For `demo`: every page and every write was there.
+    /// For `demo`: whether every page and every write arrived.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) verified: Option<bool>,
     /// For `demo`: the life of the migration object at each side.
@@ -55,7 +55,7 @@ pub(crate) struct Report {
     pub(crate) object: Option<Lives>,
 }
 
-/// QAPI's `MigrationStats`, as far as they are kept; bytes and pages.
+/// The supported part of QAPI's `MigrationStats`, in bytes and pages.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 struct RamStats {
@@ -84,20 +84,20 @@ pub(crate) struct Lives {
 pub(crate) struct ObjectLife {
     published: f64,
     retired: f64,
-    /// The most counted references that there were at one time, the owner's among them.
+    /// Maximum number of counted references at one time, including the owner's.
     counted_references: usize,
     dropped: f64,
-    /// The thread that let the last reference go.
+    /// The thread that dropped the last reference.
     last_dropped_by: String,
 }
 
 const PAGE: u64 = 4096;
 
-/// The JSON object of what failed before there was a migration.
+/// Prints the JSON object of a failure before the migration started.
 pub(crate) fn print_failure(status: MigrationStatus, error: &str) {
     let status = status.name();
     let report = serde_json::json!({ "status": status, "error-desc": error });
-    // If nobody listens, the exit status says it.
+    // If standard output is closed, the exit status still shows the failure.
     let _ = writeln!(std::io::stdout(), "{report}");
 }
 
@@ -139,24 +139,24 @@ impl Report {
         self.status == MigrationStatus::Completed.name()
     }
 
-    /// It was not cancelled, and did not work.
+    /// Returns whether the migration failed, other than by being cancelled.
     pub(crate) fn failed(&self) -> bool {
         self.status == MigrationStatus::Failed.name()
     }
 
-    /// Says what may be behind the error, for a migration over `channels` beside the main one.
+    /// Adds a tip about the error, for a migration over `channels` additional channels.
     pub(crate) fn with_tip(mut self, observer: &Observer, channels: Option<u8>) -> Self {
         self.tip = observer.error().and_then(|error| tip(&error, channels));
         self
     }
 
-    /// The downtime as it was seen at both ends, where that is known.
+    /// Sets the downtime that was measured at both ends.
     pub(crate) fn set_downtime(&mut self, downtime: Duration) {
         self.downtime = milliseconds(downtime);
         self.exact_downtime = downtime;
     }
 
-    /// Adds an error that came after the end of the migration.
+    /// Adds an error that was found after the end of the migration.
     pub(crate) fn add_error(&mut self, error: String) {
         self.error_desc = Some(match self.error_desc.take() {
             Some(first) => format!("{first}; {error}"),
@@ -164,13 +164,13 @@ impl Report {
         });
     }
 
-    /// Prints the result where it belongs. Whether it was a success is in it too.
+    /// Prints the result. Returns an error if the migration was not a success.
     pub(crate) fn finish(self, json: bool) -> Result<(), Failure> {
         self.print_table();
         if json {
             let text =
                 serde_json::to_string(&self).map_err(|error| Failure::Print(error.into()))?;
-            // The exit status tells what became of the machine, whoever listens.
+            // The exit status is that of the migration, even if the result cannot be printed.
             if let Err(error) = writeln!(std::io::stdout(), "{text}") {
                 say!("lastref: {}", error_chain(&Failure::Print(error)));
             }
@@ -188,7 +188,7 @@ impl Report {
         }
     }
 
-    /// What people are told, line by line.
+    /// Returns the rows of the table.
     fn rows(&self) -> Vec<(&'static str, String)> {
         let ram = &self.ram;
         let mut rows = Vec::new();
@@ -241,18 +241,18 @@ impl Report {
     }
 }
 
-/// What a person may not think of.
+/// Returns a tip about a reason of the error that is easy to miss.
 fn tip(error: &MigrationError, channels: Option<u8>) -> Option<&'static str> {
     match (error, channels) {
-        (MigrationError::PeerClosed { .. }, Some(_)) => {
-            Some("a QEMU with -uuid closes channels that do not say the same UUID: --uuid")
-        }
+        (MigrationError::PeerClosed { .. }, Some(_)) => Some(
+            "a QEMU with -uuid closes channels that send another UUID than its own: use --uuid",
+        ),
         (MigrationError::Load(error), None) if error.is_end_of_stream() => Some(
-            "the source closed the connection; one that sends over channels (QEMU's multifd) is \
-             received with --channels",
+            "the source closed the connection; if it sends over channels (QEMU's multifd), use \
+             --channels",
         ),
         (MigrationError::Load(error), Some(_)) if error.is_end_of_stream() => {
-            Some("the source closed the connection: it may have failed, and then says why")
+            Some("the source closed the connection: it may have failed and printed the reason")
         }
         _ => None,
     }

@@ -1,6 +1,6 @@
-//! Numbers as people read them, each with its unit.
+//! Numbers for people, each with its unit.
 
-/// A span of time, given in milliseconds.
+/// Formats a span of time, given in milliseconds.
 pub(super) fn span(ms: f64) -> String {
     let (value, unit) = match ms.abs() {
         size if size >= 1e3 => (ms / 1e3, "s"),
@@ -15,12 +15,12 @@ pub(super) fn span(ms: f64) -> String {
     format!("{value:.decimals$} {unit}")
 }
 
-/// A moment on an axis of milliseconds.
+/// Formats a moment on an axis of milliseconds.
 pub(super) fn milliseconds(ms: f64) -> String {
     format!("{ms:.1} ms").replace('-', "−")
 }
 
-/// Bytes a second.
+/// Formats a rate in bytes per second.
 pub(super) fn rate(bytes: f64) -> String {
     match bytes {
         bytes if bytes >= 1e9 => format!("{:.2} GB/s", bytes / 1e9),
@@ -29,7 +29,7 @@ pub(super) fn rate(bytes: f64) -> String {
     }
 }
 
-/// A count, in groups of three digits.
+/// Formats a count in groups of three digits.
 pub(super) fn count(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
@@ -42,12 +42,12 @@ pub(super) fn count(number: u64) -> String {
     text
 }
 
-/// The step of an axis: the least of 1, 2, 5, 10, 20, … that is not below `least`.
+/// Returns the step of an axis: the least of 1, 2, 5, 10, 20, … that is not below `least`.
 pub(super) fn round_step(least: f64) -> f64 {
     round_up(least, &[1.0, 2.0, 5.0])
 }
 
-/// The end of an axis with one step: a round number that is not below `most`, nor far above.
+/// Returns the end of an axis with one step: a round number not below `most`, and not far above.
 pub(super) fn round_end(most: f64) -> f64 {
     round_up(most, &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0])
 }

@@ -1,6 +1,6 @@
-//! The page of `demo --report`: the migration that has just run, as something to look at.
+//! The page of `demo --report`, which shows the migration that has just run.
 //!
-//! It is one file that asks for nothing else: the pictures are in it as SVG, and there is no script.
+//! It is one self-contained file: the pictures are in it as SVG, and there is no script.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -11,17 +11,17 @@ use super::{Report, counts, events, layout, passes, timeline};
 use crate::record::{Record, Sample, What};
 use crate::size::Size;
 
-/// What the page is made from.
+/// The data for the page.
 pub(crate) struct Run<'a> {
     pub(crate) report: &'a Report,
     pub(crate) setting: Setting,
     pub(crate) source: &'a Record,
-    /// A destination that was ended leaves none.
+    /// `None` if the destination was killed.
     pub(crate) destination: Option<&'a Record>,
     pub(crate) samples: &'a [Sample],
 }
 
-/// How `demo` was asked to run.
+/// The options of `demo`.
 pub(crate) struct Setting {
     pub(crate) dirty_rate: u64,
     pub(crate) transport: &'static str,
@@ -61,7 +61,7 @@ impl<'a> Run<'a> {
         sign * distance.as_secs_f64() * 1e3
     }
 
-    /// When the machine stopped for the migration, if it did.
+    /// Returns when the machine stopped for the migration, if it did.
     pub(super) fn stopped(&self) -> Option<f64> {
         let stopped = self.source.stopped_at;
         (self.source.status("setup").is_some_and(|began| stopped > began)).then(|| self.ms(stopped))
@@ -71,24 +71,24 @@ impl<'a> Run<'a> {
         self.source.sent.map(|sent| self.ms(sent))
     }
 
-    /// When the machine started at the destination.
+    /// Returns when the machine started at the destination.
     pub(super) fn started(&self) -> Option<f64> {
         let started = self.destination?.started_at;
         (!started.is_zero()).then(|| self.ms(started))
     }
 
-    /// When it went on at the source, after it had stopped.
+    /// Returns when the machine resumed at the source, after it had stopped.
     pub(super) fn resumed(&self) -> Option<f64> {
         let Record { stopped_at, started_at, .. } = self.source;
         (self.stopped().is_some() && started_at > stopped_at).then(|| self.ms(*started_at))
     }
 
-    /// When the object of the source was made.
+    /// Returns when the object of the source was made.
     pub(super) fn begin(&self) -> f64 {
         self.source.first(What::Created).map_or(0.0, |event| self.ms(event.at)).min(0.0)
     }
 
-    /// The last that happened.
+    /// Returns the time of the last event.
     pub(super) fn end(&self) -> f64 {
         let records = [Some(self.source), self.destination];
         let records = records.into_iter().flatten();
@@ -100,12 +100,12 @@ impl<'a> Run<'a> {
         last.fold(self.begin(), f64::max)
     }
 
-    /// How many counted references there were, and since when.
+    /// Returns the numbers of counted references, each with its start.
     pub(super) fn counts(&self, record: &Record) -> Vec<(f64, usize)> {
         counts::over_time(record.life.iter().map(|event| (self.ms(event.at), event.what)))
     }
 
-    /// What happened, in one sentence.
+    /// Summarizes the migration in one sentence.
     pub(super) fn sentence(&self) -> String {
         let rows = self.report.rows();
         let value =
@@ -119,7 +119,7 @@ impl<'a> Run<'a> {
         text + "."
     }
 
-    /// The whole page.
+    /// Returns the whole page.
     pub(crate) fn page(&self) -> String {
         let status = self.report.status;
         let mut page = String::new();
@@ -204,7 +204,7 @@ impl<'a> Run<'a> {
         text
     }
 
-    /// What one sees, and why it is the point.
+    /// Explains the picture of both sides.
     fn caption(&self) -> String {
         let side = |side: Side| {
             let record = self.record(side)?;
@@ -221,8 +221,8 @@ impl<'a> Run<'a> {
         let last = if sides.is_empty() { String::new() } else { format!(": {}", sides.join(", ")) };
         format!(
             "In each process one global shows the object from its publication to its retirement, and code \
-             outside can read it only while it holds the lock. The object itself lives as long as its last \
-             count, whichever thread has it{last}."
+             outside can read it only while it holds the lock. The object itself lives until its last \
+             count is dropped, on whatever thread{last}."
         )
     }
 
@@ -236,8 +236,8 @@ impl<'a> Run<'a> {
         }
         format!(
             "<section>\n<h2>The last count, enlarged</h2>\n<figure>\n<figcaption>Time 0 is the moment at which \
-             the object was retired: from then on nobody finds it, and nobody has to wait for those who \
-             still have it. The dot is the drop of the last count.</figcaption>\n{}</figure>\n</section>\n",
+             the object was retired: from then on no reader finds it, and no thread waits for those that \
+             still have a count. The dot is the drop of the last count.</figcaption>\n{}</figure>\n</section>\n",
             pictures
         )
     }
@@ -248,15 +248,15 @@ impl<'a> Run<'a> {
         }
         format!(
             "<section>\n<h2>The passes over memory</h2>\n<figure>\n<figcaption>Each pass sends the pages \
-             that were written since the one before; the last goes while the machine stands still. Bars of a \
-             column have one scale, from 0. A small pass is mostly the wait for the destination's word, and its \
-             bandwidth says little.</figcaption>\n{}{}</figure>\n</section>\n",
+             that were written since the one before; the last is sent while the machine is stopped. Bars of a \
+             column have one scale, from 0. A small pass consists mostly of the wait for the destination, so its \
+             bandwidth means little.</figcaption>\n{}{}</figure>\n</section>\n",
             layout::each(|layout| passes::bars(self, layout)),
             passes::table(self)
         )
     }
 
-    /// The rows of the program's table, and the moments.
+    /// Returns the rows of the program's table, and every event.
     fn everything(&self) -> String {
         let mut text = String::from(
             "<section>\n<h2>The same as numbers</h2>\n<div class=\"scroll\" tabindex=\"0\" role=\"group\" \
@@ -362,7 +362,7 @@ mod tests {
             stopped: false,
         };
         let source = Record { passes: vec![pass], ..nothing() };
-        // 1 MB at once, and then 17 MB a second.
+        // 1 MB at once, and then 17 MB per second.
         let sample =
             |number: u64| Sample { at: at(10 + number * 40), bytes: 1_000_000 + number * 680_000 };
         let samples: Vec<_> = (0_u64..50).map(sample).collect();

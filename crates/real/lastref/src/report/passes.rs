@@ -1,4 +1,4 @@
-//! What each pass over memory had to do and what it did: bars, and the exact numbers below.
+//! The passes over memory, with their dirty and sent pages: bars, and the exact numbers below.
 
 use std::fmt::Write;
 
@@ -11,15 +11,15 @@ use crate::size::Size;
 
 const ROW: f64 = 24.0;
 const BAR: f64 = 13.0;
-/// Left of it are the names of the passes.
+/// Width of the names of the passes.
 const LEFT: f64 = 70.0;
-/// Beside a bar is room for its number.
+/// Width of the number next to a bar.
 const NUMBER: f64 = 92.0;
 
-/// Of more passes, so many of the first and of the last have bars.
+/// Number of passes that have bars, at the beginning and again at the end, if there are many.
 const FIRST: usize = 12;
 
-/// What is drawn of a pass: a name, a value, and the value as a text.
+/// A column of bars: its name, the value of a pass, and the value as text.
 type Column = (&'static str, fn(&Pass) -> f64, fn(&Pass) -> String);
 
 const COLUMNS: [Column; 4] = [
@@ -37,7 +37,7 @@ fn bandwidth(pass: &Pass) -> f64 {
     pass.bytes as f64 / milliseconds(pass).max(1e-6) * 1e3
 }
 
-/// Where the machine stood still, that is more than a number.
+/// Names a pass by its number, or "the rest" if the machine was stopped.
 fn name(pass: &Pass) -> String {
     if pass.stopped { "the rest".into() } else { format!("pass {}", pass.number) }
 }
@@ -85,7 +85,7 @@ fn side_by_side(picture: &mut Picture, passes: &[Pass], columns: &[Column]) {
     }
 }
 
-/// The heads of the table. Where it is narrow, each cell says its own.
+/// The heads of the table. In a narrow table each cell shows its own.
 const HEADS: [&str; 7] = [
     "pass",
     "pages dirty at its start",

@@ -1,19 +1,19 @@
-//! An SVG that grows downwards. Colours and letters are the style sheet's: each shape has a class.
+//! An SVG that grows downwards. The style sheet has the colours and fonts; each shape has a class.
 
 use std::fmt::{Display, Write};
 
 use super::html::Text;
 use super::layout::Layout;
 
-/// The width of a letter that is safe to reckon with, whatever font there is.
+/// A safe upper estimate of the width of a letter, in any font.
 const LETTER: f64 = 7.2;
 
-/// How wide a text is at most.
+/// Returns the maximum width of a text.
 pub(super) fn width_of(text: &str) -> f64 {
     text.chars().count() as f64 * LETTER
 }
 
-/// Which side of a text is at the place where it stands.
+/// The part of a text that is at its place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Anchor {
     Start,
@@ -24,12 +24,12 @@ pub(super) enum Anchor {
 #[derive(Debug)]
 pub(super) struct Picture {
     pub(super) layout: Layout,
-    /// What everything else is drawn over.
+    /// Shapes behind everything else.
     under: String,
     body: String,
-    /// From where to where, downwards, there are texts that no band may be behind.
+    /// Vertical ranges with texts that no band may be behind.
     clear: Vec<(f64, f64)>,
-    /// Where the next shape goes.
+    /// Height of the next shape.
     pub(super) y: f64,
 }
 
@@ -64,12 +64,12 @@ impl Picture {
         );
     }
 
-    /// Names what is drawn at the height `y`, left of the axis.
+    /// Writes a name at the height `y`, left of the axis.
     pub(super) fn name(&mut self, y: f64, text: &str) {
         self.text("name", [self.layout.left - 8.0, y], Anchor::End, text);
     }
 
-    /// A rectangle that says `about` itself where somebody points at it.
+    /// Draws a rectangle that shows `about` as its tooltip.
     pub(super) fn rectangle(&mut self, class: &str, [x, y, width, height]: [f64; 4], about: &str) {
         Self::add(
             &mut self.body,
@@ -102,13 +102,13 @@ impl Picture {
         Self::add(&mut self.body, format_args!(r#"<path class="{class}" d="{path}"/>"#));
     }
 
-    /// A line behind everything, down to where the picture is now.
+    /// Draws a line behind everything, down to the current height.
     pub(super) fn line_under(&mut self, class: &str, x: f64, from: f64) {
         let line = Self::line_of(class, [x, from], [x, self.y]);
         Self::add(&mut self.under, line);
     }
 
-    /// A band behind everything, down to where the picture is now, except behind texts.
+    /// Draws a band behind everything, down to the current height, except behind texts.
     pub(super) fn band_under(&mut self, class: &str, from_x: f64, to_x: f64, from: f64) {
         let wide = (to_x - from_x).max(1.0);
         let mut top = from;
@@ -126,8 +126,8 @@ impl Picture {
         }
     }
 
-    /// The picture for the page, where `id` and the layout's class are its own; `about` is for
-    /// who cannot see it.
+    /// Returns the picture for the page. `id` and the layout's class must be unique there; `about`
+    /// describes the picture for screen readers.
     pub(super) fn finish(self, id: &str, title: &str, about: &str) -> String {
         let (title, about, height) = (Text(title), Text(about), self.y.ceil());
         let Layout { class, width, .. } = self.layout;

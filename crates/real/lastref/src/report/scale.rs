@@ -1,15 +1,15 @@
-//! Where a scale of rates ends: what was usual fits on it, and a burst does not flatten the rest.
+//! The end of a scale of rates: usual rates fit on it, and a burst does not flatten the rest.
 
 use super::numbers::round_end;
 
-/// For this share of the time, a rate was usual.
+/// Share of the time during which rates count as usual.
 const USUAL: f64 = 0.9;
 
-/// A peak above so many times the scale of the usual rates is a burst; a lesser one still fits.
+/// A peak above this multiple of the usual scale is a burst; the scale is extended for a lower one.
 const BURST: f64 = 1.5;
 
-/// Returns the rate that was not exceeded for `share` of the time. Each step is how long it took
-/// and its rate.
+/// Returns the rate that was not exceeded for `share` of the time. Each step has its duration and
+/// its rate.
 fn percentile(steps: &[(f64, f64)], share: f64) -> f64 {
     let mut steps = steps.to_vec();
     steps.sort_by(|a, b| a.1.total_cmp(&b.1));

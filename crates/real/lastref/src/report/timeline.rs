@@ -1,5 +1,5 @@
-//! The migration on one axis of time, source above and destination below: all of it, its
-//! switchover, and the end of each object.
+//! The migration on one time axis, source above and destination below: the whole, the switchover,
+//! and the end of each object.
 
 use super::axis::Axis;
 use super::labels::{Label, Labels};
@@ -10,7 +10,7 @@ use super::picture::{Anchor, Picture, width_of};
 use super::{bandwidth, lanes, wrap};
 use crate::record::What;
 
-/// From the beginning to the last that happened.
+/// Draws the migration from its start to the last event.
 pub(super) fn whole(run: &Run<'_>, layout: Layout) -> String {
     let (from, to) = (run.begin(), run.end());
     let margin = (to - from).max(0.1) * 0.02;
@@ -22,7 +22,7 @@ pub(super) fn whole(run: &Run<'_>, layout: Layout) -> String {
     figure.finish("whole", "The whole migration")
 }
 
-/// From just before the machine stops to just after it goes on.
+/// Draws the time from just before the machine stops to just after it continues.
 pub(super) fn switchover(run: &Run<'_>, layout: Layout) -> Option<String> {
     let stopped = run.stopped()?;
     let last =
@@ -35,13 +35,13 @@ pub(super) fn switchover(run: &Run<'_>, layout: Layout) -> Option<String> {
     Some(figure.finish("switchover", "The switchover"))
 }
 
-/// Around the moments at which one object is retired and dropped.
+/// Draws the time around the moments when one object is retired and dropped.
 pub(super) fn last_count(run: &Run<'_>, side: Side, layout: Layout) -> Option<String> {
     let record = run.record(side)?;
     let [retired, dropped] =
         [What::Retired, What::Dropped].map(|what| record.first(what).map(|event| run.ms(event.at)));
     let (retired, dropped) = (retired?, dropped?);
-    // The thread's count may be gone before, and is shown if that is near.
+    // The thread may have dropped its count earlier. That is shown if it was shortly before.
     let near = (8.0 * (dropped - retired)).max(0.1);
     let given_back = record.life.iter().filter(|event| event.what == What::GivenBack);
     let given_back = given_back.map(|event| run.ms(event.at)).filter(|at| retired - at < near);
@@ -64,14 +64,14 @@ struct Figure<'a> {
     run: &'a Run<'a>,
     axis: Axis,
     picture: Picture,
-    /// Where the drawing begins, below the numbers.
+    /// Top of the drawing, below the numbers.
     top: f64,
-    /// The lines of the moments that have names: where they are, and from where they go down.
+    /// Position and top of the line of each named moment.
     moments: Vec<(f64, f64)>,
 }
 
 impl<'a> Figure<'a> {
-    /// With its numbers and the moments of the switchover.
+    /// Starts a picture with its numbers and the moments of the switchover.
     fn begin(run: &'a Run<'a>, axis: Axis) -> Self {
         let mut picture = Picture::new(axis.layout);
         axis.numbers(&mut picture);
@@ -88,8 +88,8 @@ impl<'a> Figure<'a> {
         let after = after
             .map(|after| format!(", {}", wrap::unbroken(&format!("{after:.1} ms later"))))
             .unwrap_or_default();
-        label(run.started(), format!("goes on at the destination{after}"));
-        label(run.resumed(), "goes on at the source".into());
+        label(run.started(), format!("starts at the destination{after}"));
+        label(run.resumed(), "resumes at the source".into());
         let moments = Labels::place(labels, &axis.layout).draw(&mut picture);
         picture.keep_clear(top);
         Figure { run, axis, picture, top, moments }
@@ -114,7 +114,7 @@ impl<'a> Figure<'a> {
     }
 }
 
-/// A band for each pass.
+/// Draws a band for each pass.
 fn passes(picture: &mut Picture, axis: &Axis, run: &Run<'_>) {
     picture.name(picture.y + 14.0, "passes");
     for pass in &run.source.passes {

@@ -1,8 +1,8 @@
-//! Lines of a text that is wider than its place.
+//! Wrapping of texts into lines.
 
 use super::picture::width_of;
 
-/// A text that stays on one line, such as a number with its unit.
+/// Makes a text that stays on one line, such as a number with its unit.
 pub(super) fn unbroken(text: &str) -> String {
     text.replace(' ', "\u{a0}")
 }

@@ -109,7 +109,7 @@ fn the_ram_file_is_not_the_streams_by_whatever_name() {
             ] {
                 let finished = run(arguments, saved.site.scratch());
                 finished.assert_exit(2);
-                assert!(error_line(&finished).ends_with("are one file"), "{finished}");
+                assert!(error_line(&finished).ends_with("are the same file"), "{finished}");
                 assert!(fs::read(&ram).expect("RAM") == before, "nothing was touched");
             }
         }
@@ -249,7 +249,7 @@ fn a_named_pipe_that_nobody_reads_is_called_so() {
     rustix::fs::mkfifoat(CWD, &pipe, Mode::RUSR | Mode::WUSR).expect("a named pipe");
     let uri = format!("file:{}", pipe.display());
     let sent = run(["send", "--ram", text(&saved.site.source_ram()), &uri], saved.site.scratch());
-    assert_failed(&sent, &["it is a named pipe, and nobody reads it"]);
+    assert_failed(&sent, &["it is a named pipe without a reader"]);
 }
 
 #[test]

@@ -149,7 +149,7 @@ fn assert_says_what_the_result_says(page: &str, report: &Value, stderr: &str) {
             .0
     };
     let stopped = moment("source", "the machine stops");
-    let started = moment("destination", "the machine goes on");
+    let started = moment("destination", "the machine starts");
     assert!(stopped <= moment("source", "last byte sent") && stopped < started, "{rows:?}");
     assert!((started - stopped - tenths).abs() < 0.06, "{stopped} {started} {downtime}");
 }
