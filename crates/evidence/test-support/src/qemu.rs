@@ -3,7 +3,6 @@
 use std::env;
 use std::io::{self, Write as _};
 use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
@@ -11,7 +10,7 @@ use std::thread;
 use serde_json::{Value, json};
 
 use crate::program::{self, Finished, Program};
-use crate::qmp::Qmp;
+use crate::qmp::{Qmp, QmpListener};
 use crate::site::Site;
 use crate::wait;
 
@@ -141,7 +140,8 @@ impl Qemu {
         incoming: Option<&str>,
         inherited: Option<OwnedFd>,
     ) -> Qemu {
-        let control = site.scratch().join(format!("{role}.qmp"));
+        let control = QmpListener::bind(site.scratch().join(format!("{role}.qmp")));
+        let control = control.expect("a socket in the scratch folder");
         let mut command = program::command(binary, inherited);
         command
             .args(["-nodefaults", "-display", "none"])
@@ -155,7 +155,7 @@ impl Qemu {
             ))
             .args(["-uuid", UUID])
             .arg("-qmp")
-            .arg(format!("unix:{},server=on,wait=off", control.display()));
+            .arg(control.option());
         match incoming {
             Some(uri) => command.args(["-incoming", uri]),
             None => command.arg("-S"),
@@ -169,9 +169,9 @@ impl Qemu {
                     "a QEMU that stays up, not {}",
                     program.report()
                 );
-                UnixStream::connect(&control).ok()
+                control.accept()
             },
-            |program| format!("a QMP socket of {}", program.report()),
+            |program| format!("a QMP connection from {}", program.report()),
         );
         let qmp = Qmp::new(stream).unwrap_or_else(|error| {
             panic!("no QMP connection ({error}) with {}", program.report())

@@ -2,11 +2,43 @@
 
 use std::collections::VecDeque;
 use std::io::{self, BufRead, BufReader, Write};
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
 use crate::wait;
+
+/// A socket that a QEMU connects its monitor to, as the first thing that it does.
+///
+/// A QEMU that listens itself takes a connection before it can answer, and 10.0.2 was seen never to
+/// answer such an early one (once in about 800 starts on a busy machine).
+#[derive(Debug)]
+pub struct QmpListener {
+    listener: UnixListener,
+    path: PathBuf,
+}
+
+impl QmpListener {
+    /// Makes the socket.
+    pub fn bind(path: PathBuf) -> io::Result<Self> {
+        let listener = UnixListener::bind(&path)?;
+        listener.set_nonblocking(true)?;
+        Ok(QmpListener { listener, path })
+    }
+
+    /// Returns the value of QEMU's option `-qmp`.
+    pub fn option(&self) -> String {
+        format!("unix:{}", self.path.display())
+    }
+
+    /// Returns the connection, once it is there.
+    pub fn accept(&self) -> Option<UnixStream> {
+        let (stream, _) = self.listener.accept().ok()?;
+        stream.set_nonblocking(false).ok()?;
+        Some(stream)
+    }
+}
 
 /// A QMP connection past its capability negotiation.
 pub struct Qmp {

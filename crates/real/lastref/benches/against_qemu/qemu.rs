@@ -2,14 +2,13 @@
 
 use std::env;
 use std::ffi::OsString;
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use rustix::net::sockopt::socket_peercred;
 use serde_json::{Value, json};
 use test_support::program::{self, Program};
-use test_support::qmp::Qmp;
+use test_support::qmp::{Qmp, QmpListener};
 use test_support::wait;
 
 use super::Outcome;
@@ -86,10 +85,10 @@ impl Qemu {
         arguments: impl IntoIterator<Item = impl Into<OsString>>,
         folder: &Path,
     ) -> Outcome<Qemu> {
-        let control = folder.join(format!("{role}.qmp"));
+        let control = QmpListener::bind(folder.join(format!("{role}.qmp")))?;
         let mut command = program::command(&binary.path, None);
         command.args(["-nodefaults", "-display", "none", "-qmp"]);
-        command.arg(format!("unix:{},server=on,wait=off", control.display()));
+        command.arg(control.option());
         command.args(arguments.into_iter().map(Into::into));
         let mut program = Program::start(role, command, folder);
         let stream = wait::until(
@@ -98,13 +97,13 @@ impl Qemu {
                 if program.ended().is_some() {
                     return Some(Err(format!("QEMU should stay up: {}", program.report())));
                 }
-                UnixStream::connect(&control).ok().map(Ok)
+                control.accept().map(Ok)
             },
-            |program| format!("a QMP socket of {}", program.report()),
+            |program| format!("a QMP connection from {}", program.report()),
         )?;
         // CPU and memory are asked of the process that was started.
-        let listener = socket_peercred(&stream)?.pid.as_raw_nonzero().get();
-        if listener != program.id().cast_signed() {
+        let peer = socket_peercred(&stream)?.pid.as_raw_nonzero().get();
+        if peer != program.id().cast_signed() {
             return Err(format!(
                 "{} starts QEMU as another process; a wrapper has to `exec` it",
                 binary.path.display()

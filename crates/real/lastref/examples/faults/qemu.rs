@@ -11,6 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use test_support::qmp::QmpListener;
 
 use super::Trouble;
 use super::contents::{MEMORY, compare_file};
@@ -110,7 +111,7 @@ impl Qemu {
         logs: &Path,
     ) -> Result<Qemu, Trouble> {
         let name = if is_source { "qemu-source" } else { "qemu-destination" };
-        let control = logs.join(format!("{name}.qmp"));
+        let control = QmpListener::bind(logs.join(format!("{name}.qmp")))?;
         let mut command = guarded(&binary.path)?;
         command
             .args(["-nodefaults", "-display", "none", "-M", "none,memory-backend=ram"])
@@ -122,7 +123,7 @@ impl Qemu {
                 ram.display()
             ))
             .arg("-qmp")
-            .arg(format!("unix:{},server=on,wait=off", control.display()));
+            .arg(control.option());
         if !is_source {
             command.args(["-incoming", "defer"]);
         }
@@ -134,11 +135,11 @@ impl Qemu {
         let mut child = Reaped(child);
         let began = Instant::now();
         let stream = loop {
-            match UnixStream::connect(&control) {
-                Ok(stream) => break stream,
-                Err(error) if began.elapsed() > ANSWER => return Err(error.into()),
-                Err(_) if child.0.try_wait()?.is_some() => return Err("QEMU does not start".into()),
-                Err(_) => thread::sleep(Duration::from_millis(2)),
+            match control.accept() {
+                Some(stream) => break stream,
+                None if began.elapsed() > ANSWER => return Err("QEMU does not connect".into()),
+                None if child.0.try_wait()?.is_some() => return Err("QEMU does not start".into()),
+                None => thread::sleep(Duration::from_millis(2)),
             }
         };
         let mut qmp = Qmp::new(stream)?;

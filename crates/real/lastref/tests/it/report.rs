@@ -181,6 +181,7 @@ fn the_page_says_what_the_result_says() {
         let page = fs::read_to_string(&file).expect("a page");
         assert_stands_alone(&page);
         assert_says_what_the_result_says(&page, &json(&finished), &finished.stderr);
+        assert!(page.contains("the vCPU executes"), "{page}");
         assert_eq!(fs::read_dir(folder.path()).expect("the folder").count(), 1, "the page alone");
     }
 }
@@ -204,7 +205,6 @@ fn a_migration_that_did_not_work_is_shown() {
             assert!(events.iter().any(|event| event.2 == name), "{name} at the {side}: {events:?}");
         }
     }
-    assert!(page.contains("the vCPU executes"), "{page}");
     let passes = table(&page, "passes-table");
     assert!(passes[passes.len() - 1][0].ends_with("broken off"), "{passes:?}");
 
