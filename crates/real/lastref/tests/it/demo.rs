@@ -92,6 +92,31 @@ fn people_read_the_result_on_standard_error() {
 }
 
 #[test]
+fn v_shows_the_statuses_and_phases_of_both_processes_and_twice_each_pass() {
+    let phases = ["connect", "activate", "iterate", "switch_over", "complete"];
+    let arrival = ["wait", "load", "confirm"];
+    for (option, passes) in [("-v", false), ("-vv", true)] {
+        let finished = Demo::start(&["--json", option]).finish();
+        let report = assert_verified(&finished);
+        let shown = |level: &str, what: &str| {
+            let has = |line: &str| line.contains(&format!(" {level} ")) && line.contains(what);
+            finished.stderr.lines().filter(|line| has(line)).count()
+        };
+        for phase in phases.iter().chain(&arrival) {
+            assert_eq!(shown("INFO", &format!("{phase}: close")), 1, "{phase} in {finished}");
+        }
+        for end in ["direction=Outgoing before=device status=completed", "direction=Incoming"] {
+            assert!(shown("INFO", end) >= 1, "{end} in {finished}");
+        }
+        let made = report["ram"]["dirty-sync-count"].as_u64().expect("a count") as usize;
+        let expected = if passes { made } else { 0 };
+        assert_eq!(shown("DEBUG", ": pass number="), expected, "passes in {finished}");
+    }
+    let quiet = Demo::start(&["--json"]).finish();
+    assert!(!quiet.stderr.contains("INFO"), "{quiet}");
+}
+
+#[test]
 fn a_destination_that_is_killed_leaves_the_machine_running_at_the_source() {
     for transport in ["unix", "tcp"] {
         let demo = Demo::start_and_wait(&["--transport", transport]);
