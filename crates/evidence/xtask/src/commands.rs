@@ -16,7 +16,7 @@ type Outcome = Result<ExitCode, Box<dyn Error>>;
 /// The tests that write a snapshot, with the variable that tells them to.
 const SNAPSHOTS: [(&str, &str, &str); 5] = [
     ("-p xtask --test main public_interface", "LASTREF_WRITE_INTERFACE", "1"),
-    ("-p lastref-c-face --test header", "LASTREF_WRITE_HEADER", "1"),
+    ("-p lastref-c-face --test it header", "LASTREF_WRITE_HEADER", "1"),
     ("-p ui-tests-locks --test suite", "TRYBUILD", "overwrite"),
     ("-p ui-tests-inside --test suite", "TRYBUILD", "overwrite"),
     ("-p ui-tests-outside --test suite", "TRYBUILD", "overwrite"),
@@ -115,4 +115,22 @@ fn step(name: &str, command: &mut Command) -> io::Result<Option<ExitCode>> {
     println!("== {name}: {status}, {} s", began.elapsed().as_secs());
     let code = status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1);
     Ok((!status.success()).then(|| ExitCode::from(code)))
+}
+
+/// Compares the public interfaces with those of the last release, the newest tag that is named as
+/// one, with `cargo semver-checks`.
+pub(crate) fn semver() -> Outcome {
+    let tag = Command::new("git")
+        .args(["describe", "--tags", "--abbrev=0", "--match", "v[0-9]*"])
+        .current_dir(workspace::root())
+        .output()?;
+    if !tag.status.success() {
+        return Err("there is no release yet (no tag such as v0.1.0) to compare with".into());
+    }
+    let tag = String::from_utf8(tag.stdout)?;
+    let mut checks = cargo(&format!("semver-checks --baseline-rev {}", tag.trim()));
+    for package in workspace::published()? {
+        checks.args(["--package", &package.name]);
+    }
+    Ok(step("public interfaces", &mut checks)?.unwrap_or(ExitCode::SUCCESS))
 }

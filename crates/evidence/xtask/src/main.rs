@@ -26,6 +26,8 @@ enum Task {
     Bless,
     /// Checks what to check before a push, in a minute or two: formatting, clippy, fast tests.
     Check,
+    /// Compares the public interfaces with the last release. Needs cargo-semver-checks.
+    Semver,
 }
 
 fn main() -> ExitCode {
@@ -34,6 +36,7 @@ fn main() -> ExitCode {
         Task::Site => site(),
         Task::Bless => commands::bless(),
         Task::Check => commands::check(),
+        Task::Semver => commands::semver(),
     };
     done.unwrap_or_else(|error| {
         eprintln!("xtask: {}", engine::error_chain(&*error));

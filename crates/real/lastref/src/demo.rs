@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use machine::{DirtyTracking, Ram, Vcpu, VcpuState, Workload};
 use migration::bql::BqlUnlocked;
-use migration::{Direction, MigrationParameters, PAGE_WORDS, RunState, Uri};
+use migration::{Direction, MigrationParameters, RunState, Uri};
 use rustix::event::{PollFd, PollFlags};
 use whole_file::WholeFile;
 
@@ -19,9 +19,10 @@ use crate::destination::{Arrived, Message};
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::record::{Record, Recording, Sample};
-use crate::report::page::{Run, Setting};
+use crate::report::run::{Run, Setting};
 use crate::report::{Lives, ObjectLife, Report};
 use crate::session::Session;
+use crate::size::{PAGE, Size};
 use crate::watch::watch;
 
 /// Time for which a machine that stays is observed to check that it continues.
@@ -35,8 +36,6 @@ const LAST_WORD: Duration = Duration::from_secs(2);
 
 /// Interval at which a wait for the destination checks for an interrupt.
 const LOOK: Duration = Duration::from_millis(50);
-
-const PAGE: usize = PAGE_WORDS * size_of::<u64>();
 
 pub(crate) fn run(args: &DemoArgs) -> Result<(), Failure> {
     let interrupt = Interrupt::catch()?;
@@ -52,15 +51,15 @@ pub(crate) fn run(args: &DemoArgs) -> Result<(), Failure> {
             say!("dirty log: {} (the kernel cannot track writes: {error})", tracking.name());
         }
     }
-    say!("filling {} of memory", crate::size::Size(args.memory as u64));
-    let pages = args.memory / PAGE;
+    say!("filling {} of memory", Size(args.memory as u64));
+    let pages = args.memory / PAGE as usize;
     let seed = std::process::id().into();
     Vcpu::fill_memory(&ram, Workload::new(seed, pages), || !interrupt.is_asked());
     interrupt.check()?;
     let cpu = VcpuState {
         seed,
         pages: pages as u64,
-        rate: args.dirty_rate / PAGE as u64,
+        rate: args.dirty_rate / PAGE,
         ..VcpuState::default()
     };
     let dirty_log = tracking.name();
@@ -69,7 +68,7 @@ pub(crate) fn run(args: &DemoArgs) -> Result<(), Failure> {
 
     say!(
         "the machine writes {}/s and moves from process {} to process {}",
-        crate::size::Size(args.dirty_rate),
+        Size(args.dirty_rate),
         std::process::id(),
         destination.child.id()
     );

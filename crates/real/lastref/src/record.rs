@@ -6,7 +6,7 @@
 use std::time::{Duration, Instant};
 
 use migration::bql::trace;
-use migration::{LifeEvent, LifeEventKind, MigrationInfo, Observer};
+use migration::{LifeEvent, LifeEventKind, MigrationInfo, MigrationStatus, Observer};
 use serde::{Deserialize, Serialize};
 
 /// A recording that lasts until [`Recording::end`].
@@ -180,7 +180,7 @@ impl Record {
     }
 
     /// Returns when the migration reached a status.
-    pub(crate) fn status(&self, name: &str) -> Option<Duration> {
-        self.statuses.iter().find(|(status, _)| status == name).map(|(_, at)| *at)
+    pub(crate) fn status(&self, status: MigrationStatus) -> Option<Duration> {
+        self.statuses.iter().find(|(name, _)| name == status.name()).map(|(_, at)| *at)
     }
 }

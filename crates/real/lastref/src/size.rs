@@ -3,6 +3,11 @@
 use std::fmt;
 use std::str::FromStr;
 
+use migration::PAGE_WORDS;
+
+/// Bytes of a page.
+pub(crate) const PAGE: u64 = (PAGE_WORDS * size_of::<u64>()) as u64;
+
 /// A number of bytes, or of bytes per second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Size(pub(crate) u64);
@@ -44,8 +49,8 @@ impl fmt::Display for Size {
 /// Parses a number of bytes that is a positive multiple of the page size.
 pub(crate) fn memory(text: &str) -> Result<usize, String> {
     let Size(bytes) = text.parse().map_err(|error: SizeError| error.to_string())?;
-    if bytes == 0 || !bytes.is_multiple_of(4096) {
-        return Err("expected a positive multiple of 4096 bytes".into());
+    if bytes == 0 || !bytes.is_multiple_of(PAGE) {
+        return Err(format!("expected a positive multiple of {PAGE} bytes"));
     }
     usize::try_from(bytes)
         .ok()

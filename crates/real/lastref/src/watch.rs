@@ -8,6 +8,7 @@ use migration::{Direction, MigrationInfo, MigrationStatus};
 use tracing::level_filters::LevelFilter;
 
 use crate::session::Session;
+use crate::size::PAGE;
 
 /// Interval between plain lines.
 const LINE: Duration = Duration::from_secs(1);
@@ -131,7 +132,7 @@ impl Display {
 fn up_to_date(direction: Direction, info: &MigrationInfo) -> u64 {
     match direction {
         Direction::Outgoing => info.total.saturating_sub(info.remaining),
-        Direction::Incoming => info.total.min(info.normal.saturating_add(info.duplicate) * 4096),
+        Direction::Incoming => info.total.min(info.normal.saturating_add(info.duplicate) * PAGE),
     }
 }
 

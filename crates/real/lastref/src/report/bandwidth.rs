@@ -5,8 +5,8 @@ use std::fmt::Write;
 use super::axis::Axis;
 use super::layout::Layout;
 use super::numbers::{rate, round_end};
-use super::page::Run;
 use super::picture::{Anchor, Picture};
+use super::run::Run;
 use super::scale;
 
 const HEIGHT: f64 = 84.0;

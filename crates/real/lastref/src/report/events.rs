@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::html::Text;
-use super::page::{Run, Side};
+use super::run::{Run, Side};
 use crate::record::What;
 
 impl What {

@@ -8,8 +8,8 @@ use super::counts;
 use super::labels::{Label, Labels};
 use super::layout::Layout;
 use super::numbers::{milliseconds, span};
-use super::page::{Run, Side};
 use super::picture::{Anchor, Picture, width_of};
+use super::run::{Run, Side};
 use super::wrap;
 use crate::record::{Record, What};
 

@@ -10,9 +10,10 @@ mod labels;
 mod lanes;
 mod layout;
 mod numbers;
-pub(crate) mod page;
+mod page;
 mod passes;
 mod picture;
+pub(crate) mod run;
 mod scale;
 mod timeline;
 mod wrap;
@@ -23,16 +24,17 @@ use std::time::Duration;
 use migration::{
     LifeEvent, LifeEventKind, MigrationError, MigrationInfo, MigrationStatus, Observer, error_chain,
 };
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::failure::Failure;
-use crate::size::Size;
+use crate::size::{PAGE, Size};
 
 /// The result, in the names of QAPI's `MigrationInfo`; times in milliseconds.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct Report {
-    status: &'static str,
+    #[serde(serialize_with = "name")]
+    status: MigrationStatus,
     total_time: u64,
     downtime: u64,
     #[serde(skip)]
@@ -91,8 +93,6 @@ pub(crate) struct ObjectLife {
     last_dropped_by: String,
 }
 
-const PAGE: u64 = 4096;
-
 /// Prints the JSON object of a failure before the migration started.
 pub(crate) fn print_failure(status: MigrationStatus, error: &str) {
     let status = status.name();
@@ -111,7 +111,7 @@ impl Report {
         let MigrationInfo { total_time, downtime, setup_time, .. } = info;
         let seconds = total_time.as_secs_f64();
         Report {
-            status: status.name(),
+            status,
             total_time: milliseconds(total_time),
             downtime: milliseconds(downtime),
             exact_downtime: downtime,
@@ -136,12 +136,12 @@ impl Report {
     }
 
     pub(crate) fn completed(&self) -> bool {
-        self.status == MigrationStatus::Completed.name()
+        self.status == MigrationStatus::Completed
     }
 
     /// Returns whether the migration failed, other than by being cancelled.
     pub(crate) fn failed(&self) -> bool {
-        self.status == MigrationStatus::Failed.name()
+        self.status == MigrationStatus::Failed
     }
 
     /// Adds a tip about the error, for a migration over `channels` additional channels.
@@ -183,62 +183,109 @@ impl Report {
     }
 
     fn print_table(&self) {
-        for (name, value) in self.rows() {
-            say!("{name:>12}  {value}");
+        for (fact, value) in self.facts() {
+            say!("{:>12}  {value}", fact.label());
         }
     }
 
-    /// Returns the rows of the table.
-    fn rows(&self) -> Vec<(&'static str, String)> {
-        let ram = &self.ram;
-        let mut rows = Vec::new();
-        let mut row = |name, value| rows.push((name, value));
-        row("status", self.status.to_owned());
-        let cancelled = MigrationStatus::Cancelled.name();
-        if let Some(error) = self.error_desc.as_ref().filter(|error| *error != cancelled) {
-            row("error", error.clone());
-        }
-        if let Some(tip) = self.tip {
-            row("tip", tip.to_owned());
-        }
-        if self.completed() {
-            if ram.dirty_sync_count != 0 {
-                row("passes", ram.dirty_sync_count.to_string());
-            }
-            row(
-                "memory",
-                format!(
-                    "{} in {} pages and {} zero pages",
-                    Size(ram.total),
-                    ram.normal,
-                    ram.duplicate
-                ),
-            );
-            row("stream", Size(ram.transferred).to_string());
-            row("total time", format!("{} ms", self.total_time));
-            if !self.exact_downtime.is_zero() {
-                row("downtime", format!("{:.1} ms", self.exact_downtime.as_secs_f64() * 1e3));
-            }
-            let seconds = self.total_time.max(1) as f64 / 1e3;
-            row("throughput", format!("{:.2} GB/s", ram.transferred as f64 / seconds / 1e9));
-        }
-        if let Some(log) = self.dirty_log {
-            row("dirty log", log.to_owned());
-        }
-        if let Some(lives) = &self.object {
-            for (name, life) in [("source", &lives.source), ("destination", &lives.destination)] {
-                if let Some(life) = life {
-                    row(name, life.sentence());
-                }
-            }
-        }
-        match self.verified {
-            Some(true) => row("verified", "every page and every write".into()),
-            Some(false) => row("verified", "NO".into()),
-            None => {}
-        }
-        rows
+    /// Returns every fact that there is, in the order in which people read them.
+    fn facts(&self) -> impl Iterator<Item = (Fact, String)> {
+        Fact::ALL.into_iter().filter_map(|fact| Some((fact, self.fact(fact)?)))
     }
+
+    /// Returns a fact as people read it, if it is known of this migration.
+    fn fact(&self, fact: Fact) -> Option<String> {
+        let ram = &self.ram;
+        let sentence = |life: Option<&ObjectLife>| life.map(ObjectLife::sentence);
+        let lives = self.object.as_ref();
+        match fact {
+            Fact::Status => Some(self.status.to_string()),
+            // Of a migration that was cancelled the status says it.
+            Fact::Error => self.error_desc.clone().filter(|error| error != self.status.name()),
+            Fact::Tip => self.tip.map(str::to_owned),
+            Fact::DirtyLog => self.dirty_log.map(str::to_owned),
+            Fact::Source => sentence(lives.and_then(|lives| lives.source.as_ref())),
+            Fact::Destination => sentence(lives.and_then(|lives| lives.destination.as_ref())),
+            Fact::Verified => self.verified.map(|verified| {
+                if verified { "every page and every write" } else { "NO" }.to_owned()
+            }),
+            _ if !self.completed() => None,
+            Fact::Passes => (ram.dirty_sync_count != 0).then(|| ram.dirty_sync_count.to_string()),
+            Fact::Memory => Some(format!(
+                "{} in {} pages and {} zero pages",
+                Size(ram.total),
+                ram.normal,
+                ram.duplicate
+            )),
+            Fact::Stream => Some(Size(ram.transferred).to_string()),
+            Fact::TotalTime => Some(format!("{} ms", self.total_time)),
+            Fact::Downtime => (!self.exact_downtime.is_zero())
+                .then(|| format!("{:.1} ms", self.exact_downtime.as_secs_f64() * 1e3)),
+            Fact::Throughput => {
+                let seconds = self.total_time.max(1) as f64 / 1e3;
+                Some(format!("{:.2} GB/s", ram.transferred as f64 / seconds / 1e9))
+            }
+        }
+    }
+}
+
+/// What people are told of a migration, each in a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fact {
+    Status,
+    Error,
+    Tip,
+    Passes,
+    Memory,
+    Stream,
+    TotalTime,
+    Downtime,
+    Throughput,
+    DirtyLog,
+    Source,
+    Destination,
+    Verified,
+}
+
+impl Fact {
+    const ALL: [Fact; 13] = [
+        Fact::Status,
+        Fact::Error,
+        Fact::Tip,
+        Fact::Passes,
+        Fact::Memory,
+        Fact::Stream,
+        Fact::TotalTime,
+        Fact::Downtime,
+        Fact::Throughput,
+        Fact::DirtyLog,
+        Fact::Source,
+        Fact::Destination,
+        Fact::Verified,
+    ];
+
+    fn label(self) -> &'static str {
+        match self {
+            Fact::Status => "status",
+            Fact::Error => "error",
+            Fact::Tip => "tip",
+            Fact::Passes => "passes",
+            Fact::Memory => "memory",
+            Fact::Stream => "stream",
+            Fact::TotalTime => "total time",
+            Fact::Downtime => "downtime",
+            Fact::Throughput => "throughput",
+            Fact::DirtyLog => "dirty log",
+            Fact::Source => "source",
+            Fact::Destination => "destination",
+            Fact::Verified => "verified",
+        }
+    }
+}
+
+/// Writes a status by QAPI's name.
+fn name<S: Serializer>(status: &MigrationStatus, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(status.name())
 }
 
 /// Returns a tip about a reason of the error that is easy to miss.

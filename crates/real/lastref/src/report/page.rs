@@ -3,122 +3,15 @@
 //! It is one self-contained file: the pictures are in it as SVG, and there is no script.
 
 use std::fmt::Write;
-use std::time::Duration;
 
 use super::html::Text;
 use super::numbers::span;
-use super::{Report, counts, events, layout, passes, timeline};
-use crate::record::{Record, Sample, What};
+use super::run::{Run, Side};
+use super::{Fact, events, layout, passes, timeline};
+use crate::record::What;
 use crate::size::Size;
 
-/// The data for the page.
-pub(crate) struct Run<'a> {
-    pub(crate) report: &'a Report,
-    pub(crate) setting: Setting,
-    pub(crate) source: &'a Record,
-    /// `None` if the destination was killed.
-    pub(crate) destination: Option<&'a Record>,
-    pub(crate) samples: &'a [Sample],
-}
-
-/// The options of `demo`.
-pub(crate) struct Setting {
-    pub(crate) dirty_rate: u64,
-    pub(crate) transport: &'static str,
-    pub(crate) channels: Option<u8>,
-}
-
-/// One of the two processes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Side {
-    Source,
-    Destination,
-}
-
-impl Side {
-    pub(super) const BOTH: [Side; 2] = [Side::Source, Side::Destination];
-
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Side::Source => "source",
-            Side::Destination => "destination",
-        }
-    }
-}
-
-/// Times are milliseconds since the migration began.
-impl<'a> Run<'a> {
-    pub(super) fn record(&self, side: Side) -> Option<&'a Record> {
-        match side {
-            Side::Source => Some(self.source),
-            Side::Destination => self.destination,
-        }
-    }
-
-    pub(super) fn ms(&self, at: Duration) -> f64 {
-        let zero = self.source.status("setup").unwrap_or_default();
-        let (sign, distance) = if at >= zero { (1.0, at - zero) } else { (-1.0, zero - at) };
-        sign * distance.as_secs_f64() * 1e3
-    }
-
-    /// Returns when the machine stopped for the migration, if it did.
-    pub(super) fn stopped(&self) -> Option<f64> {
-        let stopped = self.source.stopped_at;
-        (self.source.status("setup").is_some_and(|began| stopped > began)).then(|| self.ms(stopped))
-    }
-
-    pub(super) fn sent(&self) -> Option<f64> {
-        self.source.sent.map(|sent| self.ms(sent))
-    }
-
-    /// Returns when the machine started at the destination.
-    pub(super) fn started(&self) -> Option<f64> {
-        let started = self.destination?.started_at;
-        (!started.is_zero()).then(|| self.ms(started))
-    }
-
-    /// Returns when the machine resumed at the source, after it had stopped.
-    pub(super) fn resumed(&self) -> Option<f64> {
-        let Record { stopped_at, started_at, .. } = self.source;
-        (self.stopped().is_some() && started_at > stopped_at).then(|| self.ms(*started_at))
-    }
-
-    /// Returns when the object of the source was made.
-    pub(super) fn begin(&self) -> f64 {
-        self.source.first(What::Created).map_or(0.0, |event| self.ms(event.at)).min(0.0)
-    }
-
-    /// Returns the time of the last event.
-    pub(super) fn end(&self) -> f64 {
-        let records = [Some(self.source), self.destination];
-        let records = records.into_iter().flatten();
-        let last = records.flat_map(|record| {
-            let statuses = record.statuses.last().map(|(_, at)| *at);
-            record.life.last().map(|event| event.at).into_iter().chain(statuses)
-        });
-        let last = last.map(|at| self.ms(at)).chain(self.started()).chain(self.resumed());
-        last.fold(self.begin(), f64::max)
-    }
-
-    /// Returns the numbers of counted references, each with its start.
-    pub(super) fn counts(&self, record: &Record) -> Vec<(f64, usize)> {
-        counts::over_time(record.life.iter().map(|event| (self.ms(event.at), event.what)))
-    }
-
-    /// Summarizes the migration in one sentence.
-    pub(super) fn sentence(&self) -> String {
-        let rows = self.report.rows();
-        let value =
-            |name| rows.iter().find(|(row, _)| *row == name).map(|(_, value)| value.as_str());
-        let mut text = format!("status {}", self.report.status);
-        for name in ["passes", "total time", "downtime", "throughput"] {
-            if let Some(value) = value(name) {
-                let _ = write!(text, ", {name} {value}");
-            }
-        }
-        text + "."
-    }
-
+impl Run<'_> {
     /// Returns the whole page.
     pub(crate) fn page(&self) -> String {
         let status = self.report.status;
@@ -141,8 +34,6 @@ impl<'a> Run<'a> {
 
     fn header(&self) -> String {
         let report = self.report;
-        let rows = report.rows();
-        let row = |name| rows.iter().find(|(row, _)| *row == name).map(|(_, value)| value.clone());
         let verified = match report.verified {
             Some(true) => "verified: every page and every write",
             Some(false) => "NOT verified",
@@ -150,8 +41,8 @@ impl<'a> Run<'a> {
         };
         let facts = [
             ("total time", Some(format!("{} ms", report.total_time))),
-            ("downtime", row("downtime")),
-            ("throughput", row("throughput")),
+            ("downtime", report.fact(Fact::Downtime)),
+            ("throughput", report.fact(Fact::Throughput)),
             ("memory", Some(Size(report.ram.total).to_string())),
             ("dirty rate", Some(format!("{}/s", Size(self.setting.dirty_rate)))),
             ("transport", Some(self.setting.transport.to_owned())),
@@ -165,8 +56,8 @@ impl<'a> Run<'a> {
              <h1><span class=\"result {}\">{}</span> {verified}</h1>\n",
             report.status, report.status
         );
-        if let Some(error) = report.error_desc.as_ref().filter(|error| *error != report.status) {
-            let _ = writeln!(text, "<p class=\"error\">{}</p>", Text(error));
+        if let Some(error) = report.fact(Fact::Error) {
+            let _ = writeln!(text, "<p class=\"error\">{}</p>", Text(&error));
         }
         text.push_str("<dl class=\"facts\">\n");
         for (name, value) in facts {
@@ -262,8 +153,8 @@ impl<'a> Run<'a> {
             "<section>\n<h2>The same as numbers</h2>\n<div class=\"scroll\" tabindex=\"0\" role=\"group\" \
              aria-label=\"The result\">\n<table id=\"result\">\n<tbody>\n",
         );
-        for (name, value) in self.report.rows() {
-            let value = Text(&value);
+        for (fact, value) in self.report.facts() {
+            let (name, value) = (fact.label(), Text(&value));
             let _ = writeln!(text, "<tr><th scope=\"row\">{name}</th><td>{value}</td></tr>");
         }
         text.push_str("</tbody>\n</table>\n</div>\n<details>\n<summary>Every moment</summary>\n");
@@ -288,13 +179,19 @@ const LEGEND: &str = "<ul class=\"legend\">\n\
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use migration::MigrationStatus;
+
     use super::*;
-    use crate::record::{Event, Pass};
-    use crate::report::RamStats;
+    use crate::record::{Event, Pass, Record, Sample};
+    use crate::report::run::Setting;
+    use crate::report::{RamStats, Report};
+    use crate::size::PAGE;
 
     fn report(error: &str) -> Report {
         Report {
-            status: "failed",
+            status: MigrationStatus::Failed,
             total_time: 0,
             downtime: 0,
             exact_downtime: Duration::ZERO,
@@ -307,7 +204,7 @@ mod tests {
                 normal_bytes: 0,
                 duplicate: 0,
                 dirty_sync_count: 0,
-                page_size: 4096,
+                page_size: PAGE,
                 mbps: 0.0,
             },
             tip: None,

@@ -4,8 +4,8 @@ use std::fmt::Write;
 
 use super::layout::Layout;
 use super::numbers::{count, rate, span};
-use super::page::Run;
 use super::picture::{Anchor, Picture};
+use super::run::Run;
 use crate::record::Pass;
 use crate::size::Size;
 

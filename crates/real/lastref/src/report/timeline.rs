@@ -5,8 +5,8 @@ use super::axis::Axis;
 use super::labels::{Label, Labels};
 use super::layout::Layout;
 use super::numbers::{rate, span};
-use super::page::{Run, Side};
 use super::picture::{Anchor, Picture, width_of};
+use super::run::{Run, Side};
 use super::{bandwidth, lanes, wrap};
 use crate::record::What;
 
