@@ -3,7 +3,7 @@
 use core::cell::UnsafeCell;
 use core::fmt;
 
-use crate::{Brand, Guard, Lock};
+use crate::{Brand, Guard, Holding, Lock};
 
 /// A value that only the holder of lock `L` reads or writes.
 ///
@@ -34,8 +34,8 @@ use crate::{Brand, Guard, Lock};
 ///
 /// # Invariants
 ///
-/// The value is reached through `&self` only with a guard of `L`, and through `&mut self` or
-/// by value only without one.
+/// `&self` gives access only with a guard of `L`, or with a part of one. `&mut self` and the value
+/// itself need none.
 pub struct Guarded<T: ?Sized, L: Lock> {
     _brand: Brand<L>,
     value: UnsafeCell<T>,
@@ -76,6 +76,22 @@ impl<T: ?Sized, L: Lock> Guarded<T, L> {
         // SAFETY: the guard is borrowed mutably for 'g. It is the only usable guard of L on
         // this thread, so no other reference that came out of this cell is alive.
         unsafe { &mut *self.value.get() }
+    }
+
+    /// Borrows the value for as long as the lock stays held, whatever is borrowed of guarded data.
+    ///
+    /// # Safety
+    ///
+    /// Nothing writes to the value for `'g`: no [`Access`](crate::Access) is used with it.
+    #[inline]
+    pub unsafe fn borrow_while<'g>(&'g self, _held: Holding<'g, L>) -> &'g T {
+        // SAFETY: the lock stays held for 'g and its guard is not usable, so the value can be
+        // written through an `Access` only, which the caller excludes.
+        unsafe { &*self.as_ptr() }
+    }
+
+    pub(crate) fn as_ptr(&self) -> *mut T {
+        self.value.get()
     }
 
     /// Borrows the value mutably. It needs no guard: `&mut self` excludes every other user.

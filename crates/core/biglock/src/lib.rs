@@ -69,6 +69,7 @@ extern crate std;
 mod backend;
 mod condvar;
 mod guarded;
+mod split;
 #[cfg(feature = "std")]
 mod std_mutex;
 mod thread;
@@ -76,6 +77,7 @@ mod thread;
 pub use backend::{AttachError, Backend, Foreign, FromTokens, Lock, Wait};
 pub use condvar::Condvar;
 pub use guarded::Guarded;
+pub use split::{Access, Holding};
 #[cfg(feature = "std")]
 pub use std_mutex::StdMutex;
 pub use thread::{Guard, Unlocked};
@@ -84,6 +86,7 @@ use core::marker::PhantomData;
 
 /// Keeps a type on its thread. It is an array and not a `PhantomData` of a pointer, so that the
 /// compiler's notes stop in this crate and its headline names the reason.
+#[derive(Clone, Copy)]
 struct NotSendSync {
     _pointers: [*const dyn TokenStaysOnItsThread; 0],
 }
@@ -95,8 +98,16 @@ impl NotSendSync {
     const NEW: Self = NotSendSync { _pointers: [] };
 }
 
-/// Ties a type to the lock `L` and to no subtype of it.
+/// Makes a type invariant in `L`, so that a token of one marker is not accepted for another.
 struct Brand<L>(PhantomData<fn(L) -> L>);
+
+impl<L> Clone for Brand<L> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<L> Copy for Brand<L> {}
 
 impl<L> Brand<L> {
     const NEW: Self = Brand(PhantomData);

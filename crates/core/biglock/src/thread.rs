@@ -170,10 +170,10 @@ where
     ///    that it had before locks or is dropped, no guard that it had before is used or
     ///    dropped, and what was borrowed from such a guard is never used again.
     ///
-    /// A thread without a token keeps duty 2. So does Rust code that called out and may be
-    /// called back, if it handed over its `&mut Guard` for the call. Inside
-    /// [`unlocked`](Guard::unlocked) that guard is not enough, because the closure's token could
-    /// lock, or adopt the lock of a leaked guard. There the code hands over that token.
+    /// A thread without a token satisfies duty 2. Rust code that called out and may be called back
+    /// does too, if it lent its `&mut Guard` to the call. Inside [`unlocked`](Guard::unlocked) it
+    /// lends the closure's token instead, because that token could lock, or adopt the lock of a
+    /// leaked guard.
     ///
     /// Duty 2 has no run-time check. A backend may refuse to lock on a thread that holds the
     /// lock, but a token whose guard was leaked does not ask the backend.

@@ -43,7 +43,7 @@ pub mod c_lock;
 pub mod trace;
 
 pub use biglock::AttachError;
-use biglock::{Condvar, Guard, Guarded, Lock, Unlocked};
+use biglock::{Access, Condvar, Guard, Guarded, Holding, Lock, Unlocked};
 
 #[cfg(feature = "c-lock")]
 type Own = c_lock::CLock;
@@ -83,6 +83,12 @@ pub type BqlUnlocked = Unlocked<Bql>;
 
 /// Data that the BQL protects.
 pub type BqlGuarded<T> = Guarded<T, Bql>;
+
+/// The right that the BQL stays held, lent by [`Guard::split`].
+pub type BqlHolding<'g> = Holding<'g, Bql>;
+
+/// The right to read and write what the BQL protects, lent by [`Guard::split`].
+pub type BqlAccess<'g> = Access<'g, Bql>;
 
 /// A condition variable of the BQL.
 pub type BqlCondvar = Condvar<Bql>;

@@ -52,9 +52,9 @@ pub(crate) fn keep_error(state: &MigrationState, direction: Direction, error: Mi
     side.progress.set_error(if cancelled { MigrationError::Cancelled } else { error });
 }
 
-/// Proof that a migration has begun and no other runs. The first phase consumes it, so a second
-/// chain of phases cannot start beside a running migration. Each phase passes it on to the next: it
-/// carries the object that a phase works on, and a phase cannot be given another object.
+/// Proof that a migration has begun and no other runs. The first phase takes it by value,
+/// and it moves from phase to phase, so a second chain of phases cannot start beside a running
+/// migration. It carries the object that a phase works on; a phase cannot be given another one.
 #[must_use = "a migration that has begun has to come to an end"]
 #[derive(Debug)]
 pub struct Begun(Arc<MigrationState>);

@@ -59,7 +59,7 @@ const POSTCOPY: &str = "postcopy is not built";
 const COLO: &str = "COLO is not built";
 const SNAPSHOT: &str = "snapshots are not built";
 const UNPLUG: &str = "the machine has no failover network device";
-const NO_CANCEL: &str = "a destination of QEMU cannot be told to stop, but by its end";
+const NO_CANCEL: &str = "a destination of QEMU stops only when its process ends";
 
 /// The transitions of `MigrationState.state` (`migration/migration.c`).
 pub const OUTGOING: &[Transition] = &[
@@ -120,7 +120,7 @@ pub const INCOMING: &[Transition] = &[
     ours("failed", "setup", "the command, again", "QEMU ends, or refuses a second try"),
     ours("cancelled", "setup", "the command, again", AGAIN),
     same("setup", "active", "the source has connected"),
-    ours("setup", "failed", "no waiting there", NO_FAILED_SETUP),
+    ours("setup", "failed", "cannot listen at this URI", NO_FAILED_SETUP),
     ours("setup", "cancelling", "cancel", NO_CANCEL),
     same("active", "completed", "everything is in place"),
     same("active", "failed", "the stream cannot be loaded"),

@@ -44,6 +44,10 @@ static mut RAW_NUMBER: u64 = 1;
 #[unsafe(no_mangle)]
 static GUARDED: Guarded<u64, Big> = Guarded::new(1);
 
+/// Another one, so that the optimiser does not make one function of two.
+#[unsafe(no_mangle)]
+static GUARDED_TOO: Guarded<u64, Big> = Guarded::new(1);
+
 /// `current_migration ? current_migration->status : none`.
 ///
 /// # Safety
@@ -97,6 +101,25 @@ unsafe fn write_raw_number(number: u64) {
 #[inline(never)]
 fn write_guarded(number: u64, bql: &mut Guard<'_, Big>) {
     *GUARDED.borrow_mut(bql) = number;
+}
+
+#[unsafe(no_mangle)]
+#[inline(never)]
+fn read_exported_with_a_part(bql: &mut Guard<'_, Big>) -> Option<u64> {
+    let (holding, _access) = bql.split();
+    Some(EXPORTED.get_while(holding)?.status)
+}
+
+#[unsafe(no_mangle)]
+#[inline(never)]
+fn read_guarded_with_a_part(bql: &mut Guard<'_, Big>) -> u64 {
+    *bql.split().1.borrow(&GUARDED_TOO)
+}
+
+#[unsafe(no_mangle)]
+#[inline(never)]
+fn write_guarded_with_a_part(number: u64, bql: &mut Guard<'_, Big>) {
+    *bql.split().1.borrow_mut(&GUARDED_TOO) = number;
 }
 
 // What must be told apart from the above: reads that do more, or something else.
@@ -159,6 +182,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let raw = unsafe { read_raw_pointer() };
         assert_eq!(raw, published.then_some(3));
         assert_eq!(read_exported(&bql), raw);
+        assert_eq!(read_exported_with_a_part(&mut bql), raw);
         assert_eq!(read_other_field(&bql), published.then_some(2));
         // SAFETY: as above.
         assert_eq!(unsafe { read_checked_pointer() }, raw);
@@ -171,6 +195,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         write_guarded(number, &mut bql);
         // SAFETY: one thread.
         assert_eq!(unsafe { read_raw_number() }, number);
+        assert_eq!(read_guarded(&bql), number);
+        write_guarded_with_a_part(number + 1, &mut bql);
+        assert_eq!(read_guarded_with_a_part(&mut bql), number + 1);
         assert_eq!(read_guarded(&bql), number);
         // SAFETY: one thread.
         assert_eq!(unsafe { read_checked_number() }, number);

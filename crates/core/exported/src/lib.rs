@@ -52,10 +52,12 @@
 
 extern crate alloc;
 
+mod scope;
+
 use alloc::sync::Arc;
 use core::{fmt, mem, ptr};
 
-use biglock::{Guard, Guarded, Lock};
+use biglock::{Guard, Guarded, Holding, Lock};
 
 /// The place of one global object under lock `L`.
 ///
@@ -131,9 +133,52 @@ impl<T, L: Lock> Exported<T, L> {
         unsafe { self.slot.borrow(held).0.as_ref() }
     }
 
+    /// Returns the object, if one is published, for as long as the lock stays held: guarded data,
+    /// that of the object too, may be written meanwhile with the other part of the
+    /// [split](Guard::split) guard.
+    ///
+    /// ```
+    /// # use biglock::{Guarded, Lock, StdMutex, Unlocked};
+    /// # use exported::Exported;
+    /// # use std::sync::Arc;
+    /// # static MUTEX: StdMutex = StdMutex::new();
+    /// # enum Big {}
+    /// # impl Lock for Big {
+    /// #     type Backend = StdMutex;
+    /// #     const LOCK: &'static StdMutex = &MUTEX;
+    /// # }
+    /// struct Device {
+    ///     writes: Guarded<u64, Big>,
+    /// }
+    /// static CURRENT: Exported<Device, Big> = Exported::new();
+    ///
+    /// let mut thread = Unlocked::<Big>::attach()?;
+    /// let mut guard = thread.lock();
+    /// let device = Arc::new(Device { writes: Guarded::new(0) });
+    /// let publication = CURRENT.publish(&mut guard, device).expect("vacant");
+    ///
+    /// let (holding, mut access) = guard.split();
+    /// let device = CURRENT.get_while(holding).expect("published above");
+    /// *access.borrow_mut(&device.writes) += 1;
+    ///
+    /// let device = publication.retire(&mut guard);
+    /// assert_eq!(*device.writes.borrow(&guard), 1);
+    /// # Ok::<(), biglock::AttachError>(())
+    /// ```
+    #[inline]
+    pub fn get_while<'g>(&self, holding: Holding<'g, L>) -> Option<&'g T> {
+        // SAFETY: no `Access` is used with the slot, which is private: what writes to it takes
+        // `&mut Guard`.
+        let slot = unsafe { self.slot.borrow_while(holding) };
+        // SAFETY: if not null the slot owns a count of the object. Only `retire` takes that count
+        // out, and it needs `&mut Guard`, which is borrowed for 'g.
+        unsafe { slot.0.as_ref() }
+    }
+
     /// Takes a count of the object, to keep it where the lock may be released.
     ///
-    /// Call it in the module that owns the place, and pass the object on as `&T`.
+    /// Call it in the module that owns the place. Pass `&T` to what only uses the object, and the
+    /// `Arc` to what outlives the call.
     pub fn share(&self, held: &Guard<'_, L>) -> Option<Arc<T>> {
         let object = self.slot.borrow(held).0;
         if object.is_null() {

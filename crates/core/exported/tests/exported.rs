@@ -1,5 +1,6 @@
 //! What the one global promises at run time.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -65,6 +66,39 @@ fn a_second_publish_hands_the_object_back() {
     assert_eq!(*first.retire(&mut guard), 1);
     let second = PLACE.publish(&mut guard, refused.0).expect("vacant again");
     assert_eq!(*second.retire(&mut guard), 2);
+}
+
+#[test]
+fn a_scope_retires_on_every_way_out() {
+    lock!(L);
+    static PLACE: Exported<Object, L> = Exported::new();
+    static DROPS: AtomicUsize = AtomicUsize::new(0);
+    let mut thread = Unlocked::<L>::attach().expect("first attach");
+    let mut guard = thread.lock();
+    let object = || Arc::new(Object(&DROPS));
+
+    let (refused, object_back) = PLACE
+        .scope(&mut guard, object(), |guard| {
+            assert!(PLACE.get(guard).is_some());
+            guard.unlocked(|_thread| ());
+            PLACE.scope(guard, object(), |_guard| ()).is_err()
+        })
+        .expect("vacant");
+    assert!(refused, "a second one while the first is there");
+    assert!(PLACE.get(&guard).is_none());
+    assert_eq!(DROPS.load(Ordering::SeqCst), 1, "the refused one");
+    drop(object_back);
+    assert_eq!(DROPS.load(Ordering::SeqCst), 2);
+
+    let panicked = catch_unwind(AssertUnwindSafe(|| {
+        PLACE.scope(&mut guard, object(), |guard| {
+            assert!(PLACE.get(guard).is_some());
+            panic!("on the way out");
+        })
+    }));
+    assert!(panicked.is_err());
+    assert!(PLACE.get(&guard).is_none(), "retired all the same");
+    assert_eq!(DROPS.load(Ordering::SeqCst), 3);
 }
 
 #[test]

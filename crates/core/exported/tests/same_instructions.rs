@@ -133,6 +133,17 @@ mod x86_64_linux {
     }
 
     #[test]
+    fn a_part_of_a_split_guard_costs_nothing_either() {
+        for (part, raw) in [
+            ("read_exported_with_a_part", "read_raw_pointer"),
+            ("read_guarded_with_a_part", "read_raw_number"),
+            ("write_guarded_with_a_part", "write_raw_number"),
+        ] {
+            assert_eq!(instructions(part), instructions(raw), "{part}");
+        }
+    }
+
+    #[test]
     fn a_check_at_run_time_is_seen() {
         assert_ne!(instructions("read_checked_pointer"), instructions("read_raw_pointer"));
         assert_ne!(instructions("read_checked_number"), instructions("read_raw_number"));

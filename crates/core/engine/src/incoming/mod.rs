@@ -94,7 +94,7 @@ fn through_the_phases(
     Connected::wait(begun, waiting, thread, endpoint)?.load(thread)?.confirm(thread)
 }
 
-/// The phase in which the source has connected.
+/// The source has connected. Next: [`load`](Connected::load).
 #[derive(Debug)]
 #[must_use = "it has to move on"]
 pub struct Connected {
@@ -186,7 +186,7 @@ impl ReturnPath<'_> {
         self.channel.write_all(&state.incoming.stop, &encoded(&message))
     }
 
-    /// ReturnPath a PING.
+    /// Answers a PING, if the return path is open.
     fn pong(
         &self,
         state: &MigrationState,
@@ -225,7 +225,7 @@ fn encoded(message: &ReturnMessage) -> Vec<u8> {
     out
 }
 
-/// The phase in which memory and devices have the state that the source sent.
+/// Memory and devices have the state that the source sent. Next: [`confirm`](Loaded::confirm).
 #[derive(Debug)]
 #[must_use = "it has to move on"]
 pub struct Loaded {

@@ -1,4 +1,4 @@
-//! Second phase: passes over memory while the machine runs and writes.
+//! The phases `Active` and `Converged`: passes over memory while the machine runs and writes.
 
 use std::time::{Duration, Instant};
 
@@ -19,7 +19,7 @@ use super::stream::Stream;
 /// socket's buffer, or most of the time was the wait for the destination's answer.
 const MEASURABLE: Duration = Duration::from_millis(20);
 
-/// The phase in which the head of the stream is sent and writes are tracked.
+/// The head of the stream was sent, and writes are tracked. Next: [`iterate`](Active::iterate).
 #[derive(Debug)]
 #[must_use = "it has to move on"]
 pub struct Active {
@@ -28,7 +28,8 @@ pub struct Active {
     ram: RamSave,
 }
 
-/// The phase in which the remaining memory is small enough to stop the machine.
+/// The remaining memory is small enough to stop the machine. Next:
+/// [`switch_over`](Converged::switch_over).
 #[derive(Debug)]
 #[must_use = "it has to move on"]
 pub struct Converged {

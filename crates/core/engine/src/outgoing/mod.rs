@@ -1,8 +1,9 @@
 //! The source: `migration/migration.c`, `migration_thread`.
 //!
-//! A migration goes through phases, and each is a type: [`Setup`], [`Active`], [`Switchover`], and
-//! at the end [`Completed`], [`Failed`] or [`Uncertain`]. Each transition consumes the phase, and
-//! only the last three can be cleaned up. A phase keeps the object that it began with.
+//! A migration goes through phases, and each is a type: [`Setup`], [`Active`], [`Converged`],
+//! [`Switchover`], and at the end [`Completed`], [`Failed`] or [`Uncertain`]. Each transition
+//! consumes the phase, and only the last three can be cleaned up. A phase keeps the object that it
+//! began with.
 
 mod active;
 mod convergence;

@@ -1,4 +1,4 @@
-//! First phase: connects, asks the notifiers, and sends what comes before memory.
+//! The phase `Setup`: connects, asks the notifiers, and sends what comes before memory.
 
 use bql::BqlUnlocked;
 use wire::{Command, Configuration, FileHeader, Record, Wire};
@@ -18,7 +18,7 @@ use super::multifd::Senders;
 use super::ram::RamSave;
 use super::stream::Stream;
 
-/// The phase in which the channels are connected and nothing of the stream is sent yet.
+/// The channels are connected, and nothing of the stream was sent. Next: [`activate`](Setup::activate).
 #[derive(Debug)]
 #[must_use = "it has to move on"]
 pub struct Setup {

@@ -1,4 +1,4 @@
-//! Third phase: the machine is stopped, and the rest of memory and the devices are sent.
+//! The phase `Switchover`: the machine is stopped, and the rest of memory and the devices are sent.
 //!
 //! Device state is saved to a buffer with the BQL held, and sent without it.
 
@@ -26,7 +26,7 @@ use super::return_path::{catch_up, last_word};
 use super::setup::configuration;
 use super::stream::{Stream, broken};
 
-/// The phase in which the machine is stopped and its devices are saved.
+/// The machine is stopped, and its devices are saved. Next: [`complete`](Switchover::complete).
 #[derive(Debug)]
 #[must_use = "it has to move on"]
 pub struct Switchover {
@@ -42,7 +42,7 @@ pub struct Switchover {
 #[derive(Debug, Default)]
 struct Tail {
     devices: Vec<u8>,
-    /// EOF and the description, which a reader that has seen EOF does not need.
+    /// EOF and the VM description, which is only for tools.
     end: Vec<u8>,
 }
 
