@@ -74,9 +74,9 @@ impl Svg {
     pub(crate) fn lines(&mut self, class: &str, x: i32, top: i32, lines: &[String]) {
         for (line, y) in lines.iter().zip((top + LINE * 3 / 4..).step_by(LINE as usize)) {
             let line = escaped(line);
-            let _ =
-                writeln!(self.text, "<text class=\"{class}\" x=\"{x}\" y=\"{y}\">{line}</text>");
+            let _ = write!(self.text, "<text class=\"{class}\" x=\"{x}\" y=\"{y}\">{line}</text>");
         }
+        self.text.push('\n');
     }
 
     /// Writes words around a middle, in a gap of what is drawn below them.
