@@ -178,7 +178,9 @@ fn arrows(placed: &[Placed<'_>]) -> Vec<Vec<(i32, i32)>> {
             });
             let order = nearer.count() as i32;
             let start = from.middle() + direction * (order + 1) * LANE;
-            let gap = from.at.1 - BETWEEN / 2 + direction.abs() * (2 * order - 1) * LANE / 3;
+            // Arrows to the right keep below those to the left.
+            let lane = 2 * (order + direction.max(0)) - 1;
+            let gap = from.at.1 - BETWEEN / 2 + direction.abs() * lane * LANE / 3;
             let end = to.middle() - direction * LANE;
             let bottom = to.at.1 + to.height();
             all.push(vec![(start, from.at.1), (start, gap), (end, gap), (end, bottom)]);
@@ -216,6 +218,24 @@ fn draw(rooms: &[Room]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_arrow_runs_along_another() {
+        let rooms = rooms().expect("the workspace");
+        let placed = place(&rooms);
+        let level = |path: &Vec<(i32, i32)>| {
+            let ((one, y), (other, _)) = (path[1], path[2]);
+            (one != other).then(|| (y, one.min(other), one.max(other)))
+        };
+        let levels: Vec<_> = arrows(&placed).iter().filter_map(level).collect();
+        assert!(levels.len() > 3, "{levels:?}");
+        for (index, one) in levels.iter().enumerate() {
+            for other in &levels[index + 1..] {
+                let apart = one.0 != other.0 || one.2 < other.1 || other.2 < one.1;
+                assert!(apart, "{one:?} and {other:?}");
+            }
+        }
+    }
 
     #[test]
     fn no_box_touches_another_and_no_arrow_crosses_one() {
