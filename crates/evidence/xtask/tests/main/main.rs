@@ -2,6 +2,7 @@
 //! interfaces.
 
 mod claims;
+mod dependencies;
 mod face;
 mod generated;
 mod links;
