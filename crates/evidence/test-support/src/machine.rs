@@ -69,7 +69,7 @@ pub struct Script {
 pub struct Trace(Arc<Mutex<Vec<String>>>);
 
 impl Trace {
-    /// How often `what` happened.
+    /// Returns how often `what` happened.
     pub fn count(&self, what: &str) -> usize {
         lock(&self.0).iter().filter(|entry| *entry == what).count()
     }
@@ -104,13 +104,13 @@ impl Drop for Machine {
     }
 }
 
-/// A small mutex, also one that a failed test has poisoned.
+/// Locks a small mutex, also one that a failed test has poisoned.
 pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Machine {
-    /// A machine in this state, its memory all zero.
+    /// Creates a machine in this state, its memory all zero.
     pub fn new(pages: usize, state: RunState, script: Script) -> Arc<Self> {
         Arc::new(Machine {
             words: (0..pages * PAGE_WORDS).map(|_| AtomicU64::new(0)).collect(),
@@ -123,7 +123,7 @@ impl Machine {
         })
     }
 
-    /// What a migration object of this machine is made of.
+    /// Returns what a migration object of this machine is made of.
     pub fn host(self: &Arc<Self>) -> Host {
         let name = |text| IdStr::new(text).expect("a short name");
         let host = Host::new(MACHINE_TYPE, Hooks(self.clone()))
@@ -142,7 +142,7 @@ impl Machine {
         lock(&self.trace.0).clone()
     }
 
-    /// The same for who must not keep the machine.
+    /// Returns the record of what happened, for code that must not keep the machine.
     pub fn told(&self) -> Trace {
         self.trace.clone()
     }
@@ -152,7 +152,7 @@ impl Machine {
         self.trace.note(what.into());
     }
 
-    /// How often `what` happened.
+    /// Returns how often `what` happened.
     pub fn count(&self, what: &str) -> usize {
         self.trace.count(what)
     }
@@ -162,7 +162,7 @@ impl Machine {
         lock(&self.run).before_stop = None;
     }
 
-    /// What it does now.
+    /// Returns what the machine does now.
     pub fn run_state(&self) -> RunState {
         let state = lock(&self.run).state;
         self.script.run_state.as_ref().map_or(state, |hook| hook())
@@ -367,7 +367,7 @@ impl Site {
         Site::new(pages, RunState::InMigrate, script)
     }
 
-    /// A machine in this state.
+    /// Creates a machine in this state, and its object.
     pub fn new(pages: usize, state: RunState, script: Script) -> Site {
         let machine = Machine::new(pages, state, script);
         let host = Arc::new(machine.host());
@@ -376,7 +376,7 @@ impl Site {
         Site { host, machine, object }
     }
 
-    /// An observer of its object.
+    /// Returns an observer of its object.
     pub fn observer(&self, direction: Direction) -> Observer {
         self.object.observer(direction)
     }

@@ -20,7 +20,7 @@ pub fn limit(end: &UnixStream) {
     end.set_write_timeout(Some(DEADLINE)).expect("a time limit");
 }
 
-/// One end of a socket for the engine, the other for the test.
+/// Makes a socket: one end for the engine, the other for the test.
 pub fn pair() -> (Endpoint, UnixStream) {
     let (ours, theirs) = UnixStream::pair().expect("a pair of sockets");
     limit(&ours);
@@ -58,7 +58,7 @@ pub fn read_until(
     }
 }
 
-/// A stream after its first bytes.
+/// Returns a stream after its first bytes.
 ///
 /// # Errors
 ///
@@ -83,12 +83,12 @@ pub fn say(mut peer: &UnixStream, message: &ReturnMessage) -> io::Result<()> {
     peer.write_all(&encoded(message))
 }
 
-/// The head of a stream for a scripted machine.
+/// Returns the head of a stream for a scripted machine.
 pub fn head() -> Vec<u8> {
     Stream::default().header().configuration(MACHINE_TYPE).bytes
 }
 
-/// The block of every scripted machine.
+/// Returns the name of the block that every scripted machine has.
 pub fn block() -> IdStr {
     IdStr::new(BLOCK).expect("a short name")
 }
