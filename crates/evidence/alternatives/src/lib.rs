@@ -29,7 +29,7 @@
 //! * With `--cfg loom` every interleaving is played, as far as loom tries them (docs/alternatives.md,
 //!   "What the models leave out"). A claim that the table says is broken
 //!   must be seen broken.
-//! * The example `use_after_free` plays it on the heap, for AddressSanitizer and valgrind.
+//! * The program `use_after_free` plays it on the heap, for AddressSanitizer and valgrind.
 pub mod answers;
 mod arena;
 mod claim;

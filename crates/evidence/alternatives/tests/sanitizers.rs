@@ -14,7 +14,7 @@ use alternatives::Claim;
 use alternatives::answers::row;
 use alternatives::shapes::Name;
 
-const EXAMPLE: &str = "use_after_free";
+const PROGRAM: &str = "use_after_free";
 
 /// Says that a test does not run, unless the tools are required.
 fn skip(why: &str) {
@@ -54,14 +54,10 @@ fn valgrind_finds_what_loom_found() {
     if Command::new("valgrind").arg("--version").output().is_err() {
         return skip("valgrind is not installed");
     }
-    let example = build_directory().join("examples").join(EXAMPLE);
-    if !example.exists() {
-        return skip("the example use_after_free is not built");
-    }
     let run = |shape: Name| {
         Command::new("valgrind")
             .args(["--quiet", "--error-exitcode=99"])
-            .arg(&example)
+            .arg(env!("CARGO_BIN_EXE_use_after_free"))
             .arg(shape.name())
             .output()
             .expect("valgrind runs")
@@ -83,7 +79,7 @@ fn address_sanitizer_finds_what_loom_found() {
     let directory = build_directory().join("address-sanitizer");
     let build = Command::new("rustup")
         .args(["run", "nightly", "cargo", "build", "--locked", "--quiet"])
-        .args(["--package", env!("CARGO_PKG_NAME"), "--example", EXAMPLE])
+        .args(["--package", env!("CARGO_PKG_NAME"), "--bin", PROGRAM])
         .args(["--target", &target])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .env("CARGO_TARGET_DIR", &directory)
@@ -95,14 +91,14 @@ fn address_sanitizer_finds_what_loom_found() {
         .output()
         .expect("rustup runs");
     assert!(build.status.success(), "{}", String::from_utf8_lossy(&build.stderr));
-    let example = directory.join(target).join("debug/examples").join(EXAMPLE);
+    let program = directory.join(target).join("debug").join(PROGRAM);
     let run = |shape: Name| {
-        Command::new(&example)
+        Command::new(&program)
             .arg(shape.name())
             // A place for each play is leaked on purpose.
             .env("ASAN_OPTIONS", "detect_leaks=0")
             .output()
-            .expect("the example runs")
+            .expect("the program runs")
     };
     every_shape(run, "heap-use-after-free");
 }
