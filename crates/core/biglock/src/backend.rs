@@ -45,8 +45,9 @@ pub trait Lock: Sized + 'static {
 ///    interior mutability are all the same lock: the compiler may keep such a constant at
 ///    more than one address.
 /// 2. What happened before a drop of `Held` happens before the return of the next `lock`.
-/// 3. `lock`, [`detach`](Backend::detach) and the drop of `Held` do not unwind. If `lock`
-///    unwinds where the lock is taken again, the process aborts.
+/// 3. [`detach`](Backend::detach) does not unwind. If `lock` unwinds, the lock is not taken, and if
+///    the drop of `Held` does, it is released. Where the lock is taken again, a `lock` that unwinds
+///    aborts the process.
 /// 4. After `attach` succeeded on a thread it fails on that thread until `detach`.
 /// 5. A [`FromTokens`] is used for the call that brought it, and for nothing after.
 ///
@@ -342,6 +343,8 @@ pub enum AttachError {
     AlreadyAttached,
     /// The thread is ending and its thread-local storage is gone.
     ThreadExiting,
+    /// The lock has no place for a thread of this number: see [`ByNumber`](crate::attached::ByNumber).
+    NoPlace,
 }
 
 impl fmt::Display for AttachError {
@@ -349,6 +352,7 @@ impl fmt::Display for AttachError {
         f.write_str(match self {
             AttachError::AlreadyAttached => "this thread is attached to the lock already",
             AttachError::ThreadExiting => "this thread is ending and cannot attach to the lock",
+            AttachError::NoPlace => "the lock has no place for a thread of this number",
         })
     }
 }

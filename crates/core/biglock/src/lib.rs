@@ -66,21 +66,36 @@
 #[cfg(feature = "std")]
 extern crate std;
 
+pub mod attached;
 mod backend;
 mod condvar;
+#[cfg(feature = "critical-section")]
+mod critical_section;
+mod fair;
 mod guarded;
+#[cfg(any(feature = "lock_api", feature = "lock_api_0_5"))]
+mod raw;
 mod split;
 #[cfg(feature = "std")]
 mod std_mutex;
 mod thread;
+mod try_lock;
 
 pub use backend::{AttachError, Backend, Foreign, FromTokens, Lock, Wait};
 pub use condvar::Condvar;
+#[cfg(feature = "critical-section")]
+pub use critical_section::CriticalSection;
+pub use fair::Fair;
 pub use guarded::Guarded;
+#[cfg(feature = "lock_api")]
+pub use raw::lock_api;
+#[cfg(feature = "lock_api_0_5")]
+pub use raw::lock_api_0_5;
 pub use split::{Access, Holding};
 #[cfg(feature = "std")]
 pub use std_mutex::StdMutex;
 pub use thread::{Guard, Unlocked};
+pub use try_lock::{Timed, TryLock};
 
 use core::marker::PhantomData;
 

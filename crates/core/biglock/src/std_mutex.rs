@@ -1,12 +1,10 @@
 //! The default backend: a mutex of the standard library.
 
-use core::cell::RefCell;
 use core::time::Duration;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread_local;
-use std::vec::Vec;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 
-use crate::{AttachError, Backend, FromTokens, Wait};
+use crate::attached::{Attached, ByThreadLocal};
+use crate::{AttachError, Backend, FromTokens, TryLock, Wait};
 
 /// A standard mutex as the big lock.
 ///
@@ -30,17 +28,13 @@ use crate::{AttachError, Backend, FromTokens, Wait};
 #[derive(Debug)]
 pub struct StdMutex {
     mutex: Mutex<()>,
+    attached: ByThreadLocal,
 }
 
 impl StdMutex {
     /// Creates a lock that no thread holds.
     pub const fn new() -> Self {
-        StdMutex { mutex: Mutex::new(()) }
-    }
-
-    /// Returns the address that stands for this lock in `ATTACHED`.
-    fn address(&'static self) -> usize {
-        core::ptr::from_ref(self).addr()
+        StdMutex { mutex: Mutex::new(()), attached: ByThreadLocal::NONE }
     }
 }
 
@@ -50,15 +44,9 @@ impl Default for StdMutex {
     }
 }
 
-thread_local! {
-    /// Addresses of the locks that this thread is attached to. A lock that can be locked is
-    /// `'static`, so an address is never used again.
-    static ATTACHED: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) };
-}
-
 // SAFETY: 1 and 2 are what `std::sync::Mutex` does, and `Held` is its guard. 3: `lock` of a
 // std mutex panics only on a thread that holds it; `held` in the thread's one token keeps
-// that from happening. 4: `ATTACHED`.
+// that from happening. 4: that of `attached`.
 unsafe impl Backend for StdMutex {
     type Held = MutexGuard<'static, ()>;
 
@@ -68,23 +56,23 @@ unsafe impl Backend for StdMutex {
     }
 
     fn attach(&'static self, _: FromTokens) -> Result<(), AttachError> {
-        ATTACHED
-            .try_with(|attached| {
-                let mut attached = attached.borrow_mut();
-                if attached.contains(&self.address()) {
-                    return Err(AttachError::AlreadyAttached);
-                }
-                attached.push(self.address());
-                Ok(())
-            })
-            .unwrap_or(Err(AttachError::ThreadExiting))
+        self.attached.attach()
     }
 
     fn detach(&'static self, _: FromTokens) {
-        // Fails only while the thread exits, when it cannot attach again either.
-        let _ = ATTACHED.try_with(|attached| {
-            attached.borrow_mut().retain(|lock| *lock != self.address());
-        });
+        self.attached.detach();
+    }
+}
+
+// SAFETY: a guard of the mutex, as `lock` returns it.
+unsafe impl TryLock for StdMutex {
+    #[inline]
+    fn try_lock(&'static self, _: FromTokens) -> Option<Self::Held> {
+        match self.mutex.try_lock() {
+            Ok(held) => Some(held),
+            Err(TryLockError::Poisoned(held)) => Some(held.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
     }
 }
 

@@ -74,6 +74,18 @@ impl<L: Lock> Unlocked<L> {
         }
         Guard { thread: self }
     }
+
+    /// Takes the lock if `take` does, or adopts that of a leaked guard.
+    #[inline]
+    pub(crate) fn lock_by(
+        &mut self,
+        take: impl FnOnce() -> Option<<L::Backend as Backend>::Held>,
+    ) -> Option<Guard<'_, L>> {
+        if self.held.is_none() {
+            self.held = Some(take()?);
+        }
+        Some(Guard { thread: self })
+    }
 }
 
 impl<L: Lock> Drop for Unlocked<L> {
@@ -139,6 +151,22 @@ impl<L: Lock> Guard<'_, L> {
         let relock = Relock(self.thread);
         relock.0.held = None;
         f(relock.0)
+    }
+
+    /// Passes the held lock to `release`, and takes the lock again.
+    pub(crate) fn bump_by(&mut self, release: impl FnOnce(<L::Backend as Backend>::Held)) {
+        let held = self.thread.held.take();
+        let _relock = Relock(self.thread);
+        if let Some(held) = held {
+            release(held);
+        }
+    }
+
+    /// Passes the held lock to `release`.
+    pub(crate) fn release_by(self, release: impl FnOnce(<L::Backend as Backend>::Held)) {
+        if let Some(held) = self.thread.held.take() {
+            release(held);
+        }
     }
 
     /// Passes the held lock to `wait`, which returns it.

@@ -422,6 +422,74 @@ fn two_wait<M: Mistake>() {
     }
 }
 
+/// The condition variable of the backends over `lock_api`, with loom's parts.
+#[expect(unreachable_pub, reason = "it is a part of the library")]
+#[path = "../src/raw/signals.rs"]
+mod signals;
+
+/// What it is made of.
+mod sync {
+    pub(crate) use loom::sync::{Condvar, Mutex, MutexGuard};
+}
+
+/// A thread waits for a change under a lock. It looks at the count of notifications before it
+/// releases the lock, or, by mistake, after.
+fn signals_a_change(looks_in_time: bool) {
+    let (lock, signals) = (sync::Mutex::new(false), signals::Signals::default());
+    let shared = Arc::new((lock, signals));
+    let other = {
+        let shared = Arc::clone(&shared);
+        thread::spawn(move || {
+            *shared.0.lock().expect("the lock") = true;
+            shared.1.notify_one();
+        })
+    };
+    let (lock, signals) = &*shared;
+    let mut changed = lock.lock().expect("the lock");
+    while !*changed {
+        let in_time = looks_in_time.then(|| signals.seen());
+        drop(changed);
+        signals.wait(in_time.unwrap_or_else(|| signals.seen()));
+        changed = lock.lock().expect("the lock");
+    }
+    drop(changed);
+    other.join().expect("it ends");
+}
+
+/// Two threads wait, and each is sent a notification of its own while the lock is held.
+fn signals_two(notify: fn(&signals::Signals)) {
+    let shared = Arc::new((sync::Mutex::new(0), signals::Signals::default()));
+    let others = [(); 2].map(|()| {
+        let shared = Arc::clone(&shared);
+        thread::spawn(move || {
+            let (lock, signals) = &*shared;
+            let mut left = lock.lock().expect("the lock");
+            while *left == 0 {
+                let seen = signals.seen();
+                drop(left);
+                signals.wait(seen);
+                left = lock.lock().expect("the lock");
+            }
+            *left -= 1;
+        })
+    });
+    for _ in 0..2 {
+        *shared.0.lock().expect("the lock") += 1;
+        notify(&shared.1);
+    }
+    for other in others {
+        other.join().expect("it ends");
+    }
+}
+
+#[test]
+fn a_condition_of_any_lock_misses_no_notification() {
+    holds("signal", None, || signals_a_change(true));
+    breaks("signal, seen late", DEADLOCK, || signals_a_change(false));
+    holds("two signals", Some(3), || signals_two(signals::Signals::notify_one));
+    holds("two signals for all", Some(3), || signals_two(signals::Signals::notify_all));
+}
+
 #[test]
 fn notify_all_wakes_all() {
     holds("notify_all", None, two_wait::<NoMistake>);

@@ -1,0 +1,30 @@
+//! Releasing the lock to the thread that waits longest.
+//!
+//! Most mutexes let a thread that has just released the lock take it again before a thread that
+//! waits has woken. It is fast, and a thread that takes a big lock again and again can keep others
+//! out for long.
+
+use crate::{Backend, Guard, Lock};
+
+/// A backend that can pass the lock on to the thread that waits longest.
+///
+/// # Safety
+///
+/// [`unlock_fair`](Fair::unlock_fair) releases the lock as the drop of `held` does.
+pub unsafe trait Fair: Backend {
+    /// Releases the lock, to the thread that waits longest if there is one.
+    fn unlock_fair(&'static self, held: Self::Held);
+}
+
+impl<L: Lock<Backend: Fair>> Guard<'_, L> {
+    /// Releases the lock, to the thread that waits longest if there is one.
+    pub fn unlock_fair(self) {
+        self.release_by(|held| L::LOCK.unlock_fair(held));
+    }
+
+    /// Lets each thread that waits by now have the lock before this one, and takes it again. No
+    /// borrow of guarded data is alive meanwhile, as in [`unlocked`](Guard::unlocked).
+    pub fn bump(&mut self) {
+        self.bump_by(|held| L::LOCK.unlock_fair(held));
+    }
+}
