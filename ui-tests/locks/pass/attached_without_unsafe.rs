@@ -1,0 +1,17 @@
+//! claim: lock.backend-is-unsafe
+//! Knows no thread again, without taking the duty on.
+
+use biglock::AttachError;
+use biglock::attached::Attached;
+
+struct Nobody;
+// SAFETY: none; no lock asks it.
+unsafe impl Attached for Nobody {
+    const NONE: Self = Nobody;
+    fn attach(&'static self) -> Result<(), AttachError> {
+        Ok(())
+    }
+    fn detach(&'static self) {}
+}
+
+fn main() {}

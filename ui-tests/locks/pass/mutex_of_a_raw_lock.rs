@@ -1,0 +1,14 @@
+//! claim: lock.nobody-gets-past-the-tokens
+//! Locks the mutex below the tokens.
+
+use biglock::attached::Attached;
+use biglock::lock_api::{Place, RawLock};
+use biglock::{Lock, Unlocked};
+
+fn lock_with_a_token<M: Place, A: Attached, L: Lock<Backend = RawLock<M, A>>>(
+    thread: &mut Unlocked<L>,
+) {
+    let _held = thread.lock();
+}
+
+fn main() {}

@@ -1,0 +1,13 @@
+//! claim: lock.guard-borrows-the-token
+//! Tries to take the lock a second time while the first guard is alive.
+
+use bql::BqlUnlocked;
+
+fn both(thread: &mut BqlUnlocked) {
+    let first = thread.lock();
+    drop(first);
+    let second = thread.try_lock();
+    drop(second);
+}
+
+fn main() {}
