@@ -1,10 +1,12 @@
 //! claim: lock.nobody-gets-past-the-tokens
 //! Locks the mutex below the tokens.
 
+use biglock::attached::Attached;
 use biglock::lock_api::{Place, RawLock};
+use biglock::{Lock, Unlocked};
 
-fn lock_past_the_tokens<M: Place, A>(lock: &'static RawLock<M, A>) {
-    let _ = lock.mutex(); //~ E0624 mutex
+fn lock<M: Place, A: Attached, L: Lock<Backend = RawLock<M, A>>>(thread: &mut Unlocked<L>) {
+    let _held = L::LOCK.mutex(); //~ E0624 mutex
 }
 
 fn main() {}

@@ -5,9 +5,7 @@ use biglock::attached::Attached;
 use biglock::lock_api::{Place, RawLock};
 use biglock::{Lock, Unlocked};
 
-fn lock_with_a_token<M: Place, A: Attached, L: Lock<Backend = RawLock<M, A>>>(
-    thread: &mut Unlocked<L>,
-) {
+fn lock<M: Place, A: Attached, L: Lock<Backend = RawLock<M, A>>>(thread: &mut Unlocked<L>) {
     let _held = thread.lock();
 }
 

@@ -22,6 +22,16 @@ mod lock {
 
     pub(crate) type Guard<'t> = biglock::Guard<'t, Big>;
     pub(crate) type Unlocked = biglock::Unlocked<Big>;
+
+    /// Runs `f` with the lock held.
+    ///
+    /// # Panics
+    ///
+    /// Inside another call, which has the guard to pass down.
+    pub(crate) fn with_lock<R>(f: impl FnOnce(&mut Guard<'_>) -> R) -> R {
+        let mut thread = Unlocked::attach().expect("not inside another `with_lock`");
+        f(&mut thread.lock())
+    }
 }
 
 /// A recording, and who works on it.
@@ -29,10 +39,8 @@ mod inside {
     use std::sync::Mutex;
     use std::sync::mpsc::Receiver;
 
-    use crate::lock::Unlocked;
-
     /// Called after each reading. It may ask [`count`](crate::face::count).
-    pub(crate) type Listener = Box<dyn Fn(&mut Unlocked) + Send + Sync>;
+    pub(crate) type Listener = Box<dyn Fn() + Send + Sync>;
 
     pub(crate) struct Recording {
         pub(crate) day: &'static str,
@@ -47,20 +55,17 @@ mod inside {
     }
 
     /// The worker's life: it ends with the line, which may be after the recording was closed.
-    pub(crate) fn work(
-        recording: &Recording,
-        thread: &mut Unlocked,
-        line: &Receiver<&'static str>,
-    ) {
+    pub(crate) fn work(recording: &Recording, line: &Receiver<&'static str>) {
         while let Ok(reading) = line.recv() {
-            write(recording, thread, reading);
+            write(recording, reading);
         }
     }
 
-    fn write(recording: &Recording, thread: &mut Unlocked, reading: &'static str) {
+    fn write(recording: &Recording, reading: &'static str) {
         recording.readings.lock().unwrap().push(reading);
         // E0521: std::thread::spawn(|| recording.readings.lock().unwrap().sort());
-        (recording.listener)(thread);
+        // Nothing may be locked here: the listener asks.
+        (recording.listener)();
     }
 }
 
@@ -70,81 +75,66 @@ mod face {
     use std::sync::{Arc, Mutex};
     use std::thread::{self, JoinHandle};
 
-    use biglock::{AttachError, Guarded};
+    use biglock::Guarded;
 
     use crate::inside::{Listener, Recording, work};
-    use crate::lock::{Big, Guard, Unlocked};
+    use crate::lock::{Big, with_lock};
 
     static CURRENT: Guarded<Option<Arc<Recording>>, Big> = Guarded::new(None);
 
-    pub(crate) fn current<'g>(held: &'g Guard<'_>) -> Option<&'g Arc<Recording>> {
-        CURRENT.borrow(held).as_ref()
+    pub(crate) fn current() -> Option<Arc<Recording>> {
+        with_lock(|held| CURRENT.borrow(held).clone())
     }
 
-    pub(crate) fn count(held: &Guard<'_>) -> usize {
-        current(held).map_or(0, |recording| recording.readings.lock().unwrap().len())
+    pub(crate) fn count() -> usize {
+        current().map_or(0, |recording| recording.readings.lock().unwrap().len())
     }
 
-    pub(crate) fn open(held: &mut Guard<'_>, day: &'static str, listener: Listener) {
+    pub(crate) fn open(day: &'static str, listener: Listener) {
         let recording = Recording { day, readings: Mutex::default(), listener };
-        *CURRENT.borrow_mut(held) = Some(Arc::new(recording));
+        with_lock(|held| *CURRENT.borrow_mut(held) = Some(Arc::new(recording)));
     }
 
     /// Does not wait for the worker, whose line may be silent for long.
-    pub(crate) fn close(held: &mut Guard<'_>) {
-        *CURRENT.borrow_mut(held) = None;
+    pub(crate) fn close() {
+        // E0499: with_lock(|held| drop((CURRENT.borrow_mut(held), CURRENT.borrow_mut(held))));
+        with_lock(|held| *CURRENT.borrow_mut(held) = None);
     }
 
     /// Starts the worker, if a recording is open.
-    pub(crate) fn start(held: &Guard<'_>, line: Receiver<&'static str>) -> Option<Worker> {
-        let recording = current(held)?.clone(); // the worker's count, taken before there is one
-        Some(thread::spawn(move || {
-            let mut thread = Unlocked::attach()?;
-            work(&recording, &mut thread, &line);
-            Ok(())
-        }))
+    pub(crate) fn start(line: Receiver<&'static str>) -> Option<JoinHandle<()>> {
+        let recording = current()?; // the worker's count, taken before there is a worker
+        Some(thread::spawn(move || work(&recording, &line)))
     }
-
-    /// Fails if its thread could not be given a token.
-    pub(crate) type Worker = JoinHandle<Result<(), AttachError>>;
 }
 
 use std::error::Error;
 use std::sync::mpsc::{SyncSender, channel, sync_channel};
 
-use crate::lock::Unlocked;
-
 fn main() -> Result<(), Box<dyn Error>> {
-    let mut thread = Unlocked::attach()?;
     let (written, wait) = sync_channel(0);
     let (line, incoming) = channel();
 
-    let mut held = thread.lock();
-    face::open(&mut held, "monday", report(written.clone()));
-    let worker = face::start(&held, incoming).ok_or("nothing is open")?;
-    // E0499: drop(thread.lock());
-    drop(held);
+    face::open("monday", report(written.clone()));
+    let worker = face::start(incoming).ok_or("nothing is open")?;
     line.send("09:00 of monday")?;
     wait.recv()?;
 
-    let mut held = thread.lock();
-    face::close(&mut held);
-    face::open(&mut held, "tuesday", report(written));
-    drop(held);
+    face::close();
+    face::open("tuesday", report(written));
     line.send("10:00 of monday")?; // was under way
     wait.recv()?;
 
     drop(line);
-    worker.join().map_err(|_| "the worker panicked")??;
-    face::close(&mut thread.lock());
+    worker.join().map_err(|_| "the worker panicked")?;
+    face::close();
     Ok(())
 }
 
 /// Asks how many there are, and tells who waits for it.
 fn report(written: SyncSender<()>) -> inside::Listener {
-    Box::new(move |thread| {
-        // E0308: println!("the open recording has {}", face::count(thread));
-        println!("the open recording has {}", face::count(&thread.lock()));
+    Box::new(move || {
+        println!("the open recording has {}", face::count());
         tell(&written);
     })
 }

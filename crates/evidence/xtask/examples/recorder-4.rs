@@ -26,24 +26,23 @@ mod lock {
 
 /// A recording, and who works on it.
 mod inside {
+    use std::sync::Mutex;
     use std::sync::mpsc::Receiver;
 
-    use biglock::Guarded;
+    use crate::lock::Unlocked;
 
-    use crate::lock::{Big, Guard, Unlocked};
-
-    /// Called after each reading. It may ask [`count`](crate::face::count), and release the lock.
-    pub(crate) type Listener = Box<dyn Fn(&mut Guard<'_>) + Send + Sync>;
+    /// Called after each reading. It may ask [`count`](crate::face::count).
+    pub(crate) type Listener = Box<dyn Fn(&mut Unlocked) + Send + Sync>;
 
     pub(crate) struct Recording {
         pub(crate) day: &'static str,
-        pub(crate) readings: Guarded<Vec<&'static str>, Big>,
+        pub(crate) readings: Mutex<Vec<&'static str>>,
         pub(crate) listener: Listener,
     }
 
     impl Drop for Recording {
         fn drop(&mut self) {
-            println!("{} ends with {:?}", self.day, self.readings.get_mut());
+            println!("{} ends with {:?}", self.day, self.readings.get_mut().unwrap());
         }
     }
 
@@ -54,21 +53,21 @@ mod inside {
         line: &Receiver<&'static str>,
     ) {
         while let Ok(reading) = line.recv() {
-            write(recording, &mut thread.lock(), reading);
+            write(recording, thread, reading);
         }
     }
 
-    fn write(recording: &Recording, held: &mut Guard<'_>, reading: &'static str) {
-        recording.readings.borrow_mut(held).push(reading);
-        // E0502: for _ in recording.readings.borrow(held) { (recording.listener)(held); }
-        (recording.listener)(held);
+    fn write(recording: &Recording, thread: &mut Unlocked, reading: &'static str) {
+        recording.readings.lock().unwrap().push(reading);
+        // E0521: std::thread::spawn(|| recording.readings.lock().unwrap().sort());
+        (recording.listener)(thread);
     }
 }
 
 /// The recording that is open, for everybody else.
 mod face {
-    use std::sync::Arc;
     use std::sync::mpsc::Receiver;
+    use std::sync::{Arc, Mutex};
     use std::thread::{self, JoinHandle};
 
     use biglock::{AttachError, Guarded};
@@ -83,11 +82,11 @@ mod face {
     }
 
     pub(crate) fn count(held: &Guard<'_>) -> usize {
-        current(held).map_or(0, |recording| recording.readings.borrow(held).len())
+        current(held).map_or(0, |recording| recording.readings.lock().unwrap().len())
     }
 
     pub(crate) fn open(held: &mut Guard<'_>, day: &'static str, listener: Listener) {
-        let recording = Recording { day, readings: Guarded::default(), listener };
+        let recording = Recording { day, readings: Mutex::default(), listener };
         *CURRENT.borrow_mut(held) = Some(Arc::new(recording));
     }
 
@@ -143,14 +142,14 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 /// Asks how many there are, and tells who waits for it.
 fn report(written: SyncSender<()>) -> inside::Listener {
-    Box::new(move |held| {
-        println!("the open recording has {}", face::count(held));
-        // E0308: tell(held, &written);
-        held.unlocked(|thread| tell(thread, &written));
+    Box::new(move |thread| {
+        // E0308: println!("the open recording has {}", face::count(thread));
+        println!("the open recording has {}", face::count(&thread.lock()));
+        tell(&written);
     })
 }
 
 /// Blocks until somebody listens.
-fn tell(_: &mut Unlocked, written: &SyncSender<()>) {
+fn tell(written: &SyncSender<()>) {
     written.send(()).expect("main waits for it");
 }

@@ -72,39 +72,33 @@ mod face {
     use std::thread::{self, JoinHandle};
 
     use biglock::{AttachError, Guarded};
-    use exported::{AlreadyPublished, Exported, Publication};
 
     use crate::inside::{Listener, Recording, work};
     use crate::lock::{Big, Guard, Unlocked};
 
-    pub(crate) static CURRENT: Exported<Recording, Big> = Exported::new();
+    static CURRENT: Guarded<Option<Arc<Recording>>, Big> = Guarded::new(None);
 
-    pub(crate) fn count(held: &Guard<'_>) -> usize {
-        CURRENT.get(held).map_or(0, |recording| recording.readings.borrow(held).len())
+    pub(crate) fn current<'g>(held: &'g Guard<'_>) -> Option<&'g Arc<Recording>> {
+        CURRENT.borrow(held).as_ref()
     }
 
-    /// The right to close what was opened.
-    pub(crate) type Open = Publication<Recording, Big>;
+    pub(crate) fn count(held: &Guard<'_>) -> usize {
+        current(held).map_or(0, |recording| recording.readings.borrow(held).len())
+    }
 
-    /// Fails if one is open.
-    pub(crate) fn open(
-        held: &mut Guard<'_>,
-        day: &'static str,
-        listener: Listener,
-    ) -> Result<Open, AlreadyPublished<Recording>> {
+    pub(crate) fn open(held: &mut Guard<'_>, day: &'static str, listener: Listener) {
         let recording = Recording { day, readings: Guarded::default(), listener };
-        CURRENT.publish(held, Arc::new(recording))
+        *CURRENT.borrow_mut(held) = Some(Arc::new(recording));
     }
 
     /// Does not wait for the worker, whose line may be silent for long.
-    pub(crate) fn close(open: Open, held: &mut Guard<'_>) -> Arc<Recording> {
-        // E0502: let kept = CURRENT.get(held); let it = open.retire(held); kept.unwrap(); it
-        open.retire(held)
+    pub(crate) fn close(held: &mut Guard<'_>) {
+        *CURRENT.borrow_mut(held) = None;
     }
 
     /// Starts the worker, if a recording is open.
     pub(crate) fn start(held: &Guard<'_>, line: Receiver<&'static str>) -> Option<Worker> {
-        let recording = CURRENT.share(held)?; // the worker's count, taken before there is one
+        let recording = current(held)?.clone(); // the worker's count, taken before there is one
         Some(thread::spawn(move || {
             let mut thread = Unlocked::attach()?;
             work(&recording, &mut thread, &line);
@@ -127,7 +121,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (line, incoming) = channel();
 
     let mut held = thread.lock();
-    let monday = face::open(&mut held, "monday", report(written.clone()))?;
+    face::open(&mut held, "monday", report(written.clone()));
     let worker = face::start(&held, incoming).ok_or("nothing is open")?;
     // E0499: drop(thread.lock());
     drop(held);
@@ -135,18 +129,15 @@ fn main() -> Result<(), Box<dyn Error>> {
     wait.recv()?;
 
     let mut held = thread.lock();
-    let closed = face::close(monday, &mut held);
-    let tuesday = face::open(&mut held, "tuesday", report(written))?;
+    face::close(&mut held);
+    face::open(&mut held, "tuesday", report(written));
     drop(held);
-    drop(closed); // without the lock; the worker has its own count
     line.send("10:00 of monday")?; // was under way
     wait.recv()?;
 
     drop(line);
     worker.join().map_err(|_| "the worker panicked")??;
-    // E0382: let closed = face::close(monday, &mut thread.lock());
-    let closed = face::close(tuesday, &mut thread.lock());
-    drop(closed);
+    face::close(&mut thread.lock());
     Ok(())
 }
 

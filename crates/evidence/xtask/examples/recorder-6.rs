@@ -36,19 +36,9 @@ mod inside {
     pub(crate) type Listener = Box<dyn Fn(&mut Guard<'_>) + Send + Sync>;
 
     pub(crate) struct Recording {
-        day: &'static str,
-        readings: Guarded<Vec<&'static str>, Big>,
-        listener: Listener,
-    }
-
-    impl Recording {
-        pub(crate) fn new(day: &'static str, listener: Listener) -> Self {
-            Recording { day, readings: Guarded::default(), listener }
-        }
-
-        pub(crate) fn count(&self, held: &Guard<'_>) -> usize {
-            self.readings.borrow(held).len()
-        }
+        pub(crate) day: &'static str,
+        pub(crate) readings: Guarded<Vec<&'static str>, Big>,
+        pub(crate) listener: Listener,
     }
 
     impl Drop for Recording {
@@ -69,7 +59,6 @@ mod inside {
     }
 
     fn write(recording: &Recording, held: &mut Guard<'_>, reading: &'static str) {
-        // E0603: crate::face::CURRENT.share(held).unwrap().readings.borrow_mut(held).push(reading);
         recording.readings.borrow_mut(held).push(reading);
         // E0502: for _ in recording.readings.borrow(held) { (recording.listener)(held); }
         (recording.listener)(held);
@@ -82,44 +71,35 @@ mod face {
     use std::sync::mpsc::Receiver;
     use std::thread::{self, JoinHandle};
 
-    use biglock::AttachError;
+    use biglock::{AttachError, Guarded};
     use exported::{AlreadyPublished, Exported, Publication};
 
     use crate::inside::{Listener, Recording, work};
     use crate::lock::{Big, Guard, Unlocked};
 
-    static CURRENT: Exported<Recording, Big> = Exported::new();
+    pub(crate) static CURRENT: Exported<Recording, Big> = Exported::new();
 
     pub(crate) fn count(held: &Guard<'_>) -> usize {
-        CURRENT.get(held).map_or(0, |recording| recording.count(held))
+        CURRENT.get(held).map_or(0, |recording| recording.readings.borrow(held).len())
     }
 
     /// The right to close what was opened.
-    #[must_use]
-    pub(crate) struct Open(Publication<Recording, Big>);
-
-    /// What was closed, to be dropped where its end may run.
-    #[must_use]
-    pub(crate) struct Closed {
-        _count: Arc<Recording>,
-    }
+    pub(crate) type Open = Publication<Recording, Big>;
 
     /// Fails if one is open.
     pub(crate) fn open(
         held: &mut Guard<'_>,
         day: &'static str,
         listener: Listener,
-    ) -> Result<Open, Closed> {
-        match CURRENT.publish(held, Arc::new(Recording::new(day, listener))) {
-            Ok(publication) => Ok(Open(publication)),
-            Err(AlreadyPublished(_count)) => Err(Closed { _count }),
-        }
+    ) -> Result<Open, AlreadyPublished<Recording>> {
+        let recording = Recording { day, readings: Guarded::default(), listener };
+        CURRENT.publish(held, Arc::new(recording))
     }
 
     /// Does not wait for the worker, whose line may be silent for long.
-    pub(crate) fn close(open: Open, held: &mut Guard<'_>) -> Closed {
-        // E0502: let kept = CURRENT.get(held); let _count = open.0.retire(held); kept.unwrap(); Closed { _count }
-        Closed { _count: open.0.retire(held) }
+    pub(crate) fn close(open: Open, held: &mut Guard<'_>) -> Arc<Recording> {
+        // E0502: let kept = CURRENT.get(held); let it = open.retire(held); kept.unwrap(); it
+        open.retire(held)
     }
 
     /// Starts the worker, if a recording is open.
@@ -147,8 +127,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (line, incoming) = channel();
 
     let mut held = thread.lock();
-    let monday =
-        face::open(&mut held, "monday", report(written.clone())).map_err(|_| "one is open")?;
+    let monday = face::open(&mut held, "monday", report(written.clone()))?;
     let worker = face::start(&held, incoming).ok_or("nothing is open")?;
     // E0499: drop(thread.lock());
     drop(held);
@@ -157,9 +136,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let mut held = thread.lock();
     let closed = face::close(monday, &mut held);
-    let tuesday = face::open(&mut held, "tuesday", report(written)).map_err(|_| "one is open")?;
+    let tuesday = face::open(&mut held, "tuesday", report(written))?;
     drop(held);
-    // E0616: let kept = closed._count;
     drop(closed); // without the lock; the worker has its own count
     line.send("10:00 of monday")?; // was under way
     wait.recv()?;

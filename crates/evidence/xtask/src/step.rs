@@ -9,7 +9,7 @@ use crate::link::{link, read};
 use crate::workspace;
 
 /// How many steps there are.
-pub const STEPS: usize = 6;
+pub const STEPS: usize = 7;
 
 /// The source of a step, counted from 1.
 pub fn source(step: usize) -> PathBuf {

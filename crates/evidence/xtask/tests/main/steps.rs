@@ -59,7 +59,7 @@ fn what_a_step_rules_out_does_not_compile_there() -> Outcome {
     Ok(())
 }
 
-/// The static of step 5 has a name, and with it the fault of step 1 could be written again.
+/// The static of step 6 has a name, and with it the fault of step 1 could be written again.
 #[test]
 fn until_the_last_step_the_fault_of_the_first_can_come_back() -> Outcome {
     let last = fs::read_to_string(source(STEPS))?;
