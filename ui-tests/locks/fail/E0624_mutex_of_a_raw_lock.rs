@@ -6,7 +6,7 @@ use biglock::lock_api::{Place, RawLock};
 use biglock::{Lock, Unlocked};
 
 fn lock<M: Place, A: Attached, L: Lock<Backend = RawLock<M, A>>>(thread: &mut Unlocked<L>) {
-    let _held = L::LOCK.mutex(); //~ E0624 mutex
+    let _held = (L::LOCK.mutex(), thread.lock()); //~ E0624 mutex
 }
 
 fn main() {}

@@ -6,7 +6,7 @@ use biglock::lock_api::{Place, RawLock};
 use biglock::{Lock, Unlocked};
 
 fn lock<M: Place, A: Attached, L: Lock<Backend = RawLock<M, A>>>(thread: &mut Unlocked<L>) {
-    let _held = thread.lock();
+    let _held = (L::LOCK, thread.lock());
 }
 
 fn main() {}
