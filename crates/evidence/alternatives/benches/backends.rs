@@ -200,7 +200,7 @@ mod measured {
         waits.sort();
         let Some(longest) = waits.last() else { return "none".to_owned() };
         let at = |part: usize| waits[(waits.len() - 1) * part / 100].as_secs_f64() * 1e6;
-        format!("{:.2}, {:.1}, {:.0}", at(50), at(99), longest.as_secs_f64() * 1e6)
+        format!("{:.2}, {:.2}, {:.0}", at(50), at(99), longest.as_secs_f64() * 1e6)
     }
 
     pub(super) fn main() {
