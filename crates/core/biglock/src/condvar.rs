@@ -54,24 +54,24 @@ impl<L: Lock<Backend: Wait>> Condvar<L> {
     /// Releases the lock, waits for a notification, and takes the lock again.
     ///
     /// It may return without a notification; see [`wait_while`](Condvar::wait_while).
-    pub fn wait(&self, guard: &mut Guard<'_, L>) {
-        guard.wait(|held| (L::LOCK.wait(&self.inner, held), ()));
+    pub fn wait(&self, released: &mut Guard<'_, L>) {
+        released.wait(|held| (L::LOCK.wait(&self.inner, held), ()));
     }
 
     /// Waits like [`wait`](Condvar::wait), but no longer than `limit`. Returns `true` if it timed
     /// out.
-    pub fn wait_timeout(&self, guard: &mut Guard<'_, L>, limit: Duration) -> bool {
-        guard.wait(|held| L::LOCK.wait_timeout(&self.inner, held, limit))
+    pub fn wait_timeout(&self, released: &mut Guard<'_, L>, limit: Duration) -> bool {
+        released.wait(|held| L::LOCK.wait_timeout(&self.inner, held, limit))
     }
 
     /// Waits until `condition` returns `false`. It runs with the lock held.
     pub fn wait_while(
         &self,
-        guard: &mut Guard<'_, L>,
+        released: &mut Guard<'_, L>,
         mut condition: impl FnMut(&mut Guard<'_, L>) -> bool,
     ) {
-        while condition(guard) {
-            self.wait(guard);
+        while condition(released) {
+            self.wait(released);
         }
     }
 

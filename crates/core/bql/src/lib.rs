@@ -42,8 +42,10 @@ pub mod c_lock;
 #[cfg(feature = "trace")]
 pub mod trace;
 
-pub use biglock::AttachError;
-use biglock::{Access, Condvar, Guard, Guarded, Holding, Lock, Unlocked};
+use biglock::Lock;
+// Names that the aliases below stand for. The compiler prints a type by a name that the program can
+// reach, and of an alias it knows nothing.
+pub use biglock::{Access, AttachError, Condvar, Guard, Guarded, Holding, Unlocked};
 
 #[cfg(feature = "c-lock")]
 type Own = c_lock::CLock;
