@@ -40,6 +40,23 @@ use crate::{Brand, Guard, Lock, Wait};
 /// # guard.unlocked(|_| worker.join()).expect("the worker does not panic");
 /// # Ok::<(), biglock::AttachError>(())
 /// ```
+///
+/// A condition variable in a `static` is made on first use, since [`new`](Condvar::new) is not a
+/// constant function:
+///
+/// ```
+/// # use biglock::{Condvar, Lock, StdMutex};
+/// # static MUTEX: StdMutex = StdMutex::new();
+/// # enum Big {}
+/// # impl Lock for Big {
+/// #     type Backend = StdMutex;
+/// #     const LOCK: &'static StdMutex = &MUTEX;
+/// # }
+/// use std::sync::LazyLock;
+///
+/// static CHANGED: LazyLock<Condvar<Big>> = LazyLock::new(Condvar::new);
+/// CHANGED.notify_all();
+/// ```
 pub struct Condvar<L: Lock<Backend: Wait>> {
     inner: <L::Backend as Wait>::Condvar,
     _brand: Brand<L>,

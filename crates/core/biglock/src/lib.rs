@@ -129,3 +129,8 @@ impl<L> Copy for Brand<L> {}
 impl<L> Brand<L> {
     const NEW: Self = Brand(PhantomData);
 }
+
+/// The example of the README compiles and runs.
+#[cfg(all(doctest, feature = "std"))]
+#[doc = include_str!("../README.md")]
+struct Readme;
