@@ -29,6 +29,11 @@ use core::time::Duration;
 /// let _guard = thread.lock();
 /// # Ok::<(), biglock::AttachError>(())
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not name a lock",
+    label = "this is not a type that stands for one lock",
+    note = "declare `enum Big {{}}` and `impl Lock for Big`, which names the `static` of the lock, and use `Big` here"
+)]
 pub trait Lock: Sized + 'static {
     /// The kind of lock.
     type Backend: Backend;
@@ -104,6 +109,11 @@ pub trait Lock: Sized + 'static {
 /// assert!(!SPIN.0.load(Ordering::Relaxed));
 /// # Ok::<(), AttachError>(())
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot stand behind the tokens of a thread",
+    label = "this is not a kind of lock that gives out tokens",
+    note = "use a backend of `biglock`, such as `StdMutex`, or wrap the lock and write the unsafe `impl Backend`"
+)]
 pub unsafe trait Backend: Sync + 'static {
     /// The held lock. Dropping it releases the lock. It stays on the thread that locked.
     type Held: 'static;
@@ -222,6 +232,11 @@ impl FromTokens {
 /// Condvar::new().wait_timeout(&mut guard, Duration::from_millis(1));
 /// # Ok::<(), AttachError>(())
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no condition variables",
+    label = "threads cannot wait for a condition with this kind of lock",
+    note = "use `biglock::StdMutex`, or write the unsafe `impl Wait` for the backend"
+)]
 pub unsafe trait Wait: Backend {
     /// The condition variable that belongs to this kind of lock.
     type Condvar: Default + Sync;
@@ -308,6 +323,11 @@ pub unsafe trait Wait: Backend {
 /// assert_eq!(callback(), 7);
 /// assert!(SPIN.0.load(Ordering::Relaxed)); // ... and still holds it.
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a lock that code outside Rust takes",
+    label = "only a token locks this kind of lock",
+    note = "take the lock with `Unlocked::lock`, or write the unsafe `impl Foreign` for the backend"
+)]
 pub unsafe trait Foreign: Backend {
     /// Makes the value that stands for the lock on the calling thread, which took it outside Rust.
     ///
@@ -336,7 +356,9 @@ pub unsafe trait Foreign: Backend {
 /// let _again = Unlocked::<Big>::attach()?;
 /// # Ok::<(), AttachError>(())
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+///
+/// Both `Display` and `Debug` say what to do, so the panic of an `unwrap` does too.
+#[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AttachError {
     /// The thread has its token already. A second one would let it lock twice.
@@ -350,10 +372,29 @@ pub enum AttachError {
 impl fmt::Display for AttachError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            AttachError::AlreadyAttached => "this thread is attached to the lock already",
-            AttachError::ThreadExiting => "this thread is ending and cannot attach to the lock",
-            AttachError::NoPlace => "the lock has no place for a thread of this number",
+            AttachError::AlreadyAttached => {
+                "this thread has its token already: pass the token or the guard down \
+                 instead of attaching again"
+            }
+            AttachError::ThreadExiting => {
+                "this thread is ending and cannot attach to the lock: do this before it ends, \
+                 or on another thread"
+            }
+            AttachError::NoPlace => {
+                "the lock has no place for a thread of this number: make the lock for more threads"
+            }
         })
+    }
+}
+
+impl fmt::Debug for AttachError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = match self {
+            AttachError::AlreadyAttached => "AlreadyAttached",
+            AttachError::ThreadExiting => "ThreadExiting",
+            AttachError::NoPlace => "NoPlace",
+        };
+        write!(f, "{name} ({self})")
     }
 }
 

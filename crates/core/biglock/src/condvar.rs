@@ -40,6 +40,23 @@ use crate::{Brand, Guard, Lock, Wait};
 /// # guard.unlocked(|_| worker.join()).expect("the worker does not panic");
 /// # Ok::<(), biglock::AttachError>(())
 /// ```
+///
+/// A condition variable in a `static` is made on first use, since [`new`](Condvar::new) is not a
+/// constant function:
+///
+/// ```
+/// # use biglock::{Condvar, Lock, StdMutex};
+/// # static MUTEX: StdMutex = StdMutex::new();
+/// # enum Big {}
+/// # impl Lock for Big {
+/// #     type Backend = StdMutex;
+/// #     const LOCK: &'static StdMutex = &MUTEX;
+/// # }
+/// use std::sync::LazyLock;
+///
+/// static CHANGED: LazyLock<Condvar<Big>> = LazyLock::new(Condvar::new);
+/// CHANGED.notify_all();
+/// ```
 pub struct Condvar<L: Lock<Backend: Wait>> {
     inner: <L::Backend as Wait>::Condvar,
     _brand: Brand<L>,
@@ -54,24 +71,24 @@ impl<L: Lock<Backend: Wait>> Condvar<L> {
     /// Releases the lock, waits for a notification, and takes the lock again.
     ///
     /// It may return without a notification; see [`wait_while`](Condvar::wait_while).
-    pub fn wait(&self, guard: &mut Guard<'_, L>) {
-        guard.wait(|held| (L::LOCK.wait(&self.inner, held), ()));
+    pub fn wait(&self, released: &mut Guard<'_, L>) {
+        released.wait(|held| (L::LOCK.wait(&self.inner, held), ()));
     }
 
     /// Waits like [`wait`](Condvar::wait), but no longer than `limit`. Returns `true` if it timed
     /// out.
-    pub fn wait_timeout(&self, guard: &mut Guard<'_, L>, limit: Duration) -> bool {
-        guard.wait(|held| L::LOCK.wait_timeout(&self.inner, held, limit))
+    pub fn wait_timeout(&self, released: &mut Guard<'_, L>, limit: Duration) -> bool {
+        released.wait(|held| L::LOCK.wait_timeout(&self.inner, held, limit))
     }
 
     /// Waits until `condition` returns `false`. It runs with the lock held.
     pub fn wait_while(
         &self,
-        guard: &mut Guard<'_, L>,
+        released: &mut Guard<'_, L>,
         mut condition: impl FnMut(&mut Guard<'_, L>) -> bool,
     ) {
-        while condition(guard) {
-            self.wait(guard);
+        while condition(released) {
+            self.wait(released);
         }
     }
 

@@ -11,6 +11,11 @@ use crate::{Backend, Guard, Lock};
 /// # Safety
 ///
 /// [`unlock_fair`](Fair::unlock_fair) releases the lock as the drop of `held` does.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no fair release",
+    label = "this backend has no `unlock_fair` and no `bump`",
+    note = "a `RawLock` over a mutex of parking_lot has"
+)]
 pub unsafe trait Fair: Backend {
     /// Releases the lock, to the thread that waits longest if there is one.
     fn unlock_fair(&'static self, held: Self::Held);

@@ -62,6 +62,8 @@ impl<T, L: Lock> Guarded<T, L> {
 
 impl<T: ?Sized, L: Lock> Guarded<T, L> {
     /// Borrows the value, for as long as the guard is borrowed.
+    #[doc(alias = "lock")]
+    #[doc(alias = "get")]
     #[inline]
     pub fn borrow<'g>(&'g self, _held: &'g Guard<'_, L>) -> &'g T {
         // SAFETY: a guard is borrowed for 'g, so this thread holds the lock for 'g and no
@@ -71,6 +73,7 @@ impl<T: ?Sized, L: Lock> Guarded<T, L> {
     }
 
     /// Borrows the value mutably, for as long as the guard is borrowed.
+    #[doc(alias = "set")]
     #[inline]
     pub fn borrow_mut<'g>(&'g self, _held: &'g mut Guard<'_, L>) -> &'g mut T {
         // SAFETY: the guard is borrowed mutably for 'g. It is the only usable guard of L on

@@ -55,6 +55,23 @@
 //! A leaked guard (`mem::forget`) keeps the lock; the thread's next `lock` adopts it, and
 //! the end of its [`Unlocked`] releases it. See [`Guard`].
 //!
+//! # When it does not compile
+//!
+//! | the compiler says | do this |
+//! | --- | --- |
+//! | there is no `new` for a [`Guard`] (E0599) | [attach](Unlocked::attach) where the thread begins, then [`lock`](Unlocked::lock) |
+//! | the borrowed object must outlive `'static` (E0521, E0597) | give the thread an `Arc`; `Exported::share` takes a count |
+//! | the guard in a struct refers to a local token (E0515) | keep the token in the thread's first function, and pass the guard as an argument |
+//! | `&mut Guard` expected, `&Guard` found (E0308) | take `&mut Guard`: the callee writes, or releases the lock |
+//! | `&mut Unlocked` expected, a guard found (E0308) | call it inside [`unlocked`](Guard::unlocked): it may block |
+//! | borrowed twice, at `lock` or beside it (E0499) | drop the first guard, or use it |
+//! | a read is still borrowed (E0502) | read after the release; [`split`](Guard::split) to read and write at once |
+//! | `TokenStaysOnItsThread` cannot be sent or shared (E0277) | attach in the other thread |
+//!
+//! And when it panics with [`AlreadyAttached`](AttachError::AlreadyAttached), pass the token or the
+//! guard down. The page *The compiler says … do this* of the project's documentation shows each with
+//! the lines to write instead.
+//!
 //! # Alternatives
 //!
 //! `critical-section` and PyO3 prove *held* by a token that can be copied, and so cannot tie
@@ -127,3 +144,8 @@ impl<L> Copy for Brand<L> {}
 impl<L> Brand<L> {
     const NEW: Self = Brand(PhantomData);
 }
+
+/// The example of the README compiles and runs.
+#[cfg(all(doctest, feature = "std"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -54,6 +54,7 @@ impl<L: Lock> Unlocked<L> {
     ///
     /// [`AttachError::AlreadyAttached`] if the thread has one. A second token would let it lock
     /// twice, so the mistake is an error here and not a deadlock later.
+    #[doc(alias = "new")]
     pub fn attach() -> Result<Self, AttachError> {
         L::LOCK.attach(FromTokens::NEW)?;
         Ok(Self::with(None))

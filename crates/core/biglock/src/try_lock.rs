@@ -9,6 +9,11 @@ use crate::{Backend, FromTokens, Guard, Lock, Unlocked};
 /// # Safety
 ///
 /// A value that [`try_lock`](TryLock::try_lock) returns is as good as one of [`Backend::lock`].
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot take its lock without waiting",
+    label = "this backend has no `try_lock`",
+    note = "`StdMutex`, `RawLock` and `CriticalSection` have"
+)]
 pub unsafe trait TryLock: Backend {
     /// Takes the lock if no thread holds it.
     fn try_lock(&'static self, _: FromTokens) -> Option<Self::Held>;
@@ -20,6 +25,11 @@ pub unsafe trait TryLock: Backend {
 ///
 /// A value that [`lock_timeout`](Timed::lock_timeout) returns is as good as one of
 /// [`Backend::lock`].
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot wait for a limited time",
+    label = "this backend has no `lock_timeout`",
+    note = "a `RawLock` over a mutex of parking_lot has"
+)]
 pub unsafe trait Timed: Backend {
     /// Waits for the lock and takes it, but waits no longer than `limit`.
     fn lock_timeout(&'static self, limit: Duration, _: FromTokens) -> Option<Self::Held>;

@@ -92,11 +92,21 @@ fn a_thread_that_ends_is_given_no_token_and_may_give_one_back() {
 }
 
 #[test]
-fn each_refusal_has_its_words() {
-    let exiting = AttachError::ThreadExiting.to_string();
-    assert_eq!(exiting, "this thread is ending and cannot attach to the lock");
-    let attached = AttachError::AlreadyAttached.to_string();
-    assert_eq!(attached, "this thread is attached to the lock already");
+fn each_refusal_says_what_to_do() {
+    let said = [AttachError::AlreadyAttached, AttachError::ThreadExiting].map(|error| {
+        // `unwrap` panics with what `Debug` prints.
+        assert!(format!("{error:?}").contains(&error.to_string()));
+        format!("{error:?}")
+    });
+    assert_eq!(
+        said,
+        [
+            "AlreadyAttached (this thread has its token already: pass the token or the guard down \
+             instead of attaching again)",
+            "ThreadExiting (this thread is ending and cannot attach to the lock: do this before it \
+             ends, or on another thread)",
+        ]
+    );
 }
 
 /// Printing needs no lock, so it cannot look at what the lock protects.

@@ -42,8 +42,10 @@ pub mod c_lock;
 #[cfg(feature = "trace")]
 pub mod trace;
 
-pub use biglock::AttachError;
-use biglock::{Access, Condvar, Guard, Guarded, Holding, Lock, Unlocked};
+use biglock::Lock;
+// Names that the aliases below stand for. The compiler prints a type by a name that the program can
+// reach, and of an alias it knows nothing.
+pub use biglock::{Access, AttachError, Condvar, Guard, Guarded, Holding, Unlocked};
 
 #[cfg(feature = "c-lock")]
 type Own = c_lock::CLock;
@@ -74,11 +76,13 @@ impl Lock for Bql {
     const LOCK: &'static Backend = &BQL;
 }
 
-/// The token of a thread that holds the BQL. A function that takes `&mut BqlGuard` may release it
-/// in between; one that takes `&BqlGuard` does not.
+/// The token of a thread that holds the BQL, from [`lock`](Unlocked::lock) of its [`BqlUnlocked`].
+/// A function that takes `&mut BqlGuard` may release it in between; one that takes `&BqlGuard` does
+/// not.
 pub type BqlGuard<'t> = Guard<'t, Bql>;
 
-/// The token of a thread that does not hold the BQL and may block.
+/// The token of a thread that does not hold the BQL and may block, from
+/// [`attach`](Unlocked::attach) at the beginning of the thread.
 pub type BqlUnlocked = Unlocked<Bql>;
 
 /// Data that the BQL protects.

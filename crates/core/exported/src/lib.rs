@@ -290,13 +290,13 @@ pub struct AlreadyPublished<T>(pub Arc<T>);
 
 impl<T> fmt::Display for AlreadyPublished<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object is published already")
+        f.write_str("an object is published already: retire it first")
     }
 }
 
 impl<T> fmt::Debug for AlreadyPublished<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AlreadyPublished").finish_non_exhaustive()
+        write!(f, "AlreadyPublished ({self})")
     }
 }
 

@@ -144,7 +144,10 @@ fn what_is_printed_is_the_type_and_not_the_object() {
     let refused = PLACE.publish(&mut guard, Arc::new(8)).expect_err("taken");
     assert_eq!(format!("{PLACE:?}"), "Exported { .. }");
     assert_eq!(format!("{publication:?}"), "Publication { .. }");
-    assert_eq!(format!("{refused:?}"), "AlreadyPublished { .. }");
-    assert_eq!(refused.to_string(), "an object is published already");
+    assert_eq!(
+        format!("{refused:?}"),
+        "AlreadyPublished (an object is published already: retire it first)"
+    );
+    assert_eq!(refused.to_string(), "an object is published already: retire it first");
     drop(publication.retire(&mut guard));
 }

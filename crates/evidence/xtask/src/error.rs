@@ -9,7 +9,9 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 pub enum PartError {
     /// The mark names nothing that can be made.
-    #[error("nothing is called {0:?} (try: case ROOM/NAME, step NUMBER, evidence, rooms)")]
+    #[error(
+        "nothing is called {0:?} (try: case ROOM/NAME, answer ROOM/NAME, step NUMBER, evidence, rooms)"
+    )]
     Unknown(String),
     /// There is no such case.
     #[error("there is no case {0}")]

@@ -16,6 +16,7 @@ pages! {
     adopt_rust = "adopt-rust.md",
     call_outs = "call-outs.md",
     compile_fail = "compile-fail.md",
+    compiler_says = "compiler-says.md",
     decisions = "decisions.md",
     face = "face.md",
     inside = "inside.md",

@@ -12,6 +12,8 @@ pub enum Part {
     /// `case ROOM/NAME`: a program that must not compile, the compiler's words, and what the
     /// accepted twin has instead.
     Case(String),
+    /// `answer ROOM/NAME`: the compiler's answer to such a program in short, and what to do.
+    Answer(String),
     /// `step NUMBER`: a step of the worked example, by what it changes.
     Step(usize),
     /// `evidence`: the claims, and what shows each.
@@ -29,6 +31,7 @@ impl Part {
     pub fn parse(named: &str) -> Result<Self, PartError> {
         match named.split_once(' ') {
             Some(("case", id)) => Some(Part::Case(id.to_owned())),
+            Some(("answer", id)) => Some(Part::Answer(id.to_owned())),
             Some(("step", number)) => {
                 number.parse().ok().filter(|step| (1..=STEPS).contains(step)).map(Part::Step)
             }
@@ -47,6 +50,7 @@ impl Part {
     pub fn text(&self, page: &Path) -> Result<String, PartError> {
         match self {
             Part::Case(id) => case::text(id, page),
+            Part::Answer(id) => case::answer(id, page),
             Part::Step(step) => step::text(*step, page),
             Part::Evidence => evidence::text(page),
             Part::Rooms => rooms::text(page),
