@@ -39,14 +39,21 @@ impl<R: RawMutex, A: Attached> RawLock<&'static Mutex<R, ()>, A> {
     }
 }
 
-/// Where the mutex of a lock stands.
-pub trait Place: Sync + 'static {
+/// Where the mutex of a lock stands. Nothing else implements it.
+pub trait Place: sealed::Sealed + Sync + 'static {
     /// What the mutex is made of.
     type Raw: RawMutex + 'static;
 
     #[doc(hidden)]
     fn mutex(&'static self, _: FromTokens) -> &'static Mutex<Self::Raw, ()>;
 }
+
+mod sealed {
+    pub trait Sealed {}
+}
+
+impl<R> sealed::Sealed for Mutex<R, ()> {}
+impl<R> sealed::Sealed for &'static Mutex<R, ()> {}
 
 impl<R: RawMutex + Sync + 'static> Place for Mutex<R, ()> {
     type Raw = R;
