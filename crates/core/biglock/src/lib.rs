@@ -73,6 +73,8 @@ mod split;
 #[cfg(feature = "std")]
 mod std_mutex;
 mod thread;
+#[cfg(feature = "trace")]
+pub mod trace;
 
 pub use backend::{AttachError, Backend, Foreign, FromTokens, Lock, Wait};
 pub use condvar::Condvar;

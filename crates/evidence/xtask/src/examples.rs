@@ -22,6 +22,7 @@ pages! {
     machine = "machine.md",
     observers = "observers.md",
     one_export = "one-export.md",
+    order = "order.md",
     phases = "phases.md",
     readme = "README.md",
     review = "review.md",
