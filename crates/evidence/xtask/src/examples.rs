@@ -14,6 +14,7 @@ macro_rules! pages {
 
 pages! {
     adopt_rust = "adopt-rust.md",
+    async_ = "async.md",
     call_outs = "call-outs.md",
     compile_fail = "compile-fail.md",
     decisions = "decisions.md",
