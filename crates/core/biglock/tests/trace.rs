@@ -5,7 +5,7 @@
 use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind, panic_any};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Mutex, mpsc};
+use std::sync::{Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -33,7 +33,6 @@ fn attach<L: Lock>() -> Unlocked<L> {
 }
 
 /// What one observer was told, in order.
-#[derive(Default)]
 struct Told(Mutex<Vec<&'static str>>);
 
 impl Told {
@@ -133,6 +132,70 @@ fn a_hold_from_before_the_record_is_not_in_it() {
     drop(guard);
     drop(thread.lock());
     assert_eq!(L::LOCK.stop().len(), 1);
+}
+
+#[test]
+fn a_record_that_is_started_again_begins_anew() {
+    lock!(L, Traced::new(StdMutex::new()));
+    let mut thread = attach::<L>();
+    L::LOCK.start();
+    drop(thread.lock());
+    L::LOCK.start();
+    drop(thread.lock());
+    assert_eq!(L::LOCK.stop().len(), 1);
+    assert!(L::LOCK.stop().is_empty(), "it is taken once");
+}
+
+#[test]
+fn a_wait_ends_with_either_notification() {
+    lock!(L, Traced::new(StdMutex::new()));
+    static DONE: Guarded<bool, L> = Guarded::new(false);
+    let mut thread = attach::<L>();
+    for notify in [Condvar::<L>::notify_one, Condvar::<L>::notify_all] {
+        let condvar = Condvar::<L>::new();
+        let mut guard = thread.lock();
+        *DONE.borrow_mut(&mut guard) = false;
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                *DONE.borrow_mut(&mut attach::<L>().lock()) = true;
+                notify(&condvar);
+            });
+            condvar.wait_while(&mut guard, |guard| !*DONE.borrow(guard));
+        });
+    }
+}
+
+#[test]
+fn a_wait_says_whether_it_timed_out() {
+    lock!(L, Traced::new(StdMutex::new()));
+    let mut thread = attach::<L>();
+    let mut guard = thread.lock();
+    // One that wakes for no reason says that it did not.
+    let mut waits =
+        (0..10).map(|_| Condvar::<L>::new().wait_timeout(&mut guard, Duration::from_millis(1)));
+    assert!(waits.any(|timed_out| timed_out));
+}
+
+#[test]
+fn an_observer_is_told_what_the_record_has() {
+    struct Times(Mutex<Vec<Duration>>);
+    impl Observe for Times {
+        fn taken(&self, waited: Option<Duration>) {
+            self.0.lock().expect("not held").extend(waited);
+        }
+        fn releases(&self, held: Duration) {
+            self.0.lock().expect("not held").push(held);
+        }
+    }
+    static TIMES: Times = Times(Mutex::new(Vec::new()));
+    lock!(L, Traced::observed(StdMutex::new(), &TIMES));
+    let mut thread = attach::<L>();
+    L::LOCK.start();
+    drop(thread.lock());
+    let [hold] = &L::LOCK.stop()[..] else { panic!("one hold") };
+    let times = TIMES.0.lock().expect("not held");
+    assert_eq!(*times, [hold.taken - hold.asked, hold.released - hold.taken]);
+    assert!(times[1] > Duration::ZERO);
 }
 
 #[test]
@@ -374,6 +437,40 @@ unsafe impl Foreign for OfC {
     }
 }
 
+/// One test at a time, since there is one lock.
+static ALONE: Mutex<()> = Mutex::new(());
+
+#[test]
+fn an_observer_is_called_with_the_lock_held() {
+    static SEEN: Mutex<Vec<bool>> = Mutex::new(Vec::new());
+    struct Sees;
+    impl Sees {
+        fn look(&self) {
+            SEEN.lock().expect("not held").push(HELD.load(Ordering::Relaxed));
+        }
+    }
+    impl Observe for Sees {
+        fn asks(&self) {
+            self.look();
+        }
+        fn taken(&self, _: Option<Duration>) {
+            self.look();
+        }
+        fn releases(&self, _: Duration) {
+            self.look();
+        }
+    }
+    static LOCK: Traced<OfC> = Traced::observed(OfC, &Sees);
+    enum L {}
+    impl Lock for L {
+        type Backend = Traced<OfC>;
+        const LOCK: &'static Traced<OfC> = &LOCK;
+    }
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    drop(attach::<L>().lock());
+    assert_eq!(*SEEN.lock().expect("not held"), [false, true, true]);
+}
+
 #[test]
 fn a_lent_guard_is_seen_where_it_takes_the_lock_itself() {
     static TOLD: Told = Told::nothing();
@@ -383,6 +480,7 @@ fn a_lent_guard_is_seen_where_it_takes_the_lock_itself() {
         type Backend = Traced<OfC>;
         const LOCK: &'static Traced<OfC> = &LOCK;
     }
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     lock_in_c();
     // SAFETY: this thread took the lock on the line above, and has no token.
     unsafe {
