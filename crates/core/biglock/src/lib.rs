@@ -96,6 +96,8 @@ mod split;
 #[cfg(feature = "std")]
 mod std_mutex;
 mod thread;
+#[cfg(feature = "trace")]
+pub mod trace;
 mod try_lock;
 
 pub use backend::{AttachError, Backend, Foreign, FromTokens, Lock, Wait};

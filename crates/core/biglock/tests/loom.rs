@@ -526,3 +526,73 @@ fn unwinding_takes_the_lock_again() {
     holds("unwinding wait", None, unwinds_out_of_a_wait::<WaitUnwinds>);
     breaks("unwinding wait, not locked again", RACE, unwinds_out_of_a_wait::<WaitUnwindsLocksOnce>);
 }
+
+/// A trace adds nothing that threads could see of each other: the same mistakes break.
+#[cfg(feature = "trace")]
+mod traced {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use biglock::trace::{Observe, Traced};
+
+    use super::*;
+
+    /// Whether an observer was told of a hold within another.
+    struct Alternate {
+        held: AtomicBool,
+        within: AtomicBool,
+    }
+
+    impl Alternate {
+        const fn new() -> Self {
+            Alternate { held: AtomicBool::new(false), within: AtomicBool::new(false) }
+        }
+    }
+
+    impl Observe for Alternate {
+        fn taken(&self, _: Option<Duration>) {
+            self.within.fetch_or(self.held.swap(true, Ordering::Relaxed), Ordering::Relaxed);
+        }
+
+        fn releases(&self, _: Duration) {
+            self.within.fetch_or(!self.held.swap(false, Ordering::Relaxed), Ordering::Relaxed);
+        }
+    }
+
+    macro_rules! traced {
+        ($name:ident, $mistake:ty, $observer:ident) => {
+            static $observer: Alternate = Alternate::new();
+            enum $name {}
+            impl Lock for $name {
+                type Backend = Traced<Twin<$mistake>>;
+                const LOCK: &'static Self::Backend = {
+                    static LOCK: Traced<Twin<$mistake>> =
+                        Traced::observed(Twin(PhantomData), &$observer);
+                    &LOCK
+                };
+            }
+        };
+    }
+
+    traced!(Right, NoMistake, RIGHT);
+    traced!(Wrong, NeverLocks, WRONG);
+
+    fn threads_lock<L: Lock>() {
+        let value = watched::<L>();
+        let other = {
+            let value = Arc::clone(&value);
+            thread::spawn(move || add(&value, &mut attach().lock()))
+        };
+        let mut thread = attach();
+        let mut guard = thread.lock();
+        add(&value, &mut guard);
+        guard.unlocked(|_| other.join().expect("it ends"));
+        assert_eq!(read(&value, &guard), 2);
+    }
+
+    #[test]
+    fn a_traced_lock_lets_one_thread_in_and_says_so() {
+        holds("traced lock", None, threads_lock::<Right>);
+        assert!(!RIGHT.within.load(Ordering::Relaxed), "taken and released in turn");
+        breaks("traced lock, not taken", RACE, threads_lock::<Wrong>);
+    }
+}

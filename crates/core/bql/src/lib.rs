@@ -25,7 +25,8 @@
 //! The program chooses whose lock it is; a library leaves that open. By default it is a mutex of
 //! this crate. With the feature `c-lock` it is the lock of the C program that this crate is linked
 //! into, and the same tokens stand for it; the module `c_lock` lists the duties of that program.
-//! With the feature `trace` the module `trace` records which thread held the lock and when.
+//! With the feature `trace` the module `trace` tells which thread holds the lock, and records which
+//! held it and when.
 //!
 //! # Alternatives
 //!
@@ -35,7 +36,7 @@
 //! [`&BqlGuard`]: BqlGuard
 //! [`&mut BqlGuard`]: BqlGuard
 //! [`&mut BqlUnlocked`]: BqlUnlocked
-#![cfg_attr(not(any(feature = "c-lock", feature = "trace")), forbid(unsafe_code))]
+#![cfg_attr(not(feature = "c-lock"), forbid(unsafe_code))]
 
 #[cfg(feature = "c-lock")]
 pub mod c_lock;
@@ -53,7 +54,7 @@ type Own = c_lock::CLock;
 type Own = biglock::StdMutex;
 
 #[cfg(feature = "trace")]
-type Backend = trace::Traced<Own>;
+type Backend = biglock::trace::Traced<Own>;
 #[cfg(not(feature = "trace"))]
 type Backend = Own;
 
@@ -62,7 +63,7 @@ static BQL: Backend = free();
 /// Makes the lock, released.
 const fn free() -> Backend {
     #[cfg(feature = "trace")]
-    return trace::Traced::new(Own::new());
+    return biglock::trace::Traced::new(Own::new());
     #[cfg(not(feature = "trace"))]
     Own::new()
 }

@@ -2,8 +2,10 @@
 //!
 //! A program of its own: it is built with the feature `c-lock`, and defines the C program's functions.
 
+use std::cell::RefCell;
 use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
+use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
@@ -29,6 +31,27 @@ fn a_guard_holds_the_lock_of_c() {
     })
     .join()
     .expect("no assertion failed");
+}
+
+/// What notes that a thread is attached needs no destructor, unlike the list of `StdMutex`.
+#[test]
+fn a_thread_that_ends_may_lock_to_the_end() {
+    struct Locks(mpsc::Sender<bool>);
+    impl Drop for Locks {
+        fn drop(&mut self) {
+            let locked = BqlUnlocked::attach().map(|mut thread| drop(thread.lock()));
+            self.0.send(locked.is_ok()).expect("the test waits");
+        }
+    }
+    thread_local! {
+        static AT_THE_END: RefCell<Option<Locks>> = const { RefCell::new(None) };
+    }
+    let (report, reports) = mpsc::channel();
+    thread::spawn(move || {
+        AT_THE_END.set(Some(Locks(report)));
+        drop(BqlUnlocked::attach().expect("first attach"));
+    });
+    assert_eq!(reports.recv(), Ok(true));
 }
 
 #[test]

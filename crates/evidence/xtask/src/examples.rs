@@ -14,6 +14,7 @@ macro_rules! pages {
 
 pages! {
     adopt_rust = "adopt-rust.md",
+    async_ = "async.md",
     call_outs = "call-outs.md",
     compile_fail = "compile-fail.md",
     compiler_says = "compiler-says.md",
@@ -23,6 +24,7 @@ pages! {
     machine = "machine.md",
     observers = "observers.md",
     one_export = "one-export.md",
+    order = "order.md",
     phases = "phases.md",
     readme = "README.md",
     review = "review.md",

@@ -12,15 +12,16 @@ type Spin = biglock::lock_api::RawLock<spin::lock_api::Mutex<()>, ByThreadLocal>
 type ParkingLot012 = biglock::lock_api::RawLock<parking_lot_0_12::Mutex<()>, ByThreadLocal>;
 type ParkingLot = biglock::lock_api_0_5::RawLock<parking_lot::Mutex<()>, ByThreadLocal>;
 type Section = CriticalSection<ByThreadLocal>;
+type Traced = biglock::trace::Traced<ParkingLot>;
 
 /// Declares a marker, and the lock that it stands for.
 macro_rules! lock {
-    ($marker:ident, $backend:ty) => {
+    ($marker:ident, $backend:ty $(, $inside:expr)?) => {
         enum $marker {}
         impl biglock::Lock for $marker {
             type Backend = $backend;
             const LOCK: &'static $backend = {
-                static LOCK: $backend = <$backend>::new();
+                static LOCK: $backend = <$backend>::new($($inside)?);
                 &LOCK
             };
         }
@@ -35,11 +36,11 @@ fn attach<L: Lock>() -> Unlocked<L> {
 
 /// The tests of every backend, and of those that can do more.
 macro_rules! backends {
-    ($($module:ident: $backend:ty, $($more:ident)*;)*) => {
+    ($($module:ident: $backend:ty $(= around $inside:expr)?, $($more:ident)*;)*) => {
         $(mod $module {
             use super::*;
 
-            lock!(Big, $backend);
+            lock!(Big, $backend $(, $inside)?);
             static COUNT: Guarded<u64, Big> = Guarded::new(0);
 
             #[test]
@@ -60,4 +61,5 @@ backends! {
     older_parking_lot: ParkingLot012, waits waits_no_longer_than_told passes_on;
     newer_parking_lot: ParkingLot, waits waits_no_longer_than_told passes_on;
     section: Section,;
+    traced: Traced = around ParkingLot::new(), waits waits_no_longer_than_told passes_on;
 }

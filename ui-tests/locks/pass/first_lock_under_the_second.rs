@@ -1,0 +1,28 @@
+//! claim: lock.order-is-typed
+//! Takes the first of two locks with the second held.
+
+use biglock::{Guard, Lock, Unlocked};
+
+/// The tokens of a thread that holds neither lock. `second` borrows both.
+struct Thread<First: Lock, Second: Lock> {
+    first: Unlocked<First>,
+    second: Unlocked<Second>,
+}
+
+impl<First: Lock, Second: Lock> Thread<First, Second> {
+    fn first(&mut self) -> (Guard<'_, First>, &mut Unlocked<Second>) {
+        (self.first.lock(), &mut self.second)
+    }
+
+    fn second(&mut self) -> Guard<'_, Second> {
+        self.second.lock()
+    }
+}
+
+fn both<First: Lock, Second: Lock>(thread: &mut Thread<First, Second>) {
+    drop(thread.second());
+    let (first, second) = thread.first();
+    drop((first, second.lock()));
+}
+
+fn main() {}
