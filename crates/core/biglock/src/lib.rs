@@ -46,7 +46,8 @@
 //!   name a `static`, and the compiler refuses one that would make a mutex of its own, so
 //!   a marker type always stands for the same lock.
 //! * **No run-time flag.** [`Guarded`] hands out `&T` for `&Guard` and `&mut T` for
-//!   `&mut Guard`. Two guarded values that change together belong in one [`Guarded`].
+//!   `&mut Guard`. Two guarded values that change together belong in one [`Guarded`]; others are
+//!   written at once with [`Guard::borrow_many_mut`].
 //!
 //! # Panics and leaks
 //!
@@ -69,6 +70,7 @@ extern crate std;
 mod backend;
 mod condvar;
 mod guarded;
+mod many;
 mod split;
 #[cfg(feature = "std")]
 mod std_mutex;
@@ -77,6 +79,7 @@ mod thread;
 pub use backend::{AttachError, Backend, Foreign, FromTokens, Lock, Wait};
 pub use condvar::Condvar;
 pub use guarded::Guarded;
+pub use many::{Cells, SameCell};
 pub use split::{Access, Holding};
 #[cfg(feature = "std")]
 pub use std_mutex::StdMutex;
