@@ -57,6 +57,12 @@ assert_impl_all!(StdMutex: Send, Sync);
 assert_not_impl_any!(StdMutex: Clone, Copy);
 assert_impl_all!(AttachError: std::error::Error, Send, Sync, Copy);
 
+// A trait object is exported if its trait says what a type would have to be.
+trait Device {}
+assert_impl_all!(Exported<dyn Device + Send + Sync, Bql>: Send, Sync);
+assert_not_impl_any!(Exported<dyn Device, Bql>: Send, Sync);
+assert_not_impl_any!(Exported<dyn Device + Send, Bql>: Send, Sync);
+
 // The marker is no value.
 assert_not_impl_any!(Bql: Clone, Default);
 assert_type_eq_all!(BqlGuard<'static>, Guard<'static, Bql>);
@@ -72,4 +78,5 @@ fn the_types_cost_what_they_replace() {
     assert_eq!(size_of::<Exported<u64, Bql>>(), pointer);
     assert_eq!(size_of::<Publication<u64, Bql>>(), pointer);
     assert_eq!(size_of::<Guarded<u64, Bql>>(), size_of::<u64>());
+    assert_eq!(size_of::<Exported<dyn Device + Send + Sync, Bql>>(), size_of::<&dyn Device>());
 }

@@ -9,7 +9,7 @@ use biglock::{Guard, Lock};
 
 use crate::{AlreadyPublished, Exported, Publication};
 
-impl<T, L: Lock> Exported<T, L> {
+impl<T: ?Sized, L: Lock> Exported<T, L> {
     /// Publishes `object` while `f` runs, and retires it on every way out, a panic too. Returns the
     /// result of `f` and the owner's count.
     ///
@@ -57,18 +57,18 @@ impl<T, L: Lock> Exported<T, L> {
 }
 
 /// A publication that is retired when this is dropped.
-struct Scope<'s, 't, T: 'static, L: Lock> {
+struct Scope<'s, 't, T: ?Sized + 'static, L: Lock> {
     publication: Option<Publication<T, L>>,
     guard: &'s mut Guard<'t, L>,
 }
 
-impl<T, L: Lock> Scope<'_, '_, T, L> {
+impl<T: ?Sized, L: Lock> Scope<'_, '_, T, L> {
     fn retire(&mut self) -> Option<Arc<T>> {
         self.publication.take().map(|publication| publication.retire(self.guard))
     }
 }
 
-impl<T, L: Lock> Drop for Scope<'_, '_, T, L> {
+impl<T: ?Sized, L: Lock> Drop for Scope<'_, '_, T, L> {
     fn drop(&mut self) {
         drop(self.retire());
     }
