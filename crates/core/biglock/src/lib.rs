@@ -56,6 +56,10 @@
 //! A leaked guard (`mem::forget`) keeps the lock; the thread's next `lock` adopts it, and
 //! the end of its [`Unlocked`] releases it. See [`Guard`].
 //!
+//! So `catch_unwind` takes an [`Unlocked`], a [`Condvar`] and a [`Holding`] as they are: a panic
+//! leaves each in a state that it may always have. It takes a [`Guard`], an [`Access`] or a
+//! [`Guarded`] only in an `AssertUnwindSafe`: the data may be half written, and no flag says so.
+//!
 //! # Alternatives
 //!
 //! `critical-section` and PyO3 prove *held* by a token that can be copied, and so cannot tie
@@ -75,6 +79,7 @@ mod split;
 #[cfg(feature = "std")]
 mod std_mutex;
 mod thread;
+mod unwind;
 
 pub use backend::{AttachError, Backend, Foreign, FromTokens, Lock, Wait};
 pub use condvar::Condvar;

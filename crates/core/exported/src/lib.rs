@@ -54,6 +54,7 @@ extern crate alloc;
 
 mod error;
 mod scope;
+mod unwind;
 
 pub use error::AlreadyPublished;
 

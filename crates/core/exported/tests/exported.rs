@@ -152,6 +152,23 @@ fn a_trait_object_is_published_read_and_dropped_once() {
     assert_eq!(writes, Some(0));
 }
 
+/// What is caught leaves the tokens as they were, and needs no `AssertUnwindSafe`.
+#[test]
+fn a_caught_panic_leaves_a_publication_that_retires() {
+    lock!(L);
+    static PLACE: Exported<u32, L> = Exported::new();
+    let mut thread = Unlocked::<L>::attach().expect("first attach");
+    let publication = PLACE.publish(&mut thread.lock(), Arc::new(7)).expect("vacant");
+    let caught = catch_unwind(move || {
+        let mut guard = thread.lock();
+        let object = publication.retire(&mut guard);
+        assert_eq!(*object, 8, "a test that fails");
+    });
+    assert!(caught.is_err());
+    let mut thread = Unlocked::<L>::attach().expect("detached on the way out");
+    assert!(PLACE.get(&thread.lock()).is_none(), "retired before the panic");
+}
+
 #[test]
 fn a_counted_reference_outlives_the_export_and_dies_on_the_thread_that_drops_it_last() {
     lock!(L);
