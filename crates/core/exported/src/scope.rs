@@ -15,6 +15,10 @@ impl<T: ?Sized, L: Lock> Exported<T, L> {
     ///
     /// If `f` panics, the owner's count is dropped with the lock held.
     ///
+    /// A test that publishes in a `static` asserts inside a scope: a test that fails then leaves the
+    /// place free, and the tests that run after it in the same process do not fail with
+    /// [`AlreadyPublished`] too. With a [`Publication`] in hand, one failure becomes many.
+    ///
     /// ```
     /// # use biglock::{Lock, StdMutex, Unlocked};
     /// # use exported::Exported;
@@ -34,6 +38,17 @@ impl<T: ?Sized, L: Lock> Exported<T, L> {
     ///     .expect("vacant");
     /// assert_eq!((seen, *object), (Some(7), 7));
     /// assert!(CURRENT.get(&guard).is_none());
+    /// drop(guard);
+    ///
+    /// let failed = std::panic::catch_unwind(move || {
+    ///     let mut guard = thread.lock();
+    ///     CURRENT.scope(&mut guard, Arc::new(8), |guard| {
+    ///         assert_eq!(CURRENT.get(guard), Some(&9));
+    ///     })
+    /// });
+    /// assert!(failed.is_err());
+    /// let mut thread = Unlocked::<Big>::attach()?;
+    /// assert!(CURRENT.get(&thread.lock()).is_none());
     /// # Ok::<(), biglock::AttachError>(())
     /// ```
     ///

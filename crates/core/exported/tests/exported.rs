@@ -101,6 +101,29 @@ fn a_scope_retires_on_every_way_out() {
     assert_eq!(DROPS.load(Ordering::SeqCst), 3);
 }
 
+/// As two tests of one program do: the first fails, and the second finds the place free.
+#[test]
+fn a_panic_in_a_scope_leaves_the_place_free_for_the_next() {
+    lock!(L);
+    static PLACE: Exported<u32, L> = Exported::new();
+    fn test(number: u32, goes_well: bool) {
+        let mut thread = Unlocked::<L>::attach().expect("first attach of this thread");
+        let mut guard = thread.lock();
+        let (_, object) = PLACE
+            .scope(&mut guard, Arc::new(number), |guard| {
+                assert_eq!(PLACE.get(guard), Some(&number));
+                assert!(goes_well, "a test that fails");
+            })
+            .expect("left free by the test before");
+        assert_eq!(Arc::strong_count(&object), 1);
+    }
+    for (number, goes_well) in [(1, true), (2, false), (3, false), (4, true)] {
+        let ended = thread::spawn(move || test(number, goes_well)).join();
+        let said = ended.as_ref().err().and_then(|panic| panic.downcast_ref::<&str>());
+        assert_eq!(said, (!goes_well).then_some(&"a test that fails"), "test {number}");
+    }
+}
+
 #[test]
 fn a_trait_object_is_published_read_and_dropped_once() {
     lock!(L);
