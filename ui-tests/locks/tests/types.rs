@@ -5,10 +5,13 @@
 
 use std::cell::Cell;
 use std::marker::PhantomData;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::rc::Rc;
 use std::sync::MutexGuard;
 
-use biglock::{AttachError, Condvar, Guard, Guarded, StdMutex, Unlocked};
+use biglock::{
+    Access, AttachError, Condvar, Guard, Guarded, Holding, SameCell, StdMutex, Unlocked,
+};
 use bql::{Bql, BqlCondvar, BqlGuard, BqlGuarded, BqlUnlocked};
 use exported::{AlreadyPublished, Exported, Publication};
 use static_assertions::{assert_impl_all, assert_not_impl_any, assert_type_eq_all};
@@ -57,6 +60,38 @@ assert_impl_all!(StdMutex: Send, Sync);
 assert_not_impl_any!(StdMutex: Clone, Copy);
 assert_impl_all!(AttachError: std::error::Error, Send, Sync, Copy);
 
+// A trait object is exported if its trait says what a type would have to be.
+trait Device {}
+assert_impl_all!(Exported<dyn Device + Send + Sync, Bql>: Send, Sync);
+assert_not_impl_any!(Exported<dyn Device, Bql>: Send, Sync);
+assert_not_impl_any!(Exported<dyn Device + Send, Bql>: Send, Sync);
+
+// A panic leaves these in a state that they may always have.
+assert_impl_all!(Unlocked<Bql>: UnwindSafe);
+assert_impl_all!(Holding<'static, Bql>: UnwindSafe, RefUnwindSafe);
+assert_impl_all!(Condvar<Bql>: UnwindSafe, RefUnwindSafe);
+assert_impl_all!(AttachError: UnwindSafe, RefUnwindSafe);
+assert_impl_all!(SameCell: std::error::Error, Send, Sync, Copy, UnwindSafe, RefUnwindSafe);
+
+// It may leave guarded data half written, and these give access to some. A shared guard is left
+// out too, so `Unlocked`, which a guard borrows, is not `RefUnwindSafe`.
+assert_not_impl_any!(Unlocked<Bql>: RefUnwindSafe);
+assert_not_impl_any!(Guard<'static, Bql>: UnwindSafe, RefUnwindSafe);
+assert_not_impl_any!(Access<'static, Bql>: UnwindSafe, RefUnwindSafe);
+assert_not_impl_any!(Guarded<SendSync, Bql>: RefUnwindSafe);
+
+// A place and the right to empty it are as their object in an `Arc`.
+assert_impl_all!(Exported<SendSync, Bql>: UnwindSafe, RefUnwindSafe);
+assert_impl_all!(Publication<SendSync, Bql>: UnwindSafe, RefUnwindSafe);
+assert_impl_all!(AlreadyPublished<SendSync>: UnwindSafe);
+assert_not_impl_any!(Exported<Guarded<SendSync, Bql>, Bql>: UnwindSafe, RefUnwindSafe);
+assert_not_impl_any!(Publication<Guarded<SendSync, Bql>, Bql>: UnwindSafe, RefUnwindSafe);
+assert_not_impl_any!(AlreadyPublished<Guarded<SendSync, Bql>>: UnwindSafe);
+
+// The parts of a split guard stay on its thread, and the one that writes is not duplicated.
+assert_not_impl_any!(Holding<'static, Bql>: Send, Sync, Default);
+assert_not_impl_any!(Access<'static, Bql>: Send, Sync, Clone, Copy, Default);
+
 // The marker is no value.
 assert_not_impl_any!(Bql: Clone, Default);
 assert_type_eq_all!(BqlGuard<'static>, Guard<'static, Bql>);
@@ -72,4 +107,6 @@ fn the_types_cost_what_they_replace() {
     assert_eq!(size_of::<Exported<u64, Bql>>(), pointer);
     assert_eq!(size_of::<Publication<u64, Bql>>(), pointer);
     assert_eq!(size_of::<Guarded<u64, Bql>>(), size_of::<u64>());
+    assert_eq!(size_of::<(Holding<'_, Bql>, Access<'_, Bql>)>(), 0);
+    assert_eq!(size_of::<Exported<dyn Device + Send + Sync, Bql>>(), size_of::<&dyn Device>());
 }

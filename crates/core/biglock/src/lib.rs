@@ -46,12 +46,18 @@
 //!   name a `static`, and the compiler refuses one that would make a mutex of its own, so
 //!   a marker type always stands for the same lock.
 //! * **No run-time flag.** [`Guarded`] hands out `&T` for `&Guard` and `&mut T` for
-//!   `&mut Guard`. Two guarded values that change together belong in one [`Guarded`].
+//!   `&mut Guard`. Two guarded values that change together belong in one [`Guarded`]; others are
+//!   written at once with [`Guard::borrow_many_mut`].
 //!
 //! # Panics and leaks
 //!
 //! Unwinding out of `unlocked` or out of a wait takes the lock again before other code can see
 //! the guard. Nothing is poisoned: a panic with the lock held releases it.
+//!
+//! So `catch_unwind` takes an [`Unlocked`], a [`Condvar`] and a [`Holding`] as they are: a panic
+//! leaves each in a state that it may always have. It takes a [`Guard`], an [`Access`] or a
+//! [`Guarded`] only in an `AssertUnwindSafe`: the data may be half written, and no flag says so.
+//!
 //! A leaked guard (`mem::forget`) keeps the lock; the thread's next `lock` adopts it, and
 //! the end of its [`Unlocked`] releases it. See [`Guard`].
 //!
@@ -90,6 +96,7 @@ mod condvar;
 mod critical_section;
 mod fair;
 mod guarded;
+mod many;
 #[cfg(any(feature = "lock_api", feature = "lock_api_0_5"))]
 mod raw;
 mod split;
@@ -99,6 +106,7 @@ mod thread;
 #[cfg(feature = "trace")]
 pub mod trace;
 mod try_lock;
+mod unwind;
 
 pub use backend::{AttachError, Backend, Foreign, FromTokens, Lock, Wait};
 pub use condvar::Condvar;
@@ -106,6 +114,7 @@ pub use condvar::Condvar;
 pub use critical_section::CriticalSection;
 pub use fair::Fair;
 pub use guarded::Guarded;
+pub use many::{Cells, SameCell};
 #[cfg(feature = "lock_api")]
 pub use raw::lock_api;
 #[cfg(feature = "lock_api_0_5")]

@@ -200,9 +200,10 @@ where
     ///    dropped, and what was borrowed from such a guard is never used again.
     ///
     /// A thread without a token satisfies duty 2. Rust code that called out and may be called back
-    /// does too, if it lent its `&mut Guard` to the call. Inside [`unlocked`](Guard::unlocked) it
-    /// lends the closure's token instead, because that token could lock, or adopt the lock of a
-    /// leaked guard.
+    /// does too, if it lent its `&mut Guard` to the call. A part of a [split](Guard::split) guard is
+    /// not enough: the other part, or what was found with it, may be used after the call. Inside
+    /// [`unlocked`](Guard::unlocked) it lends the closure's token instead, because that token could
+    /// lock, or adopt the lock of a leaked guard.
     ///
     /// Duty 2 has no run-time check. A backend may refuse to lock on a thread that holds the
     /// lock, but a token whose guard was leaked does not ask the backend.

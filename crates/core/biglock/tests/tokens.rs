@@ -8,8 +8,8 @@ use std::thread;
 use std::time::Duration;
 
 use biglock::{
-    AttachError, Backend, Condvar, Foreign, FromTokens, Guard, Guarded, Lock, StdMutex, Unlocked,
-    Wait,
+    AttachError, Backend, Condvar, Foreign, FromTokens, Guard, Guarded, Lock, SameCell, StdMutex,
+    Unlocked, Wait,
 };
 
 /// Each test has a lock of its own, so that they may run side by side.
@@ -716,4 +716,86 @@ fn a_token_releases_what_was_leaked_before_it_detaches() {
         *noted,
         ["attach", "lock", "release", "unlocked", "lock", "release", "lock", "release", "detach"]
     );
+}
+
+#[test]
+fn two_of_many_that_are_one_are_refused_by_their_places() {
+    lock!(L);
+    fn same<T>(first: usize, second: usize, result: Result<T, SameCell>) {
+        let error = result.map(drop).expect_err("two are one");
+        assert_eq!((error.first, error.second), (first, second));
+        assert_eq!(
+            error.to_string(),
+            format!("guarded values {first} and {second} (counted from 0) are one")
+        );
+    }
+    let (a, b, c) = (Guarded::<u32, L>::new(1), Guarded::new(2), Guarded::new(3));
+    let text = Guarded::<String, L>::new(String::new());
+    let mut thread = Unlocked::<L>::attach().expect("first attach");
+    let mut guard = thread.lock();
+
+    same(0, 1, guard.borrow_many_mut([&a, &a]));
+    same(0, 2, guard.borrow_many_mut([&a, &b, &a]));
+    same(1, 2, guard.borrow_many_mut([&a, &b, &b, &a]));
+    same(0, 1, guard.borrow_many_mut((&a, &a)));
+    same(1, 2, guard.borrow_many_mut((&text, &a, &a)));
+    same(0, 3, guard.borrow_many_mut((&a, &text, &b, &a)));
+    same(0, 1, guard.split().1.borrow_many_mut((&text, &text)));
+    same(0, 1, guard.split().1.borrow_many_mut([&b; 2]));
+    assert_eq!(*a.borrow(&guard) + *b.borrow(&guard), 3, "refused before anything is lent");
+
+    let [x, y, z] = guard.borrow_many_mut([&a, &b, &c]).expect("three");
+    (*x, *y, *z) = (*y, *z, *x);
+    let (x, line) = guard.borrow_many_mut((&a, &text)).expect("of two types");
+    line.push_str(&x.to_string());
+    let (_, mut access) = guard.split();
+    let (line, x, y, z) = access.borrow_many_mut((&text, &a, &b, &c)).expect("four");
+    line.push_str(&format!(" {x} {y} {z}"));
+    assert_eq!(text.borrow(&guard), "2 2 3 1");
+    assert!(guard.borrow_many_mut([&a; 0]).is_ok_and(|[]| true));
+    assert!(guard.borrow_many_mut([&a]).is_ok_and(|[a]| *a == 2));
+}
+
+/// What counts is the memory, whatever the types say of it.
+#[test]
+fn many_are_compared_by_their_memory() {
+    lock!(L);
+    struct Fields {
+        empty: Guarded<[u64; 0], L>,
+        small: Guarded<u8, L>,
+        large: Guarded<[u8; 4], L>,
+    }
+    let mut thread = Unlocked::<L>::attach().expect("first attach");
+    let mut guard = thread.lock();
+
+    // The same value, with its size in its type and without.
+    let fields = Fields {
+        empty: Guarded::new([]),
+        small: Guarded::new(1),
+        large: Guarded::new([1, 2, 3, 4]),
+    };
+    let one = guard.borrow_many_mut([&fields.small; 2]).expect_err("one value twice");
+    let unsized_large: &Guarded<[u8], L> = &fields.large;
+    assert_eq!(guard.borrow_many_mut((&fields.large, unsized_large)), Err(one));
+    assert_eq!(guard.borrow_many_mut([unsized_large, unsized_large]), Err(one));
+    let debug: &Guarded<dyn std::fmt::Debug + Send, L> = &fields.small;
+    assert!(guard.borrow_many_mut([debug, debug]).is_err());
+
+    // Neighbours, also those without a size, which have the address of another field.
+    let (empty, small, large) =
+        guard.borrow_many_mut((&fields.empty, &fields.small, &fields.large)).expect("three fields");
+    assert!(empty.is_empty());
+    large[0] += *small;
+    let row = [(); 3].map(|()| Guarded::<u16, L>::new(5));
+    let [first, second, third] = guard.borrow_many_mut([&row[2], &row[0], &row[1]]).expect("a row");
+    (*first, *second, *third) = (2, 0, 1);
+    assert_eq!(row.each_ref().map(|cell| *cell.borrow(&guard)), [0, 1, 2]);
+    assert_eq!(fields.large.borrow(&guard), &[2, 2, 3, 4]);
+
+    // One value without a size is one too: it may stand for a right of which there is one.
+    let right = Guarded::<(), L>::new(());
+    assert_eq!(guard.borrow_many_mut([&right, &right]), Err(one));
+    assert_eq!(guard.borrow_many_mut((&right, &right)), Err(one));
+    let none: &Guarded<[u8], L> = &Guarded::<[u8; 0], L>::new([]);
+    assert_eq!(guard.borrow_many_mut((none, none)), Err(one));
 }

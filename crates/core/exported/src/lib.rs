@@ -52,10 +52,15 @@
 
 extern crate alloc;
 
+mod error;
 mod scope;
+mod unwind;
+
+pub use error::AlreadyPublished;
 
 use alloc::sync::Arc;
-use core::{fmt, mem, ptr};
+use core::fmt;
+use core::ptr::NonNull;
 
 use biglock::{Guard, Guarded, Holding, Lock};
 
@@ -84,24 +89,56 @@ use biglock::{Guard, Guarded, Holding, Lock};
 /// # Ok::<(), biglock::AttachError>(())
 /// ```
 ///
+/// The type of the object may be known only at run time:
+///
+/// ```
+/// # use biglock::{Lock, StdMutex, Unlocked};
+/// # use exported::Exported;
+/// # use std::sync::Arc;
+/// # static MUTEX: StdMutex = StdMutex::new();
+/// # enum Big {}
+/// # impl Lock for Big {
+/// #     type Backend = StdMutex;
+/// #     const LOCK: &'static StdMutex = &MUTEX;
+/// # }
+/// trait Display: Send + Sync {
+///     fn width(&self) -> u32;
+/// }
+/// struct Headless;
+/// impl Display for Headless {
+///     fn width(&self) -> u32 {
+///         0
+///     }
+/// }
+/// static CURRENT: Exported<dyn Display, Big> = Exported::new();
+///
+/// let mut thread = Unlocked::<Big>::attach()?;
+/// let mut guard = thread.lock();
+/// let publication = CURRENT.publish(&mut guard, Arc::new(Headless)).expect("vacant");
+/// assert_eq!(CURRENT.get(&guard).map(|display| display.width()), Some(0));
+/// # drop(publication.retire(&mut guard));
+/// # Ok::<(), biglock::AttachError>(())
+/// ```
+///
 /// # Invariants
 ///
-/// If the slot is not null, its pointer came from [`Arc::into_raw`] and the slot owns that
-/// count; the place is `'static` and exactly one [`Publication`] of it exists or was leaked.
-pub struct Exported<T: 'static, L: Lock> {
+/// If the slot is not empty, its pointer came from [`Arc::into_raw`] and the slot owns that
+/// count; the place is `'static` and exactly one [`Publication`] of it exists or was leaked. While
+/// a publication exists, the slot is not empty.
+pub struct Exported<T: ?Sized + 'static, L: Lock> {
     slot: Guarded<Slot<T>, L>,
 }
 
-struct Slot<T>(*const T);
+struct Slot<T: ?Sized>(Option<NonNull<T>>);
 
 // SAFETY: a slot stands for an `Arc<T>`, and its holder hands out `&T` on any thread that
 // has the lock; both need `T: Send + Sync`.
-unsafe impl<T: Send + Sync> Send for Slot<T> {}
+unsafe impl<T: ?Sized + Send + Sync> Send for Slot<T> {}
 
-impl<T, L: Lock> Exported<T, L> {
+impl<T: ?Sized, L: Lock> Exported<T, L> {
     /// Creates an empty place. Declare it as a `static`: each use of a `const` is another place.
     pub const fn new() -> Self {
-        Exported { slot: Guarded::new(Slot(ptr::null())) }
+        Exported { slot: Guarded::new(Slot(None)) }
     }
 
     /// Publishes `object`: [`get`](Exported::get) returns it until it is retired.
@@ -115,11 +152,12 @@ impl<T, L: Lock> Exported<T, L> {
         object: Arc<T>,
     ) -> Result<Publication<T, L>, AlreadyPublished<T>> {
         let slot = self.slot.borrow_mut(guard);
-        if !slot.0.is_null() {
+        if slot.0.is_some() {
             return Err(AlreadyPublished(object));
         }
-        // INVARIANT: the count goes to the slot, and the one publication is made here.
-        slot.0 = Arc::into_raw(object);
+        // INVARIANT: the count goes to the slot, which is not empty now since the pointer is not
+        // null, and the one publication is made here.
+        slot.0 = NonNull::new(Arc::into_raw(object).cast_mut());
         Ok(Publication { place: self, _thread: NotSend { _pointers: [] } })
     }
 
@@ -128,9 +166,9 @@ impl<T, L: Lock> Exported<T, L> {
     /// first to keep the object.
     #[inline]
     pub fn get<'g>(&self, held: &'g Guard<'_, L>) -> Option<&'g T> {
-        // SAFETY: if not null the slot owns a count of the object. Only `retire` takes that count
+        // SAFETY: if not empty the slot owns a count of the object. Only `retire` takes that count
         // out, and it needs `&mut Guard`, so it cannot run while the guard is borrowed for 'g.
-        unsafe { self.slot.borrow(held).0.as_ref() }
+        self.slot.borrow(held).0.map(|object| unsafe { object.as_ref() })
     }
 
     /// Returns the object, if one is published, for as long as the lock stays held: guarded data,
@@ -170,9 +208,9 @@ impl<T, L: Lock> Exported<T, L> {
         // SAFETY: no `Access` is used with the slot, which is private: what writes to it takes
         // `&mut Guard`.
         let slot = unsafe { self.slot.borrow_while(holding) };
-        // SAFETY: if not null the slot owns a count of the object. Only `retire` takes that count
+        // SAFETY: if not empty the slot owns a count of the object. Only `retire` takes that count
         // out, and it needs `&mut Guard`, which is borrowed for 'g.
-        unsafe { slot.0.as_ref() }
+        slot.0.map(|object| unsafe { object.as_ref() })
     }
 
     /// Takes a count of the object, to keep it where the lock may be released.
@@ -180,10 +218,7 @@ impl<T, L: Lock> Exported<T, L> {
     /// Call it in the module that owns the place. Pass `&T` to what only uses the object, and the
     /// `Arc` to what outlives the call.
     pub fn share(&self, held: &Guard<'_, L>) -> Option<Arc<T>> {
-        let object = self.slot.borrow(held).0;
-        if object.is_null() {
-            return None;
-        }
+        let object = self.slot.borrow(held).0?.as_ptr();
         // SAFETY: by the invariant the pointer came from `Arc::into_raw` and is counted.
         unsafe { Arc::increment_strong_count(object) };
         // SAFETY: the count taken on the line above is the one this `Arc` owns.
@@ -191,13 +226,13 @@ impl<T, L: Lock> Exported<T, L> {
     }
 }
 
-impl<T, L: Lock> Default for Exported<T, L> {
+impl<T: ?Sized, L: Lock> Default for Exported<T, L> {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl<T, L: Lock> fmt::Debug for Exported<T, L> {
+impl<T: ?Sized, L: Lock> fmt::Debug for Exported<T, L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Exported").finish_non_exhaustive()
     }
@@ -231,7 +266,7 @@ impl<T, L: Lock> fmt::Debug for Exported<T, L> {
 /// # Ok::<(), biglock::AttachError>(())
 /// ```
 #[must_use = "bind it to a name: without it, as after `let _ = …`, the object stays exported for ever"]
-pub struct Publication<T: 'static, L: Lock> {
+pub struct Publication<T: ?Sized + 'static, L: Lock> {
     place: &'static Exported<T, L>,
     _thread: NotSend,
 }
@@ -245,59 +280,21 @@ struct NotSend {
 /// Says in the compiler's words why a publication cannot be sent.
 trait PublicationStaysOnItsThread {}
 
-impl<T, L: Lock> Publication<T, L> {
+impl<T: ?Sized, L: Lock> Publication<T, L> {
     /// Empties the place and returns the owner's count.
     #[must_use = "the owner's count; drop it where the destructor may run"]
     pub fn retire(self, guard: &mut Guard<'_, L>) -> Arc<T> {
         let slot = self.place.slot.borrow_mut(guard);
-        let object = mem::replace(&mut slot.0, ptr::null());
-        // SAFETY: a publication exists, so the slot owned the count of this pointer from
-        // `Arc::into_raw`, and it has just been taken out of the slot.
-        unsafe { Arc::from_raw(object) }
+        // SAFETY: a publication exists, so the slot is not empty.
+        let object = unsafe { slot.0.take().unwrap_unchecked() };
+        // SAFETY: the slot owned the count of this pointer from `Arc::into_raw`, and it has just
+        // been taken out of the slot.
+        unsafe { Arc::from_raw(object.as_ptr()) }
     }
 }
 
-impl<T, L: Lock> fmt::Debug for Publication<T, L> {
+impl<T: ?Sized, L: Lock> fmt::Debug for Publication<T, L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Publication").finish_non_exhaustive()
     }
 }
-
-/// The error of [`publish`](Exported::publish) while an object is published. It has the new one.
-///
-/// ```
-/// # use biglock::{Lock, StdMutex, Unlocked};
-/// # use exported::{AlreadyPublished, Exported};
-/// # use std::sync::Arc;
-/// # static MUTEX: StdMutex = StdMutex::new();
-/// # enum Big {}
-/// # impl Lock for Big {
-/// #     type Backend = StdMutex;
-/// #     const LOCK: &'static StdMutex = &MUTEX;
-/// # }
-/// # static CURRENT: Exported<u32, Big> = Exported::new();
-/// # let mut thread = Unlocked::<Big>::attach()?;
-/// # let mut guard = thread.lock();
-/// let first = CURRENT.publish(&mut guard, Arc::new(1)).expect("vacant");
-/// let Err(AlreadyPublished(second)) = CURRENT.publish(&mut guard, Arc::new(2)) else {
-///     panic!("the place is taken");
-/// };
-/// assert_eq!(*second, 2);
-/// # drop(first.retire(&mut guard));
-/// # Ok::<(), biglock::AttachError>(())
-/// ```
-pub struct AlreadyPublished<T>(pub Arc<T>);
-
-impl<T> fmt::Display for AlreadyPublished<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object is published already: retire it first")
-    }
-}
-
-impl<T> fmt::Debug for AlreadyPublished<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "AlreadyPublished ({self})")
-    }
-}
-
-impl<T> core::error::Error for AlreadyPublished<T> {}

@@ -9,11 +9,15 @@ use biglock::{Guard, Lock};
 
 use crate::{AlreadyPublished, Exported, Publication};
 
-impl<T, L: Lock> Exported<T, L> {
+impl<T: ?Sized, L: Lock> Exported<T, L> {
     /// Publishes `object` while `f` runs, and retires it on every way out, a panic too. Returns the
     /// result of `f` and the owner's count.
     ///
     /// If `f` panics, the owner's count is dropped with the lock held.
+    ///
+    /// A test that publishes in a `static` asserts inside a scope: a test that fails then leaves the
+    /// place free, and the tests that run after it in the same process do not fail with
+    /// [`AlreadyPublished`] too. With a [`Publication`] in hand, one failure becomes many.
     ///
     /// ```
     /// # use biglock::{Lock, StdMutex, Unlocked};
@@ -34,6 +38,17 @@ impl<T, L: Lock> Exported<T, L> {
     ///     .expect("vacant");
     /// assert_eq!((seen, *object), (Some(7), 7));
     /// assert!(CURRENT.get(&guard).is_none());
+    /// drop(guard);
+    ///
+    /// let failed = std::panic::catch_unwind(move || {
+    ///     let mut guard = thread.lock();
+    ///     CURRENT.scope(&mut guard, Arc::new(8), |guard| {
+    ///         assert_eq!(CURRENT.get(guard), Some(&9));
+    ///     })
+    /// });
+    /// assert!(failed.is_err());
+    /// let mut thread = Unlocked::<Big>::attach()?;
+    /// assert!(CURRENT.get(&thread.lock()).is_none());
     /// # Ok::<(), biglock::AttachError>(())
     /// ```
     ///
@@ -57,18 +72,18 @@ impl<T, L: Lock> Exported<T, L> {
 }
 
 /// A publication that is retired when this is dropped.
-struct Scope<'s, 't, T: 'static, L: Lock> {
+struct Scope<'s, 't, T: ?Sized + 'static, L: Lock> {
     publication: Option<Publication<T, L>>,
     guard: &'s mut Guard<'t, L>,
 }
 
-impl<T, L: Lock> Scope<'_, '_, T, L> {
+impl<T: ?Sized, L: Lock> Scope<'_, '_, T, L> {
     fn retire(&mut self) -> Option<Arc<T>> {
         self.publication.take().map(|publication| publication.retire(self.guard))
     }
 }
 
-impl<T, L: Lock> Drop for Scope<'_, '_, T, L> {
+impl<T: ?Sized, L: Lock> Drop for Scope<'_, '_, T, L> {
     fn drop(&mut self) {
         drop(self.retire());
     }

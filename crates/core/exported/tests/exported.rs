@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use biglock::{Lock, StdMutex, Unlocked};
+use biglock::{Guarded, Lock, StdMutex, Unlocked};
 use exported::Exported;
 
 macro_rules! lock {
@@ -99,6 +99,97 @@ fn a_scope_retires_on_every_way_out() {
     assert!(panicked.is_err());
     assert!(PLACE.get(&guard).is_none(), "retired all the same");
     assert_eq!(DROPS.load(Ordering::SeqCst), 3);
+}
+
+/// As two tests of one program do: the first fails, and the second finds the place free.
+#[test]
+fn a_panic_in_a_scope_leaves_the_place_free_for_the_next() {
+    lock!(L);
+    static PLACE: Exported<u32, L> = Exported::new();
+    fn test(number: u32, goes_well: bool) {
+        let mut thread = Unlocked::<L>::attach().expect("first attach of this thread");
+        let mut guard = thread.lock();
+        let (_, object) = PLACE
+            .scope(&mut guard, Arc::new(number), |guard| {
+                assert_eq!(PLACE.get(guard), Some(&number));
+                assert!(goes_well, "a test that fails");
+            })
+            .expect("left free by the test before");
+        assert_eq!(Arc::strong_count(&object), 1);
+    }
+    for (number, goes_well) in [(1, true), (2, false), (3, false), (4, true)] {
+        let ended = thread::spawn(move || test(number, goes_well)).join();
+        let said = ended.as_ref().err().and_then(|panic| panic.downcast_ref::<&str>());
+        assert_eq!(said, (!goes_well).then_some(&"a test that fails"), "test {number}");
+    }
+}
+
+#[test]
+fn a_trait_object_is_published_read_and_dropped_once() {
+    lock!(L);
+    trait Device: Send + Sync {
+        fn writes(&self) -> &Guarded<u32, L>;
+    }
+    /// Its destructor counts.
+    struct Disk(Guarded<u32, L>, #[expect(dead_code, reason = "for its destructor")] Object);
+    impl Device for Disk {
+        fn writes(&self) -> &Guarded<u32, L> {
+            &self.0
+        }
+    }
+    /// Without a size, so that only the table of its methods is its own.
+    struct Null;
+    static NONE: Guarded<u32, L> = Guarded::new(0);
+    impl Device for Null {
+        fn writes(&self) -> &Guarded<u32, L> {
+            &NONE
+        }
+    }
+    static PLACE: Exported<dyn Device, L> = Exported::new();
+    static DROPS: AtomicUsize = AtomicUsize::new(0);
+
+    let mut thread = Unlocked::<L>::attach().expect("first attach");
+    let mut guard = thread.lock();
+    assert!(PLACE.get(&guard).is_none() && PLACE.share(&guard).is_none());
+    let disk = Arc::new(Disk(Guarded::new(1), Object(&DROPS)));
+    let publication = PLACE.publish(&mut guard, disk).expect("vacant");
+    let refused = PLACE.publish(&mut guard, Arc::new(Null)).expect_err("taken");
+    assert_eq!(Arc::strong_count(&refused.0), 1);
+
+    let (holding, mut access) = guard.split();
+    let device = PLACE.get_while(holding).expect("published");
+    *access.borrow_mut(device.writes()) += 1;
+    let counted = PLACE.share(&guard).expect("published");
+    drop(publication.retire(&mut guard));
+    assert!(PLACE.get(&guard).is_none());
+    assert_eq!(*counted.writes().borrow(&guard), 2);
+    assert_eq!(DROPS.load(Ordering::SeqCst), 0, "counted");
+    drop(counted);
+    assert_eq!(DROPS.load(Ordering::SeqCst), 1);
+
+    let (writes, _object) = PLACE
+        .scope(&mut guard, refused.0, |guard| {
+            PLACE.get(guard).map(|device| *device.writes().borrow(guard))
+        })
+        .expect("vacant again");
+    assert_eq!(writes, Some(0));
+}
+
+/// What is caught leaves the tokens as they were, and needs no `AssertUnwindSafe`.
+#[test]
+fn a_caught_panic_leaves_a_publication_that_retires() {
+    lock!(L);
+    static PLACE: Exported<u32, L> = Exported::new();
+    let mut thread = Unlocked::<L>::attach().expect("first attach");
+    let publication = PLACE.publish(&mut thread.lock(), Arc::new(7)).expect("vacant");
+    let caught = catch_unwind(move || {
+        let mut guard = thread.lock();
+        let object = publication.retire(&mut guard);
+        assert_eq!(*object, 8, "a test that fails");
+    });
+    assert!(caught.is_err());
+    let mut thread = Unlocked::<L>::attach().expect("detached on the way out");
+    assert!(PLACE.get(&thread.lock()).is_none(), "retired before the panic");
 }
 
 #[test]

@@ -18,7 +18,7 @@ use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use std::sync::{Arc, PoisonError};
 
 use alternatives::model::{LoomMutex, breaks, breaks_for_good, holds};
-use biglock::{Condvar, Guard, Lock, Unlocked};
+use biglock::{Condvar, Guard, Guarded, Lock, Unlocked};
 use exported::{Exported, Publication};
 use loom::cell::UnsafeCell;
 use loom::sync::Mutex;
@@ -47,6 +47,8 @@ struct Fate {
     drops: AtomicUsize,
     /// The count of a [`Copycat`].
     count: AtomicUsize,
+    /// What a [`Copycat`] guards by hand.
+    written: UnsafeCell<u32>,
     /// The counters that an observer may keep.
     transferred: Arc<Mutex<u32>>,
 }
@@ -61,6 +63,7 @@ impl Fate {
             alive: UnsafeCell::new(true),
             drops: AtomicUsize::new(0),
             count: AtomicUsize::new(1),
+            written: UnsafeCell::new(0),
             transferred: Arc::new(Mutex::new(0)),
         }
     }
@@ -97,8 +100,24 @@ std::thread_local! {
     static ENDS_HERE: Cell<usize> = const { Cell::new(0) };
 }
 
+/// Counts a write. Loom looks whether two meet.
+fn write(written: &UnsafeCell<u32>) -> u32 {
+    written.with_mut(|written| {
+        // SAFETY: the pointer is valid for the call; loom looks whether somebody uses it.
+        let written = unsafe { &mut *written };
+        *written += 1;
+        *written
+    })
+}
+
 /// The migration object: it ends when it is dropped.
-struct Object(Arc<Fate>);
+struct Object(Arc<Fate>, Guarded<UnsafeCell<u32>, Big>);
+
+impl Object {
+    fn new(serial: u32) -> Self {
+        Object(Arc::new(Fate::new(serial)), Guarded::new(UnsafeCell::new(0)))
+    }
+}
 
 impl Drop for Object {
     fn drop(&mut self) {
@@ -132,6 +151,9 @@ trait Place: Sync + Sized + 'static {
     fn look(&self, thread: &mut Unlocked<Big>) -> Option<u32> {
         self.get(&thread.lock())
     }
+
+    /// Locks, and writes what the object guards while it is read.
+    fn write(&self, thread: &mut Unlocked<Big>) -> Option<u32>;
 
     /// Takes a count.
     fn share(&'static self, guard: &Guard<'_, Big>) -> Option<Self::Count>;
@@ -190,12 +212,21 @@ impl Place for Exported<Object, Big> {
         thread: &mut Unlocked<Big>,
         serial: u32,
     ) -> Option<Self::Publication> {
-        let object = Arc::new(Object(Arc::new(Fate::new(serial))));
+        let object = Arc::new(Object::new(serial));
         Exported::publish(self, &mut thread.lock(), object).ok()
     }
 
     fn get(&self, guard: &Guard<'_, Big>) -> Option<u32> {
         Exported::get(self, guard).map(|object| object.0.read())
+    }
+
+    fn write(&self, thread: &mut Unlocked<Big>) -> Option<u32> {
+        let mut guard = thread.lock();
+        let (holding, mut access) = guard.split();
+        let object = self.get_while(holding)?;
+        let number = write(access.borrow_mut(&object.1));
+        object.0.read();
+        Some(number)
     }
 
     fn share(&'static self, guard: &Guard<'_, Big>) -> Option<Count> {
@@ -223,6 +254,8 @@ trait Mistake: Sized + 'static {
     const RETIRE_CLEARS: bool = true;
     /// `retire` empties the place before it drops the count.
     const CLEARS_FIRST: bool = true;
+    /// What is found is written before the lock is released.
+    const WRITES_LOCKED: bool = true;
     /// `share` counts.
     const SHARE_COUNTS: bool = true;
     /// An observer counts what it watches.
@@ -305,6 +338,17 @@ impl<M: Mistake> Place for Copycat<M> {
         self.slot().map(|fate| fate.read())
     }
 
+    fn write(&self, thread: &mut Unlocked<Big>) -> Option<u32> {
+        let mut guard = Some(thread.lock());
+        let fate = self.slot()?;
+        if !M::WRITES_LOCKED {
+            guard = None;
+        }
+        let number = write(&fate.written);
+        drop(guard);
+        Some(number)
+    }
+
     fn share(&'static self, _guard: &Guard<'_, Big>) -> Option<ByHand<M>> {
         let fate = self.slot()?;
         if M::SHARE_COUNTS {
@@ -354,6 +398,8 @@ mistakes! {
     NeverClears: RETIRE_CLEARS = false;
     /// `retire` drops the count and then empties the place.
     ReleasesFirst: CLEARS_FIRST = false;
+    /// A part of a split guard outlives the lock.
+    WritesPastTheLock: WRITES_LOCKED = false;
     /// `share` hands out a pointer.
     SharesWithoutCount: SHARE_COUNTS = false;
     /// An observer is a pointer into the object.
@@ -414,6 +460,27 @@ fn a_reader_sees_the_object_whole_or_not_at_all() {
         "retire, never cleared",
         LATE,
         another_reads_while_published_and_retired::<Copycat<NeverClears>>,
+    );
+}
+
+fn two_write_what_the_object_guards<P: Place>() {
+    let place = P::new();
+    let mut thread = attach();
+    let publication = publish(place, &mut thread, 1);
+    let writer = thread::spawn(move || place.write(&mut attach()));
+    let mine = place.write(&mut thread).expect("published");
+    P::retire(publication, &mut thread);
+    let its = writer.join().expect("it ends");
+    assert!(matches!((mine, its), (1, None | Some(2)) | (2, Some(1))));
+}
+
+#[test]
+fn the_parts_of_a_split_guard_write_under_the_lock() {
+    holds_for_both!("split, get, write, retire", two_write_what_the_object_guards);
+    breaks(
+        "split, a part outlives the lock",
+        RACE,
+        two_write_what_the_object_guards::<Copycat<WritesPastTheLock>>,
     );
 }
 

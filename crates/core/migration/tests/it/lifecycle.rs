@@ -8,17 +8,17 @@ use std::time::Instant;
 use migration::bql::{BqlGuard, BqlUnlocked};
 use migration::{
     AnnounceParameters, CommandError, Direction, Endpoint, Host, InitError, Life, LifeEventKind,
-    MigModes, MigrationCapabilities, MigrationEvent, MigrationObject, MigrationParameters,
-    MigrationStatus, Retired, RunState, Uri, error_chain,
+    MigModes, MigrationCapabilities, MigrationEvent, MigrationParameters, MigrationStatus, Retired,
+    RunState, Uri, error_chain,
 };
 use tempfile::TempDir;
 use test_support::machine::{MANY_PAGES, Script, attach};
 use test_support::peer::pair;
-use test_support::turn::my_turn;
 use test_support::wait::DEADLINE;
 
 use crate::gate::hold_at_the_end;
 use crate::machines::{machine, machine_in};
+use crate::turn::{Owned, my_turn, object_init, shutdown};
 
 fn host() -> Host {
     machine(MANY_PAGES, Script::default()).0
@@ -30,20 +30,20 @@ fn unused() -> Endpoint {
 }
 
 #[track_caller]
-fn init(bql: &mut BqlGuard<'_>) -> (MigrationObject, Life) {
+fn init(bql: &mut BqlGuard<'_>) -> (Owned, Life) {
     init_of(bql, host())
 }
 
 #[track_caller]
-fn init_of(bql: &mut BqlGuard<'_>, host: Host) -> (MigrationObject, Life) {
-    let object = migration::object_init(bql, host).expect("no object yet");
+fn init_of(bql: &mut BqlGuard<'_>, host: Host) -> (Owned, Life) {
+    let object = object_init(bql, host).expect("no object yet");
     (object, migration::life(bql).expect("the life of the object"))
 }
 
 /// Shuts down, gives the owner's count back, and waits until the object is gone.
 #[track_caller]
-fn shut_down(object: MigrationObject, thread: &mut BqlUnlocked, life: &Life) {
-    drop(migration::shutdown(object, &mut thread.lock()));
+fn shut_down(object: Owned, thread: &mut BqlUnlocked, life: &Life) {
+    drop(shutdown(object, &mut thread.lock()));
     assert!(life.wait_until_dropped(thread, DEADLINE), "not dropped: {:?}", life.events());
 }
 
@@ -132,7 +132,7 @@ fn every_function_answers_safely_without_an_object() {
     let parameters = MigrationParameters { max_bandwidth: 1 << 30, ..Default::default() };
     migration::set_parameters(&bql, parameters).expect("parameters in their range");
     let _peer = begin(&mut bql);
-    let retired = migration::shutdown(object, &mut bql);
+    let retired = shutdown(object, &mut bql);
     bql.unlocked(|_| gate.wait_for(1));
     assert_answers_without_an_object(&mut bql, "after shutdown while the thread runs");
     drop(retired);
@@ -313,7 +313,7 @@ fn a_second_object_waits_for_the_shutdown_of_the_first_and_not_for_its_thread() 
     let first_observer = migration::observer(&bql, Direction::Outgoing).expect("an observer");
     let _peer = begin(&mut bql);
 
-    let refused = migration::object_init(&mut bql, host()).expect_err("there is one");
+    let refused = object_init(&mut bql, host()).expect_err("there is one");
     assert!(matches!(refused, InitError::Exists), "{refused:?}");
     assert!(migration::is_running(&bql), "the first object does not notice");
     assert_eq!(
@@ -321,7 +321,7 @@ fn a_second_object_waits_for_the_shutdown_of_the_first_and_not_for_its_thread() 
         1
     );
 
-    drop(migration::shutdown(first, &mut bql));
+    drop(shutdown(first, &mut bql));
     bql.unlocked(|_| gate.wait_for(1));
     let (second, second_life) = init(&mut bql);
     assert!(first_observer.is_running(), "the first one's thread has not cleaned up");
@@ -370,7 +370,7 @@ fn shutdown_does_not_wait_for_a_peer_and_the_migration_thread_drops_the_object()
 
         // The thread needs the lock to clean up, and so cannot be done before this.
         let asked = Instant::now();
-        let retired: Retired = migration::shutdown(object, &mut bql);
+        let retired: Retired = shutdown(object, &mut bql);
         drop(retired);
         println!("{name}: shut down within {:?}", asked.elapsed());
         assert_eq!(observer.status(), MigrationStatus::Cancelling);
@@ -411,7 +411,7 @@ fn an_object_that_nobody_uses_is_dropped_by_its_owner() {
     let mut thread = attach();
     let mut bql = thread.lock();
     let (object, life) = init(&mut bql);
-    let retired = migration::shutdown(object, &mut bql);
+    let retired = shutdown(object, &mut bql);
     assert!(life.events().iter().all(|event| event.what != LifeEventKind::Dropped));
     drop(retired);
     let last = life.events().pop().expect("a life has events");

@@ -7,17 +7,17 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
 use migration::bql::{BqlGuard, BqlUnlocked};
-use migration::{Direction, Life, MigrationObject, MigrationStatus};
+use migration::{Direction, Life, MigrationStatus};
 use test_support::machine::{MANY_PAGES, Script, attach};
 use test_support::peer::pair;
-use test_support::turn::my_turn;
 use test_support::wait::DEADLINE;
 
 use crate::machines::machine;
+use crate::turn::{Owned, my_turn, object_init, shutdown};
 
 /// A migration to a peer that reads nothing.
 struct Running {
-    object: MigrationObject,
+    object: Owned,
     life: Life,
     _peer: UnixStream,
 }
@@ -25,7 +25,7 @@ struct Running {
 fn begin(thread: &mut BqlUnlocked) -> Running {
     let mut bql = thread.lock();
     let (host, _) = machine(MANY_PAGES, Script::default());
-    let object = migration::object_init(&mut bql, host).expect("no object yet");
+    let object = object_init(&mut bql, host).expect("no object yet");
     let life = migration::life(&bql).expect("the life of the object");
     let (endpoint, peer) = pair();
     migration::migrate(&mut bql, endpoint).expect("an idle object");
@@ -33,7 +33,7 @@ fn begin(thread: &mut BqlUnlocked) -> Running {
 }
 
 fn end(running: Running, thread: &mut BqlUnlocked) {
-    drop(migration::shutdown(running.object, &mut thread.lock()));
+    drop(shutdown(running.object, &mut thread.lock()));
     assert!(running.life.wait_until_dropped(thread, DEADLINE), "{:?}", running.life.events());
 }
 

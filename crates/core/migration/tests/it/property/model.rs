@@ -8,13 +8,14 @@ use migration::MigrationStatus::{Active, Cancelling, Completed, Device, None as 
 use migration::bql::{BqlGuard, BqlUnlocked};
 use migration::{
     Blocker, Direction, Life, LifeEventKind, MigMode, MigModes, MigrationCapabilities,
-    MigrationObject, MigrationParameters, MigrationStatus, Notifier, Observer, Retired,
+    MigrationParameters, MigrationStatus, Notifier, Observer, Retired,
 };
 use test_support::machine::{Trace, lock};
 use test_support::wait::DEADLINE;
 
 use super::attempt::{Attempt, Peer};
 use super::random::Random;
+use crate::turn::Owned;
 
 pub(crate) const OUT: usize = 0;
 pub(crate) const IN: usize = 1;
@@ -74,7 +75,7 @@ pub(crate) struct Model {
     pub(crate) random: Random,
     pub(crate) narrow: bool,
     pub(crate) script: Arc<Mutex<String>>,
-    pub(crate) right: Option<(MigrationObject, Object)>,
+    pub(crate) right: Option<(Owned, Object)>,
     /// Objects that were shut down and whose threads may run.
     pub(crate) retired: Vec<(Option<Retired>, Object)>,
     pub(crate) blockers: Vec<(Blocker, MigModes)>,

@@ -4,10 +4,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use test_support::machine::attach;
-use test_support::turn::my_turn;
 
 use super::model::Model;
 use super::random::{Random, SaySeed, seeds};
+use crate::turn::my_turn;
 
 /// How many sequences are played.
 const SEQUENCES: u64 = 4000;

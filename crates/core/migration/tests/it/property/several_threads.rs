@@ -14,13 +14,13 @@ use migration::{
 };
 use test_support::machine::attach;
 use test_support::peer::pair;
-use test_support::turn::my_turn;
 use test_support::wait::DEADLINE;
 
 use super::attempt::assert_claimed;
 use super::model::{BOTH, assert_one_life};
 use super::random::{MODES, Random, SaySeed, seeds};
 use crate::machines::{does, obliging_machine};
+use crate::turn::{Lost, my_turn, object_init, shutdown};
 
 /// How many rounds are played.
 const ROUNDS: u64 = 1000;
@@ -192,12 +192,13 @@ fn other_thread(seed: u64, over: &AtomicBool) {
 /// Makes objects and shuts them down, while others use the face.
 fn owner(seed: u64) {
     let mut random = Random(seed);
+    let _lost = Lost;
     let mut thread = attach();
     let (mut lives, mut kept) = (Vec::new(), Vec::new());
     for _ in 0..6 {
         let mut bql = thread.lock();
         let host = obliging_machine(2).0;
-        let object = migration::object_init(&mut bql, host).expect("only this thread makes one");
+        let object = object_init(&mut bql, host).expect("only this thread makes one");
         let life = migration::life(&bql).expect("an object that was made");
         kept.extend(BOTH.map(|d| migration::observer(&bql, d).expect("an object")));
         lives.push(life);
@@ -205,7 +206,7 @@ fn owner(seed: u64) {
             bql.unlocked(|_| thread::yield_now());
             check_at_any_time(&mut bql, &mut random, &mut Vec::new());
         }
-        let retired = migration::shutdown(object, &mut bql);
+        let retired = shutdown(object, &mut bql);
         assert!(migration::is_idle(&bql) && migration::life(&bql).is_none());
         if random.flip() {
             drop(bql);

@@ -23,6 +23,7 @@ use super::attempt::{Attempt, Peer, Stop};
 use super::model::{BOTH, Heard, IN, Model, ModelNotifier, OUT, Object};
 use super::random::MODES;
 use crate::machines::{does, machine, obliging_machine};
+use crate::turn::{object_init, shutdown};
 
 impl Model {
     #[track_caller]
@@ -72,7 +73,7 @@ impl Model {
     fn init(&mut self, bql: &mut BqlGuard<'_>) {
         self.note("init");
         let (host, told) = obliging_machine(2);
-        match (migration::object_init(bql, host), &self.right) {
+        match (object_init(bql, host), &self.right) {
             (Ok(right), None) => {
                 let observers = BOTH.map(|direction| {
                     migration::observer(bql, direction).expect("an object that was made")
@@ -298,7 +299,7 @@ impl Model {
             return;
         };
         self.note("shutdown");
-        let retired = migration::shutdown(right, bql);
+        let retired = shutdown(right, bql);
         for attempt in object.attempts.iter_mut().filter(|attempt| attempt.runs()) {
             attempt.stop(Stop::Cancel);
         }

@@ -9,7 +9,6 @@ use migration::bql::BqlGuard;
 use migration::{Direction, LifeEventKind, MigrationStatus, RunState, Uri};
 use test_support::machine::{MANY_PAGES, Machine, Script, attach};
 use test_support::peer::pair;
-use test_support::turn::my_turn;
 use test_support::wait::DEADLINE;
 
 use super::{
@@ -17,6 +16,7 @@ use super::{
 };
 use crate::gate::{gate, hold_at_the_end};
 use crate::machines::machine_in;
+use crate::turn::{my_turn, shutdown};
 
 /// 2018, the object was never finalized: nobody gave its first count back. To lose the right
 /// to shut down is a warning (`outside/fail/nocode_right_not_kept.rs`).
@@ -27,7 +27,7 @@ fn qemu_1f8956041a_the_first_count_is_given_back() {
     let mut bql = thread.lock();
     let (host, _, machine) = mortal(1, Script::default());
     let (object, life, _) = init(&mut bql, host);
-    let retired = migration::shutdown(object, &mut bql);
+    let retired = shutdown(object, &mut bql);
     assert!(!is_dropped(&life), "the owner has its count back");
     drop(retired);
     assert!(is_dropped(&life), "and that was the last");
@@ -46,7 +46,7 @@ fn qemu_892ae715b6_a_migration_that_runs_at_exit_keeps_what_it_uses() {
     let (host, _, machine) = mortal(MANY_PAGES, Script::default());
     let (object, life, _) = init(&mut bql, host);
     let _peer = begin(&mut bql);
-    drop(migration::shutdown(object, &mut bql));
+    drop(shutdown(object, &mut bql));
     drop(bql);
     gate.wait_for(1);
     assert!(!is_dropped(&life), "the thread has not ended");
@@ -67,7 +67,7 @@ fn qemu_fd392cfa8e_cleanup_ends_before_the_last_count_goes() {
     let (notifier, _opened, gate) = hold_at_the_end(&mut bql);
     let (object, life, observer) = init(&mut bql, still(MANY_PAGES));
     let _peer = begin(&mut bql);
-    drop(migration::shutdown(object, &mut bql));
+    drop(shutdown(object, &mut bql));
     drop(bql);
     gate.wait_for(1);
     assert_eq!(observer.status(), MigrationStatus::Cancelling, "in the middle of cleanup");
@@ -103,7 +103,7 @@ fn qemu_27eb8499ed_an_incoming_migration_ends_on_an_object_that_was_shut_down() 
     drop(bql);
 
     gate.wait_for(1);
-    drop(migration::shutdown(object, &mut thread.lock()));
+    drop(shutdown(object, &mut thread.lock()));
     assert!(!is_dropped(&life), "the thread is at its last step");
     gate.open();
     assert_eq!(gone(&life, &mut thread), "mig/dst/main");
@@ -129,7 +129,7 @@ fn qemu_d657a14de5_an_incoming_migration_has_a_count_of_its_own() {
     migration::migrate_incoming(&mut bql, endpoint).expect("an idle object");
     let counted = life.events()[before..].iter().any(|event| event.what == LifeEventKind::Counted);
     assert!(counted, "before the command returns");
-    drop(migration::shutdown(object, &mut bql));
+    drop(shutdown(object, &mut bql));
     assert!(!is_dropped(&life), "the thread cannot end before it has the BQL");
     drop(bql);
     assert_eq!(gone(&life, &mut thread), "mig/dst/main");
@@ -147,7 +147,7 @@ fn qemu_7fc8beb16e_the_count_is_taken_before_the_thread_is_started() {
         let (object, life, observer) = init(&mut bql, still(1));
         let _peer = begin(&mut bql);
         // The thread may not even have begun.
-        drop(migration::shutdown(object, &mut bql));
+        drop(shutdown(object, &mut bql));
         let events = life.events();
         let first = |what| events.iter().position(|event| event.what == what);
         let counted = first(LifeEventKind::Counted).expect("a count");
@@ -178,7 +178,7 @@ fn qemu_december_2025_the_machine_is_torn_down_when_the_thread_is_done_with_it()
     let (object, life, observer) = init(&mut bql, host);
     begin_to_reader(&mut bql);
     bql.unlocked(|_| gate.wait_for(1));
-    drop(migration::shutdown(object, &mut bql));
+    drop(shutdown(object, &mut bql));
     drop(bql);
     // Main has given everything back, as for its end.
     assert!(machine.try_recv().is_err(), "the memory is there");

@@ -10,10 +10,10 @@ use migration::{
 use tempfile::TempDir;
 use test_support::machine::attach;
 use test_support::peer::pair;
-use test_support::turn::my_turn;
 
 use super::{begin, end, init, shut_down, still};
 use crate::gate::hold_at_the_end;
+use crate::turn::my_turn;
 
 /// 2024, cleanup closed the channel while others set its error, and one access had no lock.
 /// The channel belongs to the phase, which nobody else can reach

@@ -17,14 +17,13 @@ use std::thread;
 use std::time::Instant;
 
 use migration::bql::{BqlGuard, BqlUnlocked};
-use migration::{
-    Direction, Host, Life, LifeEventKind, MigrationObject, MigrationStatus, Observer, RunState,
-};
+use migration::{Direction, Host, Life, LifeEventKind, MigrationStatus, Observer, RunState};
 use test_support::machine::{Script, Trace};
 use test_support::peer::{self, pair};
 use test_support::wait::DEADLINE;
 
 use crate::machines::{machine, machine_in};
+use crate::turn::{Owned, object_init, shutdown};
 
 /// A machine, and the name of the thread that is the last to let it go.
 fn mortal(pages: usize, script: Script) -> (Host, Trace, Receiver<String>) {
@@ -46,8 +45,8 @@ fn still(pages: usize) -> Host {
 }
 
 #[track_caller]
-fn init(bql: &mut BqlGuard<'_>, host: Host) -> (MigrationObject, Life, Observer) {
-    let object = migration::object_init(bql, host).expect("no object yet");
+fn init(bql: &mut BqlGuard<'_>, host: Host) -> (Owned, Life, Observer) {
+    let object = object_init(bql, host).expect("no object yet");
     let life = migration::life(bql).expect("the life of the object");
     (object, life, observer(bql, Direction::Outgoing))
 }
@@ -98,8 +97,8 @@ fn gone(life: &Life, thread: &mut BqlUnlocked) -> String {
 
 /// Shuts down an object that nothing but this test may still hold.
 #[track_caller]
-fn shut_down(object: MigrationObject, thread: &mut BqlUnlocked, life: &Life) {
-    drop(migration::shutdown(object, &mut thread.lock()));
+fn shut_down(object: Owned, thread: &mut BqlUnlocked, life: &Life) {
+    drop(shutdown(object, &mut thread.lock()));
     gone(life, thread);
 }
 
@@ -107,13 +106,13 @@ fn shut_down(object: MigrationObject, thread: &mut BqlUnlocked, life: &Life) {
 #[track_caller]
 fn shut_down_in(
     what: &str,
-    object: MigrationObject,
+    object: Owned,
     bql: &mut BqlGuard<'_>,
     life: &Life,
     machine: &Receiver<String>,
 ) -> String {
     let asked = Instant::now();
-    drop(migration::shutdown(object, bql));
+    drop(shutdown(object, bql));
     let returned = asked.elapsed();
     let last = bql.unlocked(|thread| gone(life, thread));
     println!(

@@ -10,10 +10,10 @@ use migration::{
     Direction, Host, Life, MigrationEvent, MigrationParameters, MigrationStatus, RunState, Uri,
 };
 use test_support::machine::{MANY_PAGES, Script, attach, lock};
-use test_support::turn::my_turn;
 
 use super::{begin, init, is_dropped, observer, shut_down, still, wait_until};
 use crate::machines::{machine, machine_in};
+use crate::turn::{my_turn, shutdown};
 
 /// Ours, not QEMU's: a cancel that gets the BQL just when cleanup is done. The end is published
 /// before anybody else has the lock, so it comes too early or too late, and never in between.
@@ -91,7 +91,7 @@ fn a_machine_without_memory_moves_and_can_be_cancelled() {
     let status =
         observer.wait(&mut thread, Duration::from_secs(5), |status, _| status.is_terminal());
     // A thread that goes round for ever is shut down before the test says so.
-    drop(migration::shutdown(object, &mut thread.lock()));
+    drop(shutdown(object, &mut thread.lock()));
     let gone = life.wait_until_dropped(&mut thread, Duration::from_secs(5));
     let passes = observer.info().dirty_sync_count;
     assert_eq!((status, gone), (MigrationStatus::Completed, true), "after {passes} passes");
@@ -137,7 +137,7 @@ fn the_end_of_an_object_is_told_when_its_machine_is_gone() {
     let script = Script { dropped: Some(Box::new(dropped)), ..Script::default() };
     let (object, life, _) = init(&mut thread.lock(), machine(1, script).0);
     lock(&told).replace(life.clone());
-    let retired = migration::shutdown(object, &mut thread.lock());
+    let retired = shutdown(object, &mut thread.lock());
     retired.give_back(&mut thread);
     assert_eq!(receiver.try_recv(), Ok(false), "the machine goes first");
     assert!(is_dropped(&life));

@@ -13,7 +13,6 @@ use migration::{
 use tempfile::TempDir;
 use test_support::machine::{MANY_PAGES, Machine, Script, attach, lock};
 use test_support::peer::pair;
-use test_support::turn::my_turn;
 use test_support::wait::DEADLINE;
 use wire::{FileHeader, Wire};
 
@@ -23,6 +22,7 @@ use super::{
 };
 use crate::gate::gate;
 use crate::machines::machine_in;
+use crate::turn::{my_turn, shutdown};
 
 /// A peer that reads nothing: the first pass fills the socket and cannot end.
 #[test]
@@ -191,7 +191,7 @@ fn shutdown_with_a_cancel_that_races_with_completion() {
         let over = migration::is_idle(&bql);
         migration::cancel(&mut bql, Direction::Outgoing);
         let asked = Instant::now();
-        drop(migration::shutdown(object, &mut bql));
+        drop(shutdown(object, &mut bql));
         drop(bql);
         gone(&life, &mut thread);
         slowest = slowest.max(asked.elapsed());
@@ -252,7 +252,7 @@ fn shutdown_while_a_notifier_has_released_the_bql() {
             drop(peer);
         }
         let asked = Instant::now();
-        drop(migration::shutdown(object, &mut bql));
+        drop(shutdown(object, &mut bql));
         assert!(!is_dropped(&life), "the notifier is in the middle of it");
         gate.open();
         assert_eq!(bql.unlocked(|thread| gone(&life, thread)), "mig/src/main");
@@ -281,14 +281,14 @@ fn shutdown_inside_a_notifier_of_the_object_that_it_made() {
         if event == MigrationEvent::PrecopyFailed && lock(&made).is_none() {
             let (object, life, _) = init(bql, still(1));
             assert!(!migration::thread_is_self(bql), "not the thread of this object");
-            drop(migration::shutdown(object, bql));
+            drop(shutdown(object, bql));
             *lock(&made) = Some(life);
         }
         Ok(())
     });
     let (object, life, observer) = init(&mut bql, still(MANY_PAGES));
     let _peer = begin(&mut bql);
-    drop(migration::shutdown(object, &mut bql));
+    drop(shutdown(object, &mut bql));
     drop(bql);
     assert_eq!(gone(&life, &mut thread), "mig/src/main");
     assert_eq!(observer.status(), MigrationStatus::Cancelled);

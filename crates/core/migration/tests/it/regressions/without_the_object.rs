@@ -7,10 +7,10 @@ use migration::{
 };
 use test_support::machine::{MANY_PAGES, attach};
 use test_support::peer::pair;
-use test_support::turn::my_turn;
 
 use super::{begin, gone, init, is_dropped, shut_down, still, wait_until};
 use crate::gate::hold_at_the_end;
+use crate::turn::{my_turn, object_init, shutdown};
 
 /// 2019, a blocker could not be added before the object was made.
 #[test]
@@ -56,7 +56,7 @@ fn qemu_january_2026_a_query_after_shutdown_has_an_answer() {
     migration::set_parameters(&bql, parameters).expect("parameters in their range");
     let _peer = begin(&mut bql);
     bql.unlocked(|thread| wait_until(&kept, thread, MigrationStatus::Active));
-    drop(migration::shutdown(object, &mut bql));
+    drop(shutdown(object, &mut bql));
     let queries = |bql: &mut BqlGuard<'_>, when: &str| {
         assert_eq!(migration::parameters(bql), MigrationParameters::default(), "{when}");
         assert_eq!(migration::capabilities(bql), MigrationCapabilities::default(), "{when}");
@@ -85,7 +85,7 @@ fn qemu_vm_state_callback_an_error_after_shutdown_comes_back() {
     let (notifier, _opened, gate) = hold_at_the_end(&mut bql);
     let (object, life, observer) = init(&mut bql, still(MANY_PAGES));
     let _peer = begin(&mut bql);
-    drop(migration::shutdown(object, &mut bql));
+    drop(shutdown(object, &mut bql));
     let callback = |bql: &mut BqlGuard<'_>, when: &str| {
         let word = migration::file_set_error(bql, "the card does not stop".into());
         assert_eq!(word, Err("the card does not stop".to_owned()), "{when}");
@@ -133,7 +133,7 @@ fn qemu_introspection_a_temporary_object_changes_nothing() {
 
     assert!(migration::is_active(&bql), "the one object did not notice");
     assert!(!is_dropped(&life) && migration::blocked_reasons(&mut bql).is_empty());
-    let second = migration::object_init(&mut bql, still(1));
+    let second = object_init(&mut bql, still(1));
     assert!(matches!(second, Err(InitError::Exists)), "a temporary one is not for the outside");
     assert!(migration::is_active(&bql), "nor does a refused one change anything");
     drop(bql);

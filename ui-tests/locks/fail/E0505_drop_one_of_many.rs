@@ -1,0 +1,12 @@
+//! claim: lock.many-end-with-the-lock
+//! Drops one of two values that are written at once.
+
+use bql::{BqlGuard, BqlGuarded};
+
+fn late(bql: &mut BqlGuard<'_>, from: BqlGuarded<String>, to: &BqlGuarded<String>) {
+    let [text, rest] = bql.borrow_many_mut([&from, to]).unwrap();
+    drop(from); //~ E0505
+    rest.push_str(text);
+}
+
+fn main() {}

@@ -1,0 +1,18 @@
+//! claim: export.unwinds-like-its-object
+//! Retires an object with guarded data inside in a closure whose panic is caught.
+
+use std::panic::UnwindSafe;
+
+use bql::{Bql, BqlGuarded};
+use exported::Publication;
+
+struct Device(BqlGuarded<String>, String);
+type Object = String;
+
+fn require_unwind_safe<T: UnwindSafe>(_: T) {}
+
+fn end(publication: Publication<Object, Bql>) {
+    require_unwind_safe(publication);
+}
+
+fn main() {}

@@ -1,0 +1,18 @@
+//! claim: lock.split-keeps-the-lock
+//! Publishes an object while a part of the guard is used to look for one.
+
+use std::sync::Arc;
+
+use bql::{Bql, BqlGuard};
+use exported::Exported;
+
+static PLACE: Exported<String, Bql> = Exported::new();
+
+fn fill(bql: &mut BqlGuard<'_>) -> bool {
+    let (holding, _access) = bql.split();
+    let there = PLACE.get_while(holding).is_some();
+    let publication = PLACE.publish(bql, Arc::default());
+    there && publication.is_err()
+}
+
+fn main() {}
