@@ -95,6 +95,7 @@ mod condvar;
 #[cfg(feature = "critical-section")]
 mod critical_section;
 mod fair;
+mod foreign;
 mod guarded;
 mod many;
 #[cfg(any(feature = "lock_api", feature = "lock_api_0_5"))]
@@ -108,11 +109,12 @@ pub mod trace;
 mod try_lock;
 mod unwind;
 
-pub use backend::{AttachError, Backend, Foreign, FromTokens, Lock, Wait};
+pub use backend::{AttachError, Backend, FromTokens, Lock, Wait};
 pub use condvar::Condvar;
 #[cfg(feature = "critical-section")]
 pub use critical_section::CriticalSection;
 pub use fair::Fair;
+pub use foreign::Foreign;
 pub use guarded::Guarded;
 pub use many::{Cells, SameCell};
 #[cfg(feature = "lock_api")]

@@ -1,9 +1,9 @@
 //! The two tokens: a thread without the lock, and a thread with it.
 
 use core::fmt;
-use core::mem::{self, ManuallyDrop};
+use core::mem;
 
-use crate::{AttachError, Backend, Brand, Foreign, FromTokens, Lock, NotSendSync};
+use crate::{AttachError, Backend, Brand, FromTokens, Lock, NotSendSync};
 
 /// The token of a thread that does not hold lock `L`. [`lock`](Unlocked::lock) takes the lock and
 /// returns a guard.
@@ -60,7 +60,7 @@ impl<L: Lock> Unlocked<L> {
         Ok(Self::with(None))
     }
 
-    fn with(held: Option<<L::Backend as Backend>::Held>) -> Self {
+    pub(crate) fn with(held: Option<<L::Backend as Backend>::Held>) -> Self {
         Unlocked { held, _brand: Brand::NEW, _thread: NotSendSync::NEW }
     }
 
@@ -180,48 +180,6 @@ impl<L: Lock> Guard<'_, L> {
         let (held, result) = wait(held.unwrap_or_else(|| L::LOCK.lock(FromTokens::NEW)));
         relock.0.held = Some(held);
         result
-    }
-}
-
-impl<L: Lock> Guard<'_, L>
-where
-    L::Backend: Foreign,
-{
-    /// Lends a guard to `f` on a thread that took the lock outside Rust.
-    ///
-    /// The lock is still held when this returns or unwinds. While `f` runs the thread counts
-    /// as attached. For an example, see [`Foreign`].
-    ///
-    /// # Safety
-    ///
-    /// 1. The calling thread holds the lock.
-    /// 2. The thread uses no other guard of the lock: until this returns or unwinds, no token
-    ///    that it had before locks or is dropped, no guard that it had before is used or
-    ///    dropped, and what was borrowed from such a guard is never used again.
-    ///
-    /// A thread without a token satisfies duty 2. Rust code that called out and may be called back
-    /// does too, if it lent its `&mut Guard` to the call. A part of a [split](Guard::split) guard is
-    /// not enough: the other part, or what was found with it, may be used after the call. Inside
-    /// [`unlocked`](Guard::unlocked) it lends the closure's token instead, because that token could
-    /// lock, or adopt the lock of a leaked guard.
-    ///
-    /// Duty 2 has no run-time check. A backend may refuse to lock on a thread that holds the
-    /// lock, but a token whose guard was leaked does not ask the backend.
-    pub unsafe fn lend<R>(f: impl FnOnce(&mut Guard<'_, L>) -> R) -> R {
-        struct Detach<L: Lock>(Brand<L>);
-        impl<L: Lock> Drop for Detach<L> {
-            fn drop(&mut self) {
-                L::LOCK.detach(FromTokens::NEW);
-            }
-        }
-        let _detach = L::LOCK.attach(FromTokens::NEW).is_ok().then(|| Detach::<L>(Brand::NEW));
-        // SAFETY: the caller holds the lock (duty 1), and any other value that stands for it on
-        // this thread is neither used nor dropped until this returns (duty 2).
-        let held = unsafe { L::LOCK.assume_held() };
-        let mut thread = ManuallyDrop::new(Unlocked::with(Some(held)));
-        // Neither the guard nor the token is dropped: the caller keeps the lock.
-        let mut guard = ManuallyDrop::new(Guard { thread: &mut thread });
-        f(&mut guard)
     }
 }
 
