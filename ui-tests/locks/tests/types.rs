@@ -8,6 +8,7 @@ use std::marker::PhantomData;
 use std::rc::Rc;
 use std::sync::MutexGuard;
 
+use biglock::trace::Traced;
 use biglock::{AttachError, Condvar, Guard, Guarded, StdMutex, Unlocked};
 use bql::{Bql, BqlCondvar, BqlGuard, BqlGuarded, BqlUnlocked};
 use exported::{AlreadyPublished, Exported, Publication};
@@ -55,6 +56,8 @@ assert_not_impl_any!(Condvar<Bql>: Clone, Copy);
 
 assert_impl_all!(StdMutex: Send, Sync);
 assert_not_impl_any!(StdMutex: Clone, Copy);
+assert_impl_all!(Traced<StdMutex>: Send, Sync);
+assert_not_impl_any!(Traced<StdMutex>: Clone, Copy);
 assert_impl_all!(AttachError: std::error::Error, Send, Sync, Copy);
 
 // The marker is no value.
