@@ -9,6 +9,7 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::rc::Rc;
 use std::sync::MutexGuard;
 
+use biglock::trace::Traced;
 use biglock::{
     Access, AttachError, Condvar, Guard, Guarded, Holding, SameCell, StdMutex, Unlocked,
 };
@@ -58,6 +59,8 @@ assert_not_impl_any!(Condvar<Bql>: Clone, Copy);
 
 assert_impl_all!(StdMutex: Send, Sync);
 assert_not_impl_any!(StdMutex: Clone, Copy);
+assert_impl_all!(Traced<StdMutex>: Send, Sync);
+assert_not_impl_any!(Traced<StdMutex>: Clone, Copy);
 assert_impl_all!(AttachError: std::error::Error, Send, Sync, Copy);
 
 // A trait object is exported if its trait says what a type would have to be.

@@ -4,7 +4,7 @@
 //! waits has woken. It is fast, and a thread that takes a big lock again and again can keep others
 //! out for long.
 
-use crate::{Backend, Guard, Lock};
+use crate::{Backend, FromTokens, Guard, Lock};
 
 /// A backend that can pass the lock on to the thread that waits longest.
 ///
@@ -30,6 +30,9 @@ impl<L: Lock<Backend: Fair>> Guard<'_, L> {
     /// Lets each thread that waits by now have the lock before this one, and takes it again. No
     /// borrow of guarded data is alive meanwhile, as in [`unlocked`](Guard::unlocked).
     pub fn bump(&mut self) {
-        self.bump_by(|held| L::LOCK.unlock_fair(held));
+        self.wait(|held| {
+            L::LOCK.unlock_fair(held);
+            (L::LOCK.lock(FromTokens::NEW), ())
+        });
     }
 }

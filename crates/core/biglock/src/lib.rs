@@ -74,9 +74,7 @@
 //! | a read is still borrowed (E0502) | read after the release; [`split`](Guard::split) to read and write at once |
 //! | `TokenStaysOnItsThread` cannot be sent or shared (E0277) | attach in the other thread |
 //!
-//! And when it panics with [`AlreadyAttached`](AttachError::AlreadyAttached), pass the token or the
-//! guard down. The page *The compiler says … do this* of the project's documentation shows each with
-//! the lines to write instead.
+//! The page *The compiler says … do this* of the project shows the lines to write instead.
 //!
 //! # Alternatives
 //!

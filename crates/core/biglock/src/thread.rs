@@ -154,15 +154,6 @@ impl<L: Lock> Guard<'_, L> {
         f(relock.0)
     }
 
-    /// Passes the held lock to `release`, and takes the lock again.
-    pub(crate) fn bump_by(&mut self, release: impl FnOnce(<L::Backend as Backend>::Held)) {
-        let held = self.thread.held.take();
-        let _relock = Relock(self.thread);
-        if let Some(held) = held {
-            release(held);
-        }
-    }
-
     /// Passes the held lock to `release`.
     pub(crate) fn release_by(self, release: impl FnOnce(<L::Backend as Backend>::Held)) {
         if let Some(held) = self.thread.held.take() {
