@@ -31,8 +31,8 @@ fn this_room_sees_the_engine_and_what_the_engine_sees() {
 }
 
 #[test]
-fn the_room_of_the_locks_sees_the_lock_crates_only() {
-    assert_eq!(dependencies_of("../locks"), ["biglock", "bql", "exported"]);
+fn the_room_of_the_locks_sees_the_lock_crates_and_a_mutex_of_others() {
+    assert_eq!(dependencies_of("../locks"), ["biglock", "bql", "exported", "spin"]);
 }
 
 #[test]

@@ -26,6 +26,6 @@ pub(crate) fn text(step: usize, page: &Path) -> Result<String, PartError> {
     }
     let before = read(&source(step - 1))?;
     let diff = TextDiff::from_lines(&before, &now);
-    let changes = diff.unified_diff().context_radius(2).to_string();
+    let changes = diff.unified_diff().context_radius(1).to_string();
     Ok(format!("{link}:\n\n```diff\n{}\n```\n", changes.trim_end()))
 }

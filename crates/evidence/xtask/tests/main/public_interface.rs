@@ -80,15 +80,15 @@ fn the_interfaces_are_the_committed_ones() {
 }
 
 /// An item a line, each under what it belongs to. The plain traits that a type has under the same
-/// bounds are one line, and the functions of a standard trait are implied by its impl.
+/// bounds are one line, and the functions of a trait are implied by its impl.
 fn text(interface: &PublicApi) -> String {
     let mut lines: Vec<String> = Vec::new();
     let mut depths = HashMap::new();
-    let mut standard = HashSet::new();
+    let mut of_a_trait = HashSet::new();
     for item in interface.items() {
         let depth = item.parent_id().map_or(0, |parent| depths[&parent] + 1);
         depths.insert(item.id(), depth);
-        let is_implied = item.parent_id().is_some_and(|parent| standard.contains(&parent));
+        let is_implied = item.parent_id().is_some_and(|parent| of_a_trait.contains(&parent));
         let item_line = line(item);
         let indent = " ".repeat(2 * depth);
         let Some(Impl { bounds, negative, path, of }) = Impl::parse(&item_line) else {
@@ -100,10 +100,8 @@ fn text(interface: &PublicApi) -> String {
             }
             continue;
         };
+        of_a_trait.insert(item.id());
         let is_standard = ["core::", "alloc::", "std::"].iter().any(|root| path.starts_with(root));
-        if is_standard {
-            standard.insert(item.id());
-        }
         let name = path.rsplit("::").next().unwrap_or(path);
         if !is_standard || !PLAIN.contains(&name) {
             if !UNSTABLE.contains(&name) {
