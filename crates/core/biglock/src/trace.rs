@@ -192,10 +192,10 @@ struct Trace {
     observer: Option<&'static dyn Observe>,
     /// The thread and the time of the hold that lasts. Written by the thread that holds the lock.
     holder: Mutex<Option<(Option<Thread>, Instant)>>,
-    record: Mutex<Record>,
+    record: Mutex<Recorded>,
 }
 
-struct Record {
+struct Recorded {
     /// When it began, while it is kept: what was taken before is not in it.
     since: Option<Instant>,
     holds: Vec<Hold>,
@@ -231,7 +231,7 @@ impl<B> Traced<B> {
     /// until it is [stopped](Traced::stop).
     pub fn start(&self) {
         let mut record = self.trace.record();
-        *record = Record { since: Some(Instant::now()), holds: Vec::new() };
+        *record = Recorded { since: Some(Instant::now()), holds: Vec::new() };
         self.trace.on.fetch_or(RECORD, Ordering::Relaxed);
     }
 
@@ -274,7 +274,7 @@ impl Trace {
             on: AtomicU8::new(on),
             observer,
             holder: Mutex::new(None),
-            record: Mutex::new(Record { since: None, holds: Vec::new() }),
+            record: Mutex::new(Recorded { since: None, holds: Vec::new() }),
         }
     }
 
@@ -282,7 +282,7 @@ impl Trace {
         self.holder.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn record(&self) -> MutexGuard<'_, Record> {
+    fn record(&self) -> MutexGuard<'_, Recorded> {
         self.record.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
