@@ -1,5 +1,6 @@
 //! A condition variable that goes with any lock.
 
+use core::fmt;
 #[cfg(not(loom))]
 use core::time::Duration;
 use std::sync::PoisonError;
@@ -10,7 +11,7 @@ use super::sync::{Condvar, Mutex, MutexGuard};
 ///
 /// A thread looks at the count while it holds the big lock, releases the lock, and waits until the
 /// count is another: a notification in between is not lost.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Signals {
     count: Mutex<u64>,
     changed: Condvar,
@@ -60,5 +61,11 @@ impl Signals {
         let mut count = self.count();
         *count += 1;
         self.changed.notify_all();
+    }
+}
+
+impl fmt::Debug for Signals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Signals").finish_non_exhaustive()
     }
 }
