@@ -46,7 +46,8 @@ mod by_thread_local {
 
     /// Each thread remembers the locks that it is attached to.
     ///
-    /// A thread whose thread-local variables are being destroyed cannot attach.
+    /// A thread that was attached cannot attach again once its thread-local variables are destroyed.
+    /// One that never was may still attach then, for the rest of its exit.
     #[derive(Debug)]
     pub struct ByThreadLocal {
         /// Gives the value an address that no other has, and keeps it from being a constant, which

@@ -39,6 +39,10 @@
 //! hold of the token covers it: its releases are not seen, and an observer is told of a second
 //! [`taken`](Observe::taken).
 //!
+//! The standard library names a thread by a function that panics where thread-local storage is gone.
+//! If a thread takes the lock so late in its exit, the panic hook reports that, and the panic is
+//! caught: with `panic = "abort"` it ends the process.
+//!
 //! # Alternatives
 //!
 //! `tracing-mutex` finds cycles in the order of many mutexes, and wraps each. An [`Observe`] tells

@@ -88,8 +88,9 @@ impl<M: Place, A> RawLock<M, A> {
 }
 
 // SAFETY: 1 and 2 are what a raw mutex promises, and `Held` is the guard of one mutex: `M` and `A`
-// have interior mutability, or name a mutex that has. 3: so does `lock_api` of a raw mutex that
-// unwinds. 4: that of `attached`.
+// have interior mutability, or name a mutex that has. 3: `lock_api` 0.5 asks as much of a raw
+// mutex. 0.4 does not, but makes no guard if one unwinds: if that leaves it locked, no thread gets
+// in. 4: that of `attached`.
 unsafe impl<M: Place, A: Attached> Backend for RawLock<M, A> {
     type Held = MutexGuard<'static, M::Raw, ()>;
 
