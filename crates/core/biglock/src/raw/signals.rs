@@ -1,8 +1,6 @@
 //! A condition variable that goes with any lock.
 
 use core::fmt;
-#[cfg(not(loom))]
-use core::time::Duration;
 use std::sync::PoisonError;
 
 use super::sync::{Condvar, Mutex, MutexGuard};
@@ -14,15 +12,15 @@ use super::sync::{Condvar, Mutex, MutexGuard};
 #[derive(Default)]
 pub struct Signals {
     count: Mutex<u64>,
-    changed: Condvar,
+    pub(super) changed: Condvar,
 }
 
 /// A count that a thread has seen.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Seen(u64);
+pub(crate) struct Seen(pub(super) u64);
 
 impl Signals {
-    fn count(&self) -> MutexGuard<'_, u64> {
+    pub(super) fn count(&self) -> MutexGuard<'_, u64> {
         self.count.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -37,14 +35,6 @@ impl Signals {
         while *count == seen.0 {
             count = self.changed.wait(count).unwrap_or_else(PoisonError::into_inner);
         }
-    }
-
-    /// Waits like [`wait`](Signals::wait), but no longer than `limit`. Returns `true` if it timed
-    /// out.
-    #[cfg(not(loom))]
-    pub(crate) fn wait_timeout(&self, seen: Seen, limit: Duration) -> bool {
-        let wait = self.changed.wait_timeout_while(self.count(), limit, |count| *count == seen.0);
-        wait.unwrap_or_else(PoisonError::into_inner).1.timed_out()
     }
 
     /// Wakes one thread that waits by now.
