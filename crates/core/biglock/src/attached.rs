@@ -4,6 +4,7 @@
 //! thread-local variable ([`ByThreadLocal`]); without, the threads have numbers ([`ByNumber`]), or
 //! there is one thread ([`OneToken`]).
 
+use core::fmt;
 use core::marker::PhantomData;
 use core::sync::atomic::{AtomicBool, Ordering};
 
@@ -45,7 +46,8 @@ mod by_thread_local {
 
     /// Each thread remembers the locks that it is attached to.
     ///
-    /// A thread whose thread-local variables are being destroyed cannot attach.
+    /// A thread that was attached cannot attach again once its thread-local variables are destroyed.
+    /// One that never was may still attach then, for the rest of its exit.
     #[derive(Debug)]
     pub struct ByThreadLocal {
         /// Gives the value an address that no other has, and keeps it from being a constant, which
@@ -93,12 +95,15 @@ mod by_thread_local {
 
 /// One token for all: a second `attach` fails on every thread until the first token is dropped.
 ///
-/// It is for a program without threads.
+/// It is for a program without threads. On a target without an atomic exchange it needs the feature
+/// `critical-section`.
 #[derive(Debug)]
+#[cfg(any(feature = "critical-section", target_has_atomic = "8"))]
 pub struct OneToken {
     out: AtomicBool,
 }
 
+#[cfg(any(feature = "critical-section", target_has_atomic = "8"))]
 impl OneToken {
     /// Marks the token as given out, and returns whether it was.
     #[cfg(target_has_atomic = "8")]
@@ -163,11 +168,16 @@ pub unsafe trait ThreadNumber: 'static {
 /// }
 /// # assert_eq!(Exception::current(), 0);
 /// ```
-#[derive(Debug)]
 pub struct ByNumber<I, const N: usize> {
     /// Each place is used by the thread of its number only.
     places: [AtomicBool; N],
     _numbers: PhantomData<fn() -> I>,
+}
+
+impl<I, const N: usize> fmt::Debug for ByNumber<I, N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ByNumber").finish_non_exhaustive()
+    }
 }
 
 // SAFETY: a place is `true` from `attach` to `detach` of the one thread with its number.

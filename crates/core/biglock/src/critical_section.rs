@@ -1,6 +1,7 @@
 //! The backend for programs without an operating system.
 
 use core::cell::Cell;
+use core::fmt;
 use core::hint;
 
 use ::critical_section::{self as cs, Mutex};
@@ -13,6 +14,9 @@ use crate::{AttachError, Backend, FromTokens, TryLock};
 ///
 /// A guard is no critical section itself. Critical sections end in the reverse order in which they
 /// began, and a guard, which is a value, ends where it is dropped.
+///
+/// Do not wait for the lock inside a critical section: the thread that holds it needs one to release
+/// it. [`try_lock`](crate::Unlocked::try_lock) is fine there.
 ///
 /// `A` says who is a thread here. In a program with [`OneToken`](crate::attached::OneToken) only
 /// who attached first has a token, the main program say, and interrupt handlers get none. With
@@ -38,7 +42,6 @@ use crate::{AttachError, Backend, FromTokens, TryLock};
 ///     assert_eq!(Unlocked::<Big>::attach().err(), Some(AttachError::AlreadyAttached));
 /// }
 /// ```
-#[derive(Debug)]
 pub struct CriticalSection<A> {
     held: Mutex<Cell<bool>>,
     attached: A,
@@ -54,6 +57,12 @@ impl<A: Attached> CriticalSection<A> {
 impl<A: Attached> Default for CriticalSection<A> {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+impl<A> fmt::Debug for CriticalSection<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CriticalSection").finish_non_exhaustive()
     }
 }
 

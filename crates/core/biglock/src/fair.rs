@@ -27,8 +27,10 @@ impl<L: Lock<Backend: Fair>> Guard<'_, L> {
         self.release_by(|held| L::LOCK.unlock_fair(held));
     }
 
-    /// Lets each thread that waits by now have the lock before this one, and takes it again. No
+    /// Lets the thread that waits longest have the lock, if there is one, and takes it again. No
     /// borrow of guarded data is alive meanwhile, as in [`unlocked`](Guard::unlocked).
+    ///
+    /// That thread's own release need not be fair, so this one may come before others that wait.
     pub fn bump(&mut self) {
         self.wait(|held| {
             L::LOCK.unlock_fair(held);

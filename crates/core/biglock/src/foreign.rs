@@ -1,15 +1,16 @@
 //! A lock that code outside Rust takes too, and the guard of a thread that it locked on.
 
-use core::mem::ManuallyDrop;
+use core::mem::{self, ManuallyDrop};
 
-use crate::{Backend, Brand, FromTokens, Guard, Lock, Unlocked};
+use crate::{Backend, FromTokens, Guard, Lock, Unlocked};
 
 /// A lock that code outside Rust takes and releases too, such as QEMU's `bql_lock`.
 ///
 /// # Safety
 ///
 /// A value of [`assume_held`](Foreign::assume_held) is as good as one of [`Backend::lock`]
-/// on a thread that holds the lock, and forgetting it leaves the lock held.
+/// on a thread that holds the lock. Forgetting it leaves the lock held, and so does
+/// [`leave_held`](Foreign::leave_held). Neither function unwinds.
 ///
 /// # Examples
 ///
@@ -79,6 +80,12 @@ pub unsafe trait Foreign: Backend {
     /// The calling thread holds the lock. While the value lives, no other `Held` of the lock is
     /// used or dropped. Another may exist, in a token that called out.
     unsafe fn assume_held(&'static self) -> Self::Held;
+
+    /// Gives up the value of a thread that has no token beside the lent guard, without a release:
+    /// code outside Rust goes on with the lock. A backend that wraps another passes the call on.
+    fn leave_held(&'static self, held: Self::Held) {
+        mem::forget(held);
+    }
 }
 
 impl<L: Lock> Guard<'_, L>
@@ -106,19 +113,28 @@ where
     /// Duty 2 has no run-time check. A backend may refuse to lock on a thread that holds the
     /// lock, but a token whose guard was leaked does not ask the backend.
     pub unsafe fn lend<R>(f: impl FnOnce(&mut Guard<'_, L>) -> R) -> R {
-        struct Detach<L: Lock>(Brand<L>);
-        impl<L: Lock> Drop for Detach<L> {
+        struct Lent<L: Lock<Backend: Foreign>> {
+            thread: ManuallyDrop<Unlocked<L>>,
+            /// Whether the thread had no token.
+            attached: bool,
+        }
+        impl<L: Lock<Backend: Foreign>> Drop for Lent<L> {
             fn drop(&mut self) {
+                if !self.attached {
+                    return;
+                }
+                // A guard that adopts what the lent one has.
+                self.thread.lock().release_by(|held| L::LOCK.leave_held(held));
                 L::LOCK.detach(FromTokens::NEW);
             }
         }
-        let _detach = L::LOCK.attach(FromTokens::NEW).is_ok().then(|| Detach::<L>(Brand::NEW));
+        let attached = L::LOCK.attach(FromTokens::NEW).is_ok();
         // SAFETY: the caller holds the lock (duty 1), and any other value that stands for it on
         // this thread is neither used nor dropped until this returns (duty 2).
         let held = unsafe { L::LOCK.assume_held() };
-        let mut thread = ManuallyDrop::new(Unlocked::with(Some(held)));
+        let mut lent = Lent { thread: ManuallyDrop::new(Unlocked::with(Some(held))), attached };
         // The guard adopts what the token was made with. Neither is dropped: the caller keeps the lock.
-        let mut guard = ManuallyDrop::new(thread.lock());
+        let mut guard = ManuallyDrop::new(lent.thread.lock());
         f(&mut guard)
     }
 }

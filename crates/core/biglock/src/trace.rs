@@ -34,8 +34,14 @@
 //! # Caveats
 //!
 //! It sees what goes through tokens. A lock that C takes and releases by itself ([`Foreign`]) is
-//! not seen, nor is the end of a hold that a lent guard left to C: until the next hold,
-//! [`holder`](Traced::holder) names that thread.
+//! not seen. If a lent guard took the lock itself, because it had released it, that hold ends where
+//! the guard does, though C goes on with the lock. If the guard was lent on top of a token, the
+//! hold of the token covers it: its releases are not seen, and an observer is told of a second
+//! [`taken`](Observe::taken).
+//!
+//! The standard library names a thread by a function that panics where thread-local storage is gone.
+//! If a thread takes the lock so late in its exit, the panic hook reports that, and the panic is
+//! caught: with `panic = "abort"` it ends the process.
 //!
 //! # Alternatives
 //!
@@ -162,8 +168,10 @@ pub trait Observe: Sync {
         let _ = waited;
     }
 
-    /// The thread is about to release the lock, which it `held` for so long. It still holds it, so
-    /// the calls of [`taken`](Observe::taken) and of this one alternate.
+    /// The thread is about to release the lock, which it `held` for so long, or to leave it to C at
+    /// the end of a [lent](crate::Guard::lend) guard. It still holds it, so the calls of
+    /// [`taken`](Observe::taken) and of this one alternate, but for a guard that is lent on top of a
+    /// token.
     fn releases(&self, held: Duration) {
         let _ = held;
     }
@@ -425,11 +433,16 @@ unsafe impl<B: Wait> Wait for Traced<B> {
     }
 }
 
-// SAFETY: a value without a note is as good as the one of `lock` in it.
+// SAFETY: a value without a note is as good as the one of `lock` in it, and is left as that one is.
 unsafe impl<B: Foreign> Foreign for Traced<B> {
     unsafe fn assume_held(&'static self) -> Held<B> {
         // SAFETY: the caller's promise, word for word.
         Held { note: None, lock: unsafe { self.lock.assume_held() } }
+    }
+
+    fn leave_held(&'static self, Held { note, lock }: Held<B>) {
+        drop(note);
+        self.lock.leave_held(lock);
     }
 }
 

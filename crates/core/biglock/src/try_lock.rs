@@ -49,15 +49,20 @@ impl<L: Lock<Backend: TryLock>> Unlocked<L> {
     /// #     type Backend = StdMutex;
     /// #     const LOCK: &'static StdMutex = &MUTEX;
     /// # }
-    /// let mut thread = Unlocked::<Big>::attach()?;
-    /// if let Some(_guard) = thread.try_lock() {
+    /// fn work(thread: &mut Unlocked<Big>) {
+    ///     let Some(_guard) = thread.try_lock() else {
+    ///         // Not held: the token can be used again.
+    ///         return block(thread);
+    ///     };
     ///     // Held here.
-    /// } else {
-    ///     // Not held: the token can be used again.
-    ///     drop(thread.lock());
     /// }
+    /// fn block(_: &mut Unlocked<Big>) {}
+    /// # work(&mut Unlocked::attach()?);
     /// # Ok::<(), biglock::AttachError>(())
     /// ```
+    ///
+    /// In the arms of a `match` the token is borrowed whether or not the lock was taken, and so it is
+    /// in the `else` of an `if let` before edition 2024.
     #[inline]
     pub fn try_lock(&mut self) -> Option<Guard<'_, L>> {
         self.lock_by(|| L::LOCK.try_lock(FromTokens::NEW))

@@ -490,11 +490,51 @@ fn a_lent_guard_is_seen_where_it_takes_the_lock_itself() {
         });
     }
     assert!(HELD.load(Ordering::Relaxed), "the lock is C's again");
-    assert!(LOCK.holder().is_some(), "the caveat: the end is left to C");
+    assert_eq!(TOLD.take(), ["releases"], "the hold ends with the lent guard");
+    assert!(LOCK.holder().is_none());
+    // It does so too if the callback unwinds, and where the lent guard released nothing, there was
+    // no hold.
+    let unwound = catch_unwind(|| {
+        // SAFETY: C still has the lock on this thread, and the thread has no token.
+        unsafe {
+            Guard::<L>::lend(|guard| {
+                guard.unlocked(|_| ());
+                panic!("a callback that fails");
+            })
+        }
+    });
+    assert!(unwound.is_err());
+    assert!(HELD.load(Ordering::Relaxed), "the lock is C's again");
+    assert_eq!(TOLD.take(), ["asks", "taken", "releases"]);
+    // SAFETY: as above.
+    unsafe { Guard::<L>::lend(|_guard| ()) };
     unlock_in_c();
     assert!(TOLD.take().is_empty());
-    drop(attach::<L>().lock());
-    assert!(LOCK.holder().is_none(), "the next hold corrects it");
+}
+
+#[test]
+fn a_guard_lent_on_top_of_a_token_leaves_the_tokens_hold() {
+    static TOLD: Told = Told::nothing();
+    static LOCK: Traced<OfC> = Traced::observed(OfC, &TOLD);
+    enum L {}
+    impl Lock for L {
+        type Backend = Traced<OfC>;
+        const LOCK: &'static Traced<OfC> = &LOCK;
+    }
+    /// Called back by C, with the lock held.
+    fn callback(_handed_over: &mut Guard<'_, L>) {
+        // SAFETY: the caller's guard is lent to this call, and not used in it.
+        unsafe { Guard::<L>::lend(|guard| guard.unlocked(|_| ())) }
+    }
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut thread = attach::<L>();
+    let mut guard = thread.lock();
+    callback(&mut guard);
+    assert_eq!(TOLD.take(), ["asks", "taken", "asks", "taken"], "the caveat: no release between");
+    assert!(LOCK.holder().is_some(), "the guard lives");
+    drop(guard);
+    assert_eq!(TOLD.take(), ["releases"]);
+    assert!(LOCK.holder().is_none());
 }
 
 #[test]

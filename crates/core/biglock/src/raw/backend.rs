@@ -1,6 +1,7 @@
 //! A backend over a mutex. Two modules have this text, one for each version of `lock_api`, which
 //! `super` names.
 
+use core::fmt;
 use core::time::Duration;
 
 use super::lock_api::{Mutex, MutexGuard, RawMutex, RawMutexFair, RawMutexTimed};
@@ -9,7 +10,6 @@ use crate::{AttachError, Backend, Fair, FromTokens, Timed, TryLock};
 
 /// A mutex of `lock_api` as the big lock: its own (`M` is `Mutex<R, ()>`), or one that stands
 /// elsewhere (`M` is `&'static Mutex<R, ()>`). `A` says how an attached thread is known again.
-#[derive(Debug)]
 pub struct RawLock<M, A> {
     mutex: M,
     attached: A,
@@ -36,6 +36,13 @@ impl<R: RawMutex, A: Attached> RawLock<&'static Mutex<R, ()>, A> {
     /// mutex itself while it has a guard waits for itself, as with any mutex.
     pub const fn over(mutex: &'static Mutex<R, ()>) -> Self {
         RawLock { mutex, attached: A::NONE }
+    }
+}
+
+// Not derived: the mutex would be locked while its state is printed, under whatever writes the text.
+impl<M, A> fmt::Debug for RawLock<M, A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RawLock").finish_non_exhaustive()
     }
 }
 
@@ -81,8 +88,9 @@ impl<M: Place, A> RawLock<M, A> {
 }
 
 // SAFETY: 1 and 2 are what a raw mutex promises, and `Held` is the guard of one mutex: `M` and `A`
-// have interior mutability, or name a mutex that has. 3: so does `lock_api` of a raw mutex that
-// unwinds. 4: that of `attached`.
+// have interior mutability, or name a mutex that has. 3: `lock_api` 0.5 asks as much of a raw
+// mutex. 0.4 does not, but makes no guard if one unwinds: if that leaves it locked, no thread gets
+// in. 4: that of `attached`.
 unsafe impl<M: Place, A: Attached> Backend for RawLock<M, A> {
     type Held = MutexGuard<'static, M::Raw, ()>;
 

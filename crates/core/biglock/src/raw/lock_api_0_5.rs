@@ -17,7 +17,7 @@
 //!
 //! let mut thread = Unlocked::<Big>::attach()?;
 //! let mut guard = thread.lock_timeout(Duration::from_secs(1)).expect("nobody else");
-//! guard.bump(); // those who wait have their turn
+//! guard.bump(); // who waits longest has its turn
 //! guard.unlock_fair();
 //! # Ok::<(), biglock::AttachError>(())
 //! ```

@@ -1,7 +1,6 @@
 //! A condition variable that goes with any lock.
 
-#[cfg(not(loom))]
-use core::time::Duration;
+use core::fmt;
 use std::sync::PoisonError;
 
 use super::sync::{Condvar, Mutex, MutexGuard};
@@ -10,18 +9,18 @@ use super::sync::{Condvar, Mutex, MutexGuard};
 ///
 /// A thread looks at the count while it holds the big lock, releases the lock, and waits until the
 /// count is another: a notification in between is not lost.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Signals {
     count: Mutex<u64>,
-    changed: Condvar,
+    pub(super) changed: Condvar,
 }
 
 /// A count that a thread has seen.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Seen(u64);
+pub(crate) struct Seen(pub(super) u64);
 
 impl Signals {
-    fn count(&self) -> MutexGuard<'_, u64> {
+    pub(super) fn count(&self) -> MutexGuard<'_, u64> {
         self.count.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -38,14 +37,6 @@ impl Signals {
         }
     }
 
-    /// Waits like [`wait`](Signals::wait), but no longer than `limit`. Returns `true` if it timed
-    /// out.
-    #[cfg(not(loom))]
-    pub(crate) fn wait_timeout(&self, seen: Seen, limit: Duration) -> bool {
-        let wait = self.changed.wait_timeout_while(self.count(), limit, |count| *count == seen.0);
-        wait.unwrap_or_else(PoisonError::into_inner).1.timed_out()
-    }
-
     /// Wakes one thread that waits by now.
     pub(crate) fn notify_one(&self) {
         // Held until the end: a thread that comes later would see the new count, take the wake-up
@@ -60,5 +51,11 @@ impl Signals {
         let mut count = self.count();
         *count += 1;
         self.changed.notify_all();
+    }
+}
+
+impl fmt::Debug for Signals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Signals").finish_non_exhaustive()
     }
 }

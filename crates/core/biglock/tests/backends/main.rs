@@ -49,6 +49,7 @@ macro_rules! backends {
                 promises::one_thread_at_a_time(&COUNT);
                 promises::one_token_a_thread::<Big>();
                 promises::try_lock_takes_a_free_lock_only::<Big>();
+                promises::printing_takes_no_lock::<Big>();
                 $(promises::$more(&COUNT);)*
             }
         })*

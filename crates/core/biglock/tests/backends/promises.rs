@@ -1,5 +1,6 @@
 //! What each backend promises, as a function of the lock.
 
+use std::fmt::{self, Debug, Write};
 use std::mem;
 use std::sync::mpsc::channel;
 use std::thread;
@@ -43,6 +44,17 @@ pub(crate) fn try_lock_takes_a_free_lock_only<L: Lock<Backend: TryLock>>() {
     assert!(!free_elsewhere::<L>(), "a leaked guard keeps the lock");
     drop(thread.try_lock().expect("the thread holds it, and adopts it"));
     assert!(free_elsewhere::<L>());
+}
+
+/// Code that prints a lock has no guard, and what it writes to may lock.
+pub(crate) fn printing_takes_no_lock<L: Lock<Backend: TryLock + Debug>>() {
+    struct Writer<L: Lock>(Unlocked<L>);
+    impl<L: Lock<Backend: TryLock>> Write for Writer<L> {
+        fn write_str(&mut self, _: &str) -> fmt::Result {
+            self.0.try_lock().map(drop).ok_or(fmt::Error)
+        }
+    }
+    write!(Writer(attach::<L>()), "{:?}", L::LOCK).expect("a free lock");
 }
 
 /// Returns whether another thread can take the lock.
