@@ -98,6 +98,8 @@ mod guarded;
 mod many;
 #[cfg(any(feature = "lock_api", feature = "lock_api_0_5"))]
 mod raw;
+#[cfg(feature = "std")]
+mod signals;
 mod split;
 #[cfg(feature = "std")]
 mod std_mutex;
@@ -119,6 +121,8 @@ pub use many::{Cells, SameCell};
 pub use raw::lock_api;
 #[cfg(feature = "lock_api_0_5")]
 pub use raw::lock_api_0_5;
+#[cfg(feature = "std")]
+pub use signals::Signals;
 pub use split::{Access, Holding};
 #[cfg(feature = "std")]
 pub use std_mutex::StdMutex;
@@ -126,6 +130,9 @@ pub use thread::{Guard, Unlocked};
 pub use try_lock::{Timed, TryLock};
 
 use core::marker::PhantomData;
+/// What `signals` is made of; tests/loom.rs has loom's.
+#[cfg(feature = "std")]
+use std::sync;
 
 /// Keeps a type on its thread. It is an array and not a `PhantomData` of a pointer, so that the
 /// compiler's notes stop in this crate and its headline names the reason.

@@ -422,9 +422,9 @@ fn two_wait<M: Mistake>() {
     }
 }
 
-/// The condition variable of the backends over `lock_api`, with loom's parts.
-#[expect(unreachable_pub, reason = "it is a part of the library")]
-#[path = "../src/raw/signals.rs"]
+/// The condition variable for any lock, with loom's parts.
+#[expect(unreachable_pub, dead_code, reason = "it is a part of the library")]
+#[path = "../src/signals.rs"]
 mod signals;
 
 /// What it is made of.
@@ -432,9 +432,9 @@ mod sync {
     pub(crate) use loom::sync::{Condvar, Mutex, MutexGuard};
 }
 
-/// A thread waits for a change under a lock. It looks at the count of notifications before it
-/// releases the lock, or, by mistake, after.
-fn signals_a_change(looks_in_time: bool) {
+/// A thread waits for a change under a lock. The wait releases the lock, or, by mistake, the thread
+/// does so before.
+fn signals_a_change(the_wait_releases: bool) {
     let (lock, signals) = (sync::Mutex::new(false), signals::Signals::default());
     let shared = Arc::new((lock, signals));
     let other = {
@@ -447,10 +447,13 @@ fn signals_a_change(looks_in_time: bool) {
     let (lock, signals) = &*shared;
     let mut changed = lock.lock().expect("the lock");
     while !*changed {
-        let in_time = looks_in_time.then(|| signals.seen());
-        drop(changed);
-        signals.wait(in_time.unwrap_or_else(|| signals.seen()));
-        changed = lock.lock().expect("the lock");
+        if the_wait_releases {
+            changed = signals.wait(changed, || lock.lock().expect("the lock"));
+        } else {
+            drop(changed);
+            signals.wait((), || ());
+            changed = lock.lock().expect("the lock");
+        }
     }
     drop(changed);
     other.join().expect("it ends");
@@ -465,10 +468,7 @@ fn signals_two(notify: fn(&signals::Signals)) {
             let (lock, signals) = &*shared;
             let mut left = lock.lock().expect("the lock");
             while *left == 0 {
-                let seen = signals.seen();
-                drop(left);
-                signals.wait(seen);
-                left = lock.lock().expect("the lock");
+                left = signals.wait(left, || lock.lock().expect("the lock"));
             }
             *left -= 1;
         })
@@ -485,7 +485,7 @@ fn signals_two(notify: fn(&signals::Signals)) {
 #[test]
 fn a_condition_of_any_lock_misses_no_notification() {
     holds("signal", None, || signals_a_change(true));
-    breaks("signal, seen late", DEADLOCK, || signals_a_change(false));
+    breaks("signal, released before", DEADLOCK, || signals_a_change(false));
     holds("two signals", Some(3), || signals_two(signals::Signals::notify_one));
     holds("two signals for all", Some(3), || signals_two(signals::Signals::notify_all));
 }

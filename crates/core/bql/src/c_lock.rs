@@ -33,18 +33,15 @@
 //!
 //! # Waiting for a condition
 //!
-//! A wait needs no hook in C. The condition variable has a small mutex of its own. A waiter takes
-//! it before it releases the big lock, and a notifier takes it too, so that no notification is lost
-//! (as in C++'s `condition_variable_any`).
+//! A wait needs no hook in C: the condition variable is biglock's [`Signals`].
 
 use std::cell::Cell;
 use std::io::Write;
 use std::marker::PhantomData;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread_local;
 use std::time::Duration;
 
-use biglock::{AttachError, Backend, Foreign, FromTokens, Wait};
+use biglock::{AttachError, Backend, Foreign, FromTokens, Signals, Wait};
 
 // SAFETY: the declarations are those of QEMU's include/qemu/main-loop.h. `bql_locked` can be
 // called at any time: duty 2.
@@ -140,64 +137,24 @@ unsafe impl Foreign for CLock {
     }
 }
 
-/// A condition variable for a lock that has none of its own.
-#[derive(Debug, Default)]
-pub struct CCondvar {
-    /// Number of notifications so far. A thread that holds this mutex may release the big lock, but
-    /// does nothing else that could block.
-    notified: Mutex<u64>,
-    changed: Condvar,
-}
-
-impl CCondvar {
-    fn notified(&self) -> MutexGuard<'_, u64> {
-        self.notified.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn notify(&self, wake: impl FnOnce(&Condvar)) {
-        let mut notified = self.notified();
-        *notified = notified.wrapping_add(1);
-        wake(&self.changed);
-    }
-}
-
 // SAFETY: both waits return what `lock` returned on this thread just before.
 unsafe impl Wait for CLock {
-    type Condvar = CCondvar;
+    type Condvar = Signals;
 
-    fn wait(&'static self, condvar: &CCondvar, held: Held) -> Held {
-        let notified = condvar.notified();
-        let before = *notified;
-        drop(held);
-        let waited = condvar.changed.wait_while(notified, |notified| *notified == before);
-        // Releases the small mutex before taking the big lock: a notifier may hold that one.
-        drop(waited);
-        take()
+    fn wait(&'static self, condvar: &Signals, held: Held) -> Held {
+        condvar.wait(held, take)
     }
 
-    fn wait_timeout(
-        &'static self,
-        condvar: &CCondvar,
-        held: Held,
-        limit: Duration,
-    ) -> (Held, bool) {
-        let notified = condvar.notified();
-        let before = *notified;
-        drop(held);
-        let (notified, result) = condvar
-            .changed
-            .wait_timeout_while(notified, limit, |notified| *notified == before)
-            .unwrap_or_else(PoisonError::into_inner);
-        drop(notified);
-        (take(), result.timed_out())
+    fn wait_timeout(&'static self, condvar: &Signals, held: Held, limit: Duration) -> (Held, bool) {
+        condvar.wait_timeout(held, limit, take)
     }
 
-    fn notify_one(condvar: &CCondvar) {
-        condvar.notify(Condvar::notify_one);
+    fn notify_one(condvar: &Signals) {
+        condvar.notify_one();
     }
 
-    fn notify_all(condvar: &CCondvar) {
-        condvar.notify(Condvar::notify_all);
+    fn notify_all(condvar: &Signals) {
+        condvar.notify_all();
     }
 }
 

@@ -141,20 +141,16 @@ mod wait {
 
     use super::super::lock_api::MutexGuard;
     use super::{Place, RawLock};
-    use crate::Wait;
     use crate::attached::Attached;
-    use crate::raw::signals::Signals;
+    use crate::{Signals, Wait};
 
-    // SAFETY: both release the lock by dropping its guard, and return another of the same mutex.
+    // SAFETY: both return another guard of the same mutex.
     unsafe impl<M: Place, A: Attached> Wait for RawLock<M, A> {
         type Condvar = Signals;
 
         fn wait(&'static self, condvar: &Signals, held: Self::Held) -> Self::Held {
             let mutex = MutexGuard::mutex(&held);
-            let seen = condvar.seen();
-            drop(held);
-            condvar.wait(seen);
-            mutex.lock()
+            condvar.wait(held, || mutex.lock())
         }
 
         fn wait_timeout(
@@ -164,10 +160,7 @@ mod wait {
             limit: Duration,
         ) -> (Self::Held, bool) {
             let mutex = MutexGuard::mutex(&held);
-            let seen = condvar.seen();
-            drop(held);
-            let timed_out = condvar.wait_timeout(seen, limit);
-            (mutex.lock(), timed_out)
+            condvar.wait_timeout(held, limit, || mutex.lock())
         }
 
         fn notify_one(condvar: &Signals) {
