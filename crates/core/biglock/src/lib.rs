@@ -117,10 +117,8 @@ pub use fair::Fair;
 pub use foreign::Foreign;
 pub use guarded::Guarded;
 pub use many::{Cells, SameCell};
-#[cfg(feature = "lock_api")]
-pub use raw::lock_api;
-#[cfg(feature = "lock_api_0_5")]
-pub use raw::lock_api_0_5;
+#[cfg(any(feature = "lock_api", feature = "lock_api_0_5"))]
+pub use raw::*;
 #[cfg(feature = "std")]
 pub use signals::Signals;
 pub use split::{Access, Holding};
@@ -162,8 +160,3 @@ impl<L> Copy for Brand<L> {}
 impl<L> Brand<L> {
     const NEW: Self = Brand(PhantomData);
 }
-
-/// The example of the README compiles and runs.
-#[cfg(all(doctest, feature = "std"))]
-#[doc = include_str!("../README.md")]
-struct Readme;

@@ -110,3 +110,8 @@ unsafe impl Wait for StdMutex {
         condvar.notify_all();
     }
 }
+
+/// The example of the README compiles and runs.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
