@@ -9,7 +9,7 @@ static CURRENT: Exported<String, Bql> = Exported::new();
 fn spawn(_run: impl FnOnce() -> usize + Send + 'static) {}
 
 fn length(bql: &BqlGuard<'_>) -> Option<usize> {
-    CURRENT.get(bql).map(String::len)
+    CURRENT.get(bql).map(|name| name.len())
 }
 
 fn start<'g>(bql: &'g BqlGuard<'g>) {
