@@ -16,27 +16,37 @@ use super::sync::{Condvar, Mutex, MutexGuard};
 /// For a lock `Spin` whose function `take` waits for it:
 ///
 /// ```
-/// # use biglock::{AttachError, Backend, FromTokens, StdMutex};
+/// # use biglock::{AttachError, Backend, FromTokens};
+/// # use std::cell::Cell;
+/// # use std::sync::atomic::{AtomicBool, Ordering};
 /// use std::time::Duration;
 ///
 /// use biglock::{Signals, Wait};
 ///
-/// # struct Spin(StdMutex);
-/// # unsafe impl Backend for Spin {
-/// #     type Held = <StdMutex as Backend>::Held;
-/// #     fn lock(&'static self, from: FromTokens) -> Self::Held {
-/// #         self.0.lock(from)
-/// #     }
-/// #     fn attach(&'static self, from: FromTokens) -> Result<(), AttachError> {
-/// #         self.0.attach(from)
-/// #     }
-/// #     fn detach(&'static self, from: FromTokens) {
-/// #         self.0.detach(from);
+/// # struct Spin(AtomicBool);
+/// # struct Held(&'static AtomicBool);
+/// # impl Drop for Held {
+/// #     fn drop(&mut self) {
+/// #         self.0.store(false, Ordering::Release);
 /// #     }
 /// # }
 /// # impl Spin {
-/// #     fn take(&'static self) -> <StdMutex as Backend>::Held {
-/// #         unimplemented!("it is compiled only")
+/// #     fn take(&'static self) -> Held {
+/// #         while self.0.swap(true, Ordering::Acquire) {}
+/// #         Held(&self.0)
+/// #     }
+/// # }
+/// # thread_local! { static ATTACHED: Cell<bool> = const { Cell::new(false) }; }
+/// # unsafe impl Backend for Spin {
+/// #     type Held = Held;
+/// #     fn lock(&'static self, _: FromTokens) -> Held {
+/// #         self.take()
+/// #     }
+/// #     fn attach(&'static self, _: FromTokens) -> Result<(), AttachError> {
+/// #         if ATTACHED.replace(true) { Err(AttachError::AlreadyAttached) } else { Ok(()) }
+/// #     }
+/// #     fn detach(&'static self, _: FromTokens) {
+/// #         ATTACHED.set(false);
 /// #     }
 /// # }
 ///
@@ -61,6 +71,17 @@ use super::sync::{Condvar, Mutex, MutexGuard};
 ///         signals.notify_all();
 ///     }
 /// }
+/// #
+/// # static SPIN: Spin = Spin(AtomicBool::new(false));
+/// # enum Big {}
+/// # impl biglock::Lock for Big {
+/// #     type Backend = Spin;
+/// #     const LOCK: &'static Spin = &SPIN;
+/// # }
+/// # let mut thread = biglock::Unlocked::<Big>::attach()?;
+/// # let changed = biglock::Condvar::new();
+/// # assert!(changed.wait_timeout(&mut thread.lock(), Duration::from_millis(1)));
+/// # Ok::<(), AttachError>(())
 /// ```
 #[derive(Default)]
 pub struct Signals {
