@@ -1,0 +1,7 @@
+//! Says which compile-fail tests test what they say.
+#![forbid(unsafe_code)]
+
+pub mod copy;
+pub mod edit;
+pub mod mutants;
+pub mod parallel;

@@ -1,0 +1,1 @@
+//! Small changes of declarations, each of which takes a guarantee away.
