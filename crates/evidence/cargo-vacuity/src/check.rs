@@ -1,0 +1,69 @@
+//! One run over a workspace.
+
+use std::path::Path;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use crate::Error;
+use crate::collect::{Selection, Workspace};
+use crate::parallel::in_parallel;
+use crate::verdict::{Finding, Judge, Verdict};
+
+/// Hears of a run's progress.
+pub trait Tell: Sync {
+    /// A part of the run begins; it has so many steps, if that is known.
+    fn begins(&self, part: &str, steps: Option<usize>);
+    /// One step is done.
+    fn done(&self);
+}
+
+/// What a run found.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    /// The compiler, as `rustc 1.95.0`.
+    pub compiler: String,
+    /// The cases.
+    pub findings: Vec<Finding>,
+    /// What could not be looked at, and why.
+    pub problems: Vec<String>,
+    /// How long the cases took, the libraries made before.
+    pub judging: Duration,
+}
+
+impl Report {
+    /// How many cases got a verdict.
+    pub fn count(&self, verdict: Verdict) -> usize {
+        self.findings.iter().filter(|finding| finding.verdict == verdict).count()
+    }
+}
+
+/// Finds the cases of a selection and judges them. `exe` is the program that calls [`crate::played`]
+/// first of all: runners start it in the compiler's place.
+///
+/// # Errors
+///
+/// If cargo cannot make the libraries, or the system refuses.
+pub fn check(selection: Selection, exe: &Path, tell: &dyn Tell) -> Result<Report, Error> {
+    let workspace = Workspace::open(selection, exe, None)?;
+    let collected = workspace.collect(&|part| tell.begins(part, None))?;
+    let judge = Judge::new(&workspace, &collected.cases);
+    tell.begins("cases", Some(collected.cases.len()));
+    let begun = Instant::now();
+    let failed = Mutex::new(None);
+    let findings = in_parallel(&collected.cases, |case| {
+        let found = tempfile::tempdir().and_then(|scratch| judge.judge(case, scratch.path()));
+        tell.done();
+        found.map_err(|error| failed.lock().map(|mut first| first.get_or_insert(error).kind())).ok()
+    });
+    if let Some(error) = failed.into_inner().unwrap_or_default() {
+        return Err(error.into());
+    }
+    Ok(Report {
+        compiler: workspace.tools.version.clone(),
+        findings: findings.into_iter().flatten().collect(),
+        problems: collected.problems,
+        judging: begun.elapsed(),
+    })
+}

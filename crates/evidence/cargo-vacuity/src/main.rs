@@ -1,0 +1,137 @@
+//! `cargo vacuity`.
+#![forbid(unsafe_code)]
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use cargo_vacuity::{Selection, Tell, Verdict, check, report};
+use clap::{Args, Parser};
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// Says which compile-fail tests test what they say.
+///
+/// Finds the `compile_fail` documentation tests and the cases of trybuild and ui_test, compiles
+/// each as its runner would, and judges the compiler's errors. Ends with 0 if every case guards
+/// what it is about, with 1 if one does not, and with 2 if there is no answer.
+#[derive(Parser)]
+#[command(name = "cargo vacuity", bin_name = "cargo vacuity", version)]
+struct Arguments {
+    #[command(flatten)]
+    selection: SelectionArguments,
+    /// Print the findings as JSON.
+    #[arg(long)]
+    json: bool,
+    /// Print the cases that guard, too.
+    #[arg(long)]
+    all: bool,
+}
+
+#[derive(Args)]
+struct SelectionArguments {
+    /// The package's manifest.
+    #[arg(long, value_name = "PATH", global = true)]
+    manifest_path: Option<PathBuf>,
+    /// A package to look at; may be given more than once.
+    #[arg(short, long, value_name = "NAME", global = true)]
+    package: Vec<String>,
+    /// Look at all packages of the workspace.
+    #[arg(long, global = true)]
+    workspace: bool,
+    /// Features, as for `cargo test`.
+    #[arg(short = 'F', long, value_name = "LIST", global = true)]
+    features: Vec<String>,
+    /// All features, as for `cargo test`.
+    #[arg(long, global = true)]
+    all_features: bool,
+    /// No default features, as for `cargo test`.
+    #[arg(long, global = true)]
+    no_default_features: bool,
+    /// Do without the network.
+    #[arg(long, global = true)]
+    offline: bool,
+}
+
+impl SelectionArguments {
+    fn selection(self) -> Selection {
+        let mut cargo: Vec<OsString> = Vec::new();
+        for features in self.features {
+            cargo.extend(["--features".into(), features.into()]);
+        }
+        let flags = [
+            (self.all_features, "--all-features"),
+            (self.no_default_features, "--no-default-features"),
+            (self.offline, "--offline"),
+        ];
+        cargo.extend(flags.into_iter().filter(|(is, _)| *is).map(|(_, flag)| flag.into()));
+        Selection {
+            manifest: self.manifest_path,
+            packages: self.package,
+            workspace: self.workspace,
+            cargo,
+        }
+    }
+}
+
+/// Progress, on a terminal.
+struct Bar(ProgressBar);
+
+impl Tell for Bar {
+    fn begins(&self, part: &str, steps: Option<usize>) {
+        self.0.set_message(part.to_owned());
+        if let Some(steps) = steps {
+            self.0.set_length(steps as u64);
+            self.0.set_style(
+                ProgressStyle::with_template("{bar:40} {pos}/{len} {msg}")
+                    .unwrap_or_else(|_| ProgressStyle::default_bar()),
+            );
+        } else {
+            self.0.enable_steady_tick(Duration::from_millis(200));
+        }
+    }
+
+    fn done(&self) {
+        self.0.inc(1);
+    }
+}
+
+fn main() -> ExitCode {
+    if let Some(played) = cargo_vacuity::played() {
+        return played;
+    }
+    // Cargo hands its subcommand's name on.
+    let mut words: Vec<OsString> = std::env::args_os().collect();
+    if words.get(1).is_some_and(|word| word == "vacuity") {
+        words.remove(1);
+    }
+    match run(Arguments::parse_from(words)) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(arguments: Arguments) -> Result<ExitCode, cargo_vacuity::Error> {
+    let exe = std::env::current_exe()?;
+    let bar = Bar(ProgressBar::new_spinner());
+    let report = check(arguments.selection.selection(), &exe, &bar)?;
+    bar.0.finish_and_clear();
+    let mut text = String::new();
+    if arguments.json {
+        text = serde_json::to_string_pretty(&report).map_err(io::Error::from)?;
+        text.push('\n');
+    } else {
+        report::write(&report, arguments.all, &mut text).map_err(io::Error::other)?;
+    }
+    // A reader that has seen enough is no failure.
+    match io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => return Err(error.into()),
+        _ => {}
+    }
+    let guards = report.count(Verdict::Guards) == report.findings.len();
+    Ok(if guards && report.problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

@@ -1,0 +1,190 @@
+//! A program that must not compile, and the compiler's answer to it.
+
+use std::env;
+use std::fs;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use cargo_metadata::diagnostic::Diagnostic;
+use serde::{Deserialize, Serialize};
+
+use crate::diagnostic;
+
+/// How long the compiler may take over one program.
+const PATIENCE: Duration = Duration::from_secs(120);
+/// The most that is read of what the compiler says of one.
+const LONGEST: u64 = 8 << 20;
+
+/// Who would build the program.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) enum Runner {
+    /// rustdoc.
+    Doctest {
+        /// The file that rustdoc names.
+        path: PathBuf,
+        /// The line that it counts the program's lines from.
+        line: usize,
+    },
+    /// trybuild.
+    Trybuild {
+        /// The program's file.
+        file: PathBuf,
+    },
+    /// `ui_test` or compiletest.
+    UiTest {
+        /// The program's file.
+        file: PathBuf,
+    },
+}
+
+/// A program, and how its runner has it compiled.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Program {
+    pub(crate) runner: Runner,
+    arguments: Vec<String>,
+    environment: Vec<(String, String)>,
+    folder: PathBuf,
+    pub(crate) text: String,
+}
+
+/// What the compiler says of a program.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    Compiles,
+    Fails(Vec<Diagnostic>),
+    /// It did not end in time, or ended without an error that it names.
+    Unknown(String),
+}
+
+impl Program {
+    /// A program that this process was called to build.
+    pub(crate) fn new(
+        runner: Runner,
+        arguments: Vec<String>,
+        folder: PathBuf,
+        text: String,
+    ) -> Self {
+        let environment = env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .filter(|(name, _)| {
+                !name.starts_with("CARGO_VACUITY_")
+                    && !name.starts_with("UNSTABLE_RUSTDOC")
+                    && name != "RUSTC_BOOTSTRAP"
+            })
+            .collect();
+        Program { runner, arguments, environment, folder, text }
+    }
+
+    /// A variable of the environment it is built in.
+    pub(crate) fn variable(&self, name: &str) -> Option<&str> {
+        self.environment.iter().find(|(is, _)| is == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Where a file that the runner names is.
+    pub(crate) fn resolved(&self, file: &Path) -> PathBuf {
+        self.folder.join(file)
+    }
+
+    /// The arguments that say what the program sees, not what becomes of it.
+    fn seeing(&self) -> impl Iterator<Item = &String> {
+        const WITH_VALUE: [&str; 7] =
+            ["-o", "--out-dir", "--emit", "--error-format", "--json", "--color", "--crate-name"];
+        let mut skip = false;
+        self.arguments.iter().filter(move |argument| {
+            if std::mem::take(&mut skip) {
+                return false;
+            }
+            if WITH_VALUE.contains(&argument.as_str()) {
+                skip = true;
+                return false;
+            }
+            let is = |prefix: &&str| {
+                argument.strip_prefix(prefix).is_some_and(|rest| rest.starts_with('='))
+            };
+            // What `--test-builder` needed.
+            !(argument.as_str() == "-Zunstable-options"
+                || WITH_VALUE.iter().any(is)
+                || argument.starts_with("--diagnostic-width")
+                || argument.contains("incremental=")
+                || argument.as_str() == "-"
+                || (argument.ends_with(".rs") && !argument.starts_with('-')))
+        })
+    }
+
+    /// Whether its runner makes code of it, and so sees what is found only then.
+    fn is_built(&self) -> bool {
+        let emits = |argument: &String| argument.contains("metadata") && argument.contains("emit");
+        !self.arguments.iter().any(emits)
+            && !self.arguments.windows(2).any(|two| two[0] == "--emit" && two[1] == "metadata")
+    }
+
+    /// Compiles the program as its runner does, but for where the output goes.
+    ///
+    /// `rustc` is the compiler, and `scratch` a folder of this call's own.
+    pub(crate) fn compile(&self, rustc: &Path, scratch: &Path) -> io::Result<Answer> {
+        self.compile_text(rustc, scratch, &self.text)
+    }
+
+    /// Compiles another text in the program's place.
+    pub(crate) fn compile_text(
+        &self,
+        rustc: &Path,
+        scratch: &Path,
+        text: &str,
+    ) -> io::Result<Answer> {
+        let file = match &self.runner {
+            Runner::Trybuild { file } | Runner::UiTest { file } if text == self.text => file.clone(),
+            _ => {
+                let file = scratch.join("program.rs");
+                fs::write(&file, text)?;
+                file
+            }
+        };
+        let answer = self.ask(rustc, scratch, &file, "metadata")?;
+        match answer {
+            // Some errors are found when code is made.
+            Answer::Compiles if self.is_built() => self.ask(rustc, scratch, &file, "obj"),
+            answer => Ok(answer),
+        }
+    }
+
+    fn ask(&self, rustc: &Path, scratch: &Path, file: &Path, emit: &str) -> io::Result<Answer> {
+        let mut command = Command::new(rustc);
+        command.args(self.seeing()).args(["--error-format=json", "--crate-name=program"]);
+        command.arg(format!("--emit={emit}")).arg("--out-dir").arg(scratch).arg(file);
+        command.env_clear().envs(self.environment.iter().map(|(name, value)| (name, value)));
+        if let Some(value) = env::var_os("RUSTC_BOOTSTRAP") {
+            command.env("RUSTC_BOOTSTRAP", value);
+        }
+        command.current_dir(&self.folder).stdin(Stdio::null()).stdout(Stdio::null());
+        let mut child = command.stderr(Stdio::piped()).spawn()?;
+        let (sender, said) = mpsc::channel();
+        let Some(stderr) = child.stderr.take() else { return Ok(Answer::Unknown(String::new())) };
+        thread::spawn(move || {
+            let mut words = Vec::new();
+            let read = stderr.take(LONGEST).read_to_end(&mut words);
+            drop(sender.send(read.map(|_| words)));
+        });
+        let Ok(words) = said.recv_timeout(PATIENCE) else {
+            child.kill()?;
+            child.wait()?;
+            let what = format!("the compiler takes more than {} s", PATIENCE.as_secs());
+            return Ok(Answer::Unknown(what));
+        };
+        let status = child.wait()?;
+        if status.success() {
+            return Ok(Answer::Compiles);
+        }
+        let words = words?;
+        let words = String::from_utf8_lossy(&words);
+        let diagnostics = diagnostic::read(&words);
+        if diagnostic::errors(&diagnostics).next().is_none() {
+            return Ok(Answer::Unknown(format!("{status}: {}", words.trim())));
+        }
+        Ok(Answer::Fails(diagnostics))
+    }
+}

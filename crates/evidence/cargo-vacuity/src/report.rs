@@ -1,0 +1,74 @@
+//! A report for people.
+
+use std::fmt::{self, Write};
+
+use crate::check::Report;
+use crate::verdict::{Finding, Verdict};
+
+/// Writes what is wrong with the cases, and a line of counts. With `all`, good ones too.
+///
+/// # Errors
+///
+/// If `out` refuses.
+pub fn write(report: &Report, all: bool, out: &mut dyn Write) -> fmt::Result {
+    for finding in &report.findings {
+        if all || finding.verdict != Verdict::Guards {
+            write_finding(finding, out)?;
+        }
+    }
+    for problem in &report.problems {
+        writeln!(out, "not looked at: {problem}\n")?;
+    }
+    let count = |verdict| report.count(verdict);
+    let total = report.findings.len();
+    let plural = if total == 1 { "" } else { "s" };
+    write!(out, "{total} case{plural}: {} guard", count(Verdict::Guards))?;
+    for (verdict, word) in [
+        (Verdict::Void, "void"),
+        (Verdict::Masked, "masked"),
+        (Verdict::Compiles, "compile"),
+        (Verdict::NeverRun, "never run"),
+        (Verdict::NotOurs, "not ours"),
+        (Verdict::Unknown, "unknown"),
+    ] {
+        if count(verdict) > 0 {
+            write!(out, ", {} {word}", count(verdict))?;
+        }
+    }
+    writeln!(out, " ({}, {:.1} s)", report.compiler, report.judging.as_secs_f64())
+}
+
+fn write_finding(finding: &Finding, out: &mut dyn Write) -> fmt::Result {
+    writeln!(out, "{}: {}:{}", word(finding.verdict), finding.file.display(), finding.line)?;
+    writeln!(out, "  {}", finding.why)?;
+    for error in &finding.errors {
+        let code = error.code.as_deref().map_or(String::new(), |code| format!("[{code}]"));
+        let message = error.message.lines().next().unwrap_or_default();
+        writeln!(out, "  line {}: error{code}: {message}", error.line)?;
+    }
+    if let Some(repair) = &finding.repair {
+        write!(out, "  with `{}` it ", repair.add.join("` and `"))?;
+        match (&repair.then, &repair.error) {
+            (Verdict::Compiles, _) => writeln!(out, "COMPILES: nothing guards what it says")?,
+            (_, Some(error)) => writeln!(out, "guards: {error}")?,
+            (_, None) => writeln!(out, "guards")?,
+        }
+    }
+    if let Some(otherwise) = finding.otherwise {
+        writeln!(out, "  run, it would be: {}", word(otherwise))?;
+    }
+    writeln!(out)
+}
+
+/// The word for a verdict.
+pub fn word(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Guards => "guards",
+        Verdict::Void => "void",
+        Verdict::Masked => "masked",
+        Verdict::NeverRun => "never run",
+        Verdict::NotOurs => "not ours",
+        Verdict::Compiles => "compiles",
+        Verdict::Unknown => "unknown",
+    }
+}

@@ -1,0 +1,109 @@
+//! The rules by which an error is judged. They are data: `rules.toml`, with a reason each.
+
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
+
+use cargo_metadata::diagnostic::Diagnostic;
+use serde::Deserialize;
+
+use crate::diagnostic;
+
+/// What an error says about its program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Fit {
+    /// A case can be about such an error.
+    Fitting,
+    /// No case is about such an error.
+    Void,
+    /// The program was never meant to be compiled here.
+    NotOurs,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Rule {
+    codes: Vec<String>,
+    #[serde(default)]
+    message: Vec<String>,
+    #[serde(default)]
+    says: Vec<String>,
+    declared: Option<bool>,
+    parses: Option<bool>,
+    pub(crate) verdict: Fit,
+    pub(crate) kind: String,
+    pub(crate) reason: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Rules {
+    rule: Vec<Rule>,
+}
+
+/// What fits none: the compiler has checked names by then.
+static OTHER: LazyLock<Rule> = LazyLock::new(|| Rule {
+    codes: Vec::new(),
+    message: Vec::new(),
+    says: Vec::new(),
+    declared: None,
+    parses: None,
+    verdict: Fit::Fitting,
+    kind: "other".to_owned(),
+    reason: "No rule knows this error.".to_owned(),
+});
+
+static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
+    let rules: Rules = toml::from_str(include_str!("rules.toml")).expect("a test reads them");
+    rules.rule
+});
+
+/// The rule for an error. `declared` are the names that the crate declares, and `parses` says
+/// whether the program is Rust before macros are expanded.
+pub(crate) fn rule(
+    error: &Diagnostic,
+    declared: &BTreeSet<String>,
+    parses: bool,
+) -> &'static Rule {
+    let code = diagnostic::code(error).unwrap_or("none");
+    let first = error.message.split('`').nth(1).unwrap_or_default();
+    let last = |name: &str| {
+        let words = name.split(|c: char| !c.is_alphanumeric() && c != '_');
+        words.filter(|word| !word.is_empty()).next_back().map(str::to_owned)
+    };
+    let is_declared = || last(first).is_some_and(|name| declared.contains(&name));
+    let texts = said(error);
+    let says = |words: &String| texts.iter().any(|text| text.contains(words));
+    let fits = |rule: &&Rule| {
+        rule.codes.iter().any(|is| is == code)
+            && (rule.message.is_empty()
+                || rule.message.iter().any(|begins| error.message.starts_with(begins)))
+            && (rule.says.is_empty() || rule.says.iter().any(says))
+            && rule.declared.is_none_or(|is| is == is_declared())
+            && rule.parses.is_none_or(|is| is == parses)
+    };
+    RULES.iter().find(fits).unwrap_or(&OTHER)
+}
+
+/// Everything that the compiler says of an error: message, labels, notes and help.
+pub(crate) fn said(error: &Diagnostic) -> Vec<&str> {
+    let mut texts = vec![error.message.as_str()];
+    texts.extend(error.spans.iter().filter_map(|span| span.label.as_deref()));
+    for child in &error.children {
+        texts.extend(said(child));
+    }
+    texts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_rule_can_be_read_and_says_why() {
+        let rules: Rules = toml::from_str(include_str!("rules.toml")).unwrap();
+        for rule in rules.rule {
+            assert!(!rule.codes.is_empty() && rule.reason.ends_with('.'), "{rule:?}");
+        }
+    }
+}

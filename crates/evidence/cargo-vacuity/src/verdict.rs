@@ -1,0 +1,301 @@
+//! The verdict on a case.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use cargo_metadata::diagnostic::Diagnostic;
+use serde::Serialize;
+
+use crate::collect::{Case, Workspace};
+use crate::names::Names;
+use crate::program::{Answer, Program};
+use crate::repair;
+use crate::rules::{self, Fit};
+use crate::{diagnostic, source};
+
+/// What a case is worth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// It fails by an error that such a case can be about, which names something of the crate.
+    Guards,
+    /// It fails for a reason that has nothing to do with the crate.
+    Void,
+    /// It fails for several reasons, one of them void: with the fitting one gone it fails still.
+    Masked,
+    /// No runner runs it.
+    NeverRun,
+    /// It is not meant to be compiled here.
+    NotOurs,
+    /// It compiles; its runner says so too.
+    Compiles,
+    /// The compiler did not answer.
+    Unknown,
+}
+
+/// One error, judged.
+#[derive(Debug, Clone, Serialize)]
+pub struct Judged {
+    /// Its code, or a lint's name.
+    pub code: Option<String>,
+    /// What kind of error it is, by the rules.
+    pub kind: String,
+    /// What the compiler says.
+    pub message: String,
+    /// Where, seen from the workspace.
+    pub file: PathBuf,
+    /// The line, from 1.
+    pub line: usize,
+    /// The expression that the compiler marks.
+    pub expression: String,
+    /// The names of the crate that it is about.
+    pub names: Vec<String>,
+    /// Whether it is what a case can be about.
+    pub fits: bool,
+    /// Why, or why not.
+    pub reason: String,
+}
+
+/// A change of a void case that was tried.
+#[derive(Debug, Clone, Serialize)]
+pub struct Repair {
+    /// What to add.
+    pub add: Vec<String>,
+    /// What the case does then.
+    pub then: Verdict,
+    /// How it fails then, if it does.
+    pub error: Option<String>,
+}
+
+/// A case and what it is worth.
+#[derive(Debug, Clone, Serialize)]
+pub struct Finding {
+    /// The case's name, which stays when lines move.
+    pub case: String,
+    /// Its package.
+    pub package: String,
+    /// Its file, seen from the workspace.
+    pub file: PathBuf,
+    /// Its line, from 1.
+    pub line: usize,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// In one sentence.
+    pub why: String,
+    /// The compiler's errors.
+    pub errors: Vec<Judged>,
+    /// For a void or masked case, what would make it one.
+    pub repair: Option<Repair>,
+    /// For one that is never run: what it would be worth.
+    pub otherwise: Option<Verdict>,
+}
+
+/// What a judge knows of the crates under test.
+#[derive(Debug)]
+pub(crate) struct Judge<'w> {
+    workspace: &'w Workspace,
+    /// For each package: the crates under test, and what they declare.
+    about: BTreeMap<String, (BTreeSet<String>, BTreeSet<String>)>,
+}
+
+impl<'w> Judge<'w> {
+    pub(crate) fn new(workspace: &'w Workspace, cases: &[Case]) -> Self {
+        let mut about: BTreeMap<String, (BTreeSet<String>, BTreeSet<String>)> = BTreeMap::new();
+        let mut declared: BTreeMap<PathBuf, BTreeSet<String>> = BTreeMap::new();
+        for case in cases {
+            if about.contains_key(&case.package) {
+                continue;
+            }
+            let (mut roots, mut names) = (BTreeSet::new(), BTreeSet::new());
+            // The package, and those of the user's own that it depends on.
+            for package in own_packages(workspace, &case.package) {
+                let folder = package.manifest_path.parent().map(|path| path.as_std_path());
+                let folder = folder.unwrap_or(Path::new("")).to_owned();
+                roots.insert(package.name.replace('-', "_"));
+                roots.extend(package.targets.iter().filter_map(|target| {
+                    let library = target.src_path.as_str().contains("src");
+                    library.then(|| target.name.replace('-', "_"))
+                }));
+                let of_folder = declared
+                    .entry(folder.clone())
+                    .or_insert_with(|| source::declared(&folder.join("src")));
+                names.extend(of_folder.iter().cloned());
+            }
+            about.insert(case.package.clone(), (roots, names));
+        }
+        Judge { workspace, about }
+    }
+
+    /// Judges one case; `scratch` is a folder of this call's own.
+    pub(crate) fn judge(&self, case: &Case, scratch: &Path) -> io::Result<Finding> {
+        let mut finding = Finding {
+            case: case.id.clone(),
+            package: case.package.clone(),
+            file: case.file.clone(),
+            line: case.line,
+            verdict: Verdict::NeverRun,
+            why: String::new(),
+            errors: Vec::new(),
+            repair: None,
+            otherwise: None,
+        };
+        if let Some(program) = &case.program {
+            let answer = program.compile(&self.workspace.tools.rustc, scratch)?;
+            let (verdict, why, errors) = self.weigh(case, program, &program.text, &answer);
+            finding.verdict = verdict;
+            finding.why = why;
+            finding.errors = errors;
+            if let (Verdict::Void | Verdict::Masked, Answer::Fails(said)) = (verdict, &answer) {
+                finding.repair = repair::find(self, case, program, said, scratch)?;
+            }
+        }
+        if let Some(never) = &case.never_run {
+            finding.otherwise = case.program.is_some().then_some(finding.verdict);
+            finding.verdict = Verdict::NeverRun;
+            finding.why = match never.with {
+                Some(with) => format!("{}; `{with}` runs it", never.why),
+                None => never.why.clone(),
+            };
+        }
+        Ok(finding)
+    }
+
+    pub(crate) fn rustc(&self) -> &Path {
+        &self.workspace.tools.rustc
+    }
+
+    /// The names of the crates under test of a case's package.
+    pub(crate) fn roots(&self, case: &Case) -> &BTreeSet<String> {
+        &self.about[&case.package].0
+    }
+
+    /// The verdict on one text of a case's program.
+    pub(crate) fn weigh(
+        &self,
+        case: &Case,
+        program: &Program,
+        text: &str,
+        answer: &Answer,
+    ) -> (Verdict, String, Vec<Judged>) {
+        let said = match answer {
+            Answer::Compiles => {
+                return (Verdict::Compiles, "it compiles".to_owned(), Vec::new());
+            }
+            Answer::Unknown(what) => return (Verdict::Unknown, what.clone(), Vec::new()),
+            Answer::Fails(said) => said,
+        };
+        let (roots, declared) = &self.about[&case.package];
+        let names = Names::of(text, roots, declared);
+        let parses = syn::parse_file(text).is_ok();
+        let mut errors: Vec<Judged> = diagnostic::errors(said)
+            .map(|error| judged(case, program, error, &names, declared, parses))
+            .collect();
+        errors.sort_by_key(|error| error.line);
+        let (verdict, why) = sum_up(case, &errors, &names);
+        (verdict, why, errors)
+    }
+}
+
+fn own_packages<'w>(
+    workspace: &'w Workspace,
+    name: &str,
+) -> impl Iterator<Item = &'w cargo_metadata::Package> {
+    let metadata = &workspace.metadata;
+    let mut wanted: Vec<String> = vec![name.to_owned()];
+    let mut next = 0;
+    while let Some(name) = wanted.get(next).cloned() {
+        let package = metadata.packages.iter().find(|one| one.name.as_str() == name);
+        for dependency in package.iter().flat_map(|one| &one.dependencies) {
+            if dependency.path.is_some() && !wanted.contains(&dependency.name) {
+                wanted.push(dependency.name.clone());
+            }
+        }
+        next += 1;
+    }
+    metadata.packages.iter().filter(move |one| wanted.iter().any(|name| *name == one.name.as_str()))
+}
+
+fn judged(
+    case: &Case,
+    program: &Program,
+    error: &Diagnostic,
+    names: &Names<'_>,
+    declared: &BTreeSet<String>,
+    parses: bool,
+) -> Judged {
+    let rule = rules::rule(error, declared, parses);
+    let about = names.in_error(error);
+    let place = diagnostic::primary(error).map(|mut span| {
+        while let Some(expansion) = &span.expansion {
+            span = &expansion.span;
+        }
+        span
+    });
+    let (file, line) = place.map_or((case.file.clone(), case.line), |span| {
+        (case.file.clone(), span.line_start.saturating_add_signed(case.offset))
+    });
+    let _ = program;
+    let expression = diagnostic::primary(error).map_or(String::new(), |span| {
+        let first = span.text.first();
+        first.map_or(String::new(), |line| {
+            let chars = line.text.chars().skip(line.highlight_start.saturating_sub(1));
+            chars.take(line.highlight_end.saturating_sub(line.highlight_start)).collect()
+        })
+    });
+    let (fits, reason) = match rule.verdict {
+        Fit::Fitting if about.is_empty() => (
+            false,
+            "The error names nothing of the crate: it is about the language or the standard library."
+                .to_owned(),
+        ),
+        Fit::Fitting => (true, rule.reason.clone()),
+        _ => (false, rule.reason.clone()),
+    };
+    Judged {
+        code: diagnostic::code(error).map(str::to_owned),
+        kind: if rule.verdict == Fit::NotOurs { "not ours".to_owned() } else { rule.kind.clone() },
+        message: error.message.clone(),
+        file,
+        line,
+        expression,
+        names: about,
+        fits,
+        reason,
+    }
+}
+
+fn sum_up(case: &Case, errors: &[Judged], names: &Names<'_>) -> (Verdict, String) {
+    let fitting = errors.iter().filter(|error| error.fits).count();
+    let first_void = errors.iter().find(|error| !error.fits);
+    match first_void {
+        Some(error) if error.kind == "not ours" && fitting == 0 => {
+            (Verdict::NotOurs, error.reason.clone())
+        }
+        Some(error) if fitting == 0 && !names.names_crate => {
+            (Verdict::Void, format!("It never names the crate. {}", error.reason))
+        }
+        Some(error) if fitting == 0 => (Verdict::Void, error.reason.clone()),
+        Some(error) => (Verdict::Masked, error.reason.clone()),
+        None => {
+            let unstated = |error: &&Judged| {
+                !case.stated.is_empty()
+                    && !error.code.as_ref().is_some_and(|code| case.stated.contains(code))
+            };
+            let others = errors.iter().filter(unstated).count();
+            match errors.first() {
+                Some(error) if others == errors.len() => {
+                    let is = error.code.as_deref().unwrap_or("no code");
+                    let stated = case.stated.join(", ");
+                    let why = format!(
+                        "It states {stated} and fails with {is}, which a stable compiler does not \
+                         compare."
+                    );
+                    (Verdict::Void, why)
+                }
+                Some(error) => (Verdict::Guards, error.reason.clone()),
+                None => (Verdict::Unknown, "the compiler names no error".to_owned()),
+            }
+        }
+    }
+}
