@@ -1,6 +1,6 @@
 //! One run over a workspace.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -22,6 +22,9 @@ pub trait Tell: Sync {
 /// What a run found.
 #[derive(Debug, Serialize)]
 pub struct Report {
+    /// The workspace's folder.
+    #[serde(skip)]
+    pub workspace: PathBuf,
     /// The compiler, as `rustc 1.95.0`.
     pub compiler: String,
     /// The cases.
@@ -61,6 +64,7 @@ pub fn check(selection: Selection, exe: &Path, tell: &dyn Tell) -> Result<Report
         return Err(error.into());
     }
     Ok(Report {
+        workspace: workspace.root().to_owned(),
         compiler: workspace.tools.version.clone(),
         findings: findings.into_iter().flatten().collect(),
         problems: collected.problems,

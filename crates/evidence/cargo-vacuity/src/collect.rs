@@ -88,7 +88,11 @@ impl Workspace {
             command.manifest_path(manifest);
         }
         command.other_options(
-            selection.cargo.iter().map(|one| one.to_string_lossy().into_owned()).collect::<Vec<_>>(),
+            selection
+                .cargo
+                .iter()
+                .map(|one| one.to_string_lossy().into_owned())
+                .collect::<Vec<_>>(),
         );
         let metadata = command.exec().map_err(|error| Error::Cargo(error.to_string()))?;
         let stand_in = StandIn::new(exe, tools.rustc.clone(), tools.rustdoc.clone())?;
@@ -165,7 +169,8 @@ impl Workspace {
         }
 
         // Blocks that are not collected: perhaps with all features they are.
-        if left.iter().any(|(_, blocks)| blocks.iter().flatten().any(|b| !b.conditions.is_empty())) {
+        if left.iter().any(|(_, blocks)| blocks.iter().flatten().any(|b| !b.conditions.is_empty()))
+        {
             tell("documentation tests, with all features");
             match self.doctests(&libraries, &["--all-features"]) {
                 Ok(records) => {
@@ -222,7 +227,8 @@ impl Workspace {
         blocks: &mut [Option<Block>],
         with: Option<&'static str>,
     ) -> Vec<Case> {
-        let folder = package.manifest_path.parent().map_or(Path::new(""), |path| path.as_std_path());
+        let folder =
+            package.manifest_path.parent().map_or(Path::new(""), |path| path.as_std_path());
         let mut cases = Vec::new();
         for (name, program) in named_programs(records, folder) {
             if !name.rejected {
@@ -280,7 +286,8 @@ impl Workspace {
     }
 
     fn case_of_block(&self, package: &Package, block: &Block, never_run: NeverRun) -> Case {
-        let folder = package.manifest_path.parent().map_or(Path::new(""), |path| path.as_std_path());
+        let folder =
+            package.manifest_path.parent().map_or(Path::new(""), |path| path.as_std_path());
         Case {
             id: block.item.clone(),
             package: package.name.to_string(),
@@ -302,7 +309,8 @@ impl Workspace {
 
     /// The cases of the test targets that are runners of programs in files.
     fn files_of_tests(&self, package: &Package) -> Result<Vec<Case>, Error> {
-        let folder = package.manifest_path.parent().map_or(Path::new(""), |path| path.as_std_path());
+        let folder =
+            package.manifest_path.parent().map_or(Path::new(""), |path| path.as_std_path());
         let runs = |target: &&Target| {
             let words = ["trybuild", "ui_test", "compiletest"];
             source::files(target.src_path.as_std_path()).iter().any(|file| {
@@ -448,7 +456,8 @@ fn named_programs<'r>(records: &'r [Record], package: &Path) -> Vec<(Name, &'r P
     for record in records {
         match record {
             Record::Doctests { package: of, said } if of == package => {
-                names.extend(said.iter().filter_map(|line| name(line)).filter(|name| name.rejected));
+                names
+                    .extend(said.iter().filter_map(|line| name(line)).filter(|name| name.rejected));
             }
             Record::Program(program)
                 if program.variable("CARGO_MANIFEST_DIR").map(Path::new) == Some(package) =>

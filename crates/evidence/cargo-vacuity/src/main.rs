@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use cargo_vacuity::lock::Lock;
 use cargo_vacuity::{Selection, Tell, Verdict, check, report};
 use clap::{Args, Parser};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -27,6 +28,12 @@ struct Arguments {
     /// Print the cases that guard, too.
     #[arg(long)]
     all: bool,
+    /// Write down in `vacuity.lock` why each case fails.
+    #[arg(long, conflicts_with = "locked")]
+    bless: bool,
+    /// Fail if a case does otherwise than `vacuity.lock` says, and only then.
+    #[arg(long)]
+    locked: bool,
 }
 
 #[derive(Args)]
@@ -132,6 +139,19 @@ fn run(arguments: Arguments) -> Result<ExitCode, cargo_vacuity::Error> {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => return Err(error.into()),
         _ => {}
     }
-    let guards = report.count(Verdict::Guards) == report.findings.len();
-    Ok(if guards && report.problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    if arguments.bless {
+        Lock::of(&report).write(&report.workspace)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let as_wanted = if arguments.locked {
+        let differences = Lock::read(&report.workspace)?.differences(&report);
+        for difference in &differences {
+            eprintln!("{difference}");
+        }
+        differences.is_empty()
+    } else {
+        report.count(Verdict::Guards) == report.findings.len()
+    };
+    let whole = as_wanted && report.problems.is_empty();
+    Ok(if whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

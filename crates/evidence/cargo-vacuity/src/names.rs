@@ -9,10 +9,52 @@ use crate::rules::said;
 
 /// Names that the standard library has as well: they show nothing.
 const COMMON: [&str; 46] = [
-    "new", "main", "drop", "clone", "default", "from", "into", "get", "get_mut", "len", "push", "pop", "iter",
-    "iter_mut", "next", "fmt", "eq", "ne", "cmp", "partial_cmp", "hash", "deref", "deref_mut", "as_ref", "as_mut",
-    "borrow", "borrow_mut", "Error", "Result", "Option", "String", "Vec", "Output", "Item", "Target", "index",
-    "map", "unwrap", "insert", "remove", "add", "sub", "mul", "f", "x", "T",
+    "new",
+    "main",
+    "drop",
+    "clone",
+    "default",
+    "from",
+    "into",
+    "get",
+    "get_mut",
+    "len",
+    "push",
+    "pop",
+    "iter",
+    "iter_mut",
+    "next",
+    "fmt",
+    "eq",
+    "ne",
+    "cmp",
+    "partial_cmp",
+    "hash",
+    "deref",
+    "deref_mut",
+    "as_ref",
+    "as_mut",
+    "borrow",
+    "borrow_mut",
+    "Error",
+    "Result",
+    "Option",
+    "String",
+    "Vec",
+    "Output",
+    "Item",
+    "Target",
+    "index",
+    "map",
+    "unwrap",
+    "insert",
+    "remove",
+    "add",
+    "sub",
+    "mul",
+    "f",
+    "x",
+    "T",
 ];
 
 /// The names of the crate under test, as one program can use them.
@@ -28,7 +70,11 @@ pub(crate) struct Names<'a> {
 
 impl<'a> Names<'a> {
     /// Reads which names of the crates `roots` the program uses.
-    pub(crate) fn of(text: &'a str, roots: &BTreeSet<String>, declared: &'a BTreeSet<String>) -> Self {
+    pub(crate) fn of(
+        text: &'a str,
+        roots: &BTreeSet<String>,
+        declared: &'a BTreeSet<String>,
+    ) -> Self {
         let mut reached = BTreeSet::new();
         let mut named = false;
         // rustdoc adds the crate to programs that do not name it.
@@ -43,7 +89,8 @@ impl<'a> Names<'a> {
                 // Not even brackets match: words have to do.
                 named = words(&own).any(|word| roots.contains(word));
                 if named {
-                    reached.extend(words(&own).filter(|w| declared.contains(*w)).map(str::to_owned));
+                    reached
+                        .extend(words(&own).filter(|w| declared.contains(*w)).map(str::to_owned));
                 }
             }
         }
@@ -63,8 +110,11 @@ impl<'a> Names<'a> {
             let all: Vec<&str> = self.text.lines().collect();
             // Where the variables on these lines come from, and so on.
             loop {
-                let used: BTreeSet<&str> =
-                    lines.iter().filter_map(|line| all.get(line - 1)).flat_map(|l| words(l)).collect();
+                let used: BTreeSet<&str> = lines
+                    .iter()
+                    .filter_map(|line| all.get(line - 1))
+                    .flat_map(|l| words(l))
+                    .collect();
                 let before = lines.len();
                 for (index, line) in all.iter().enumerate() {
                     if bound(line).any(|name| used.contains(name)) {
@@ -105,14 +155,20 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
 
 /// The variables that a line binds: those of its `let`, parameters and loops.
 fn bound(line: &str) -> impl Iterator<Item = &str> {
-    let of_let = line.split_once("let ").map_or("", |(_, rest)| {
-        rest.split_once('=').map_or(rest, |(pattern, _)| pattern)
-    });
-    let of_fn = if line.contains("fn ") || line.contains('|') || line.contains("for ") { line } else { "" };
+    let of_let = line
+        .split_once("let ")
+        .map_or("", |(_, rest)| rest.split_once('=').map_or(rest, |(pattern, _)| pattern));
+    let of_fn =
+        if line.contains("fn ") || line.contains('|') || line.contains("for ") { line } else { "" };
     words(of_let).chain(words(of_fn))
 }
 
-fn walk(tokens: TokenStream, roots: &BTreeSet<String>, reached: &mut BTreeSet<String>, named: &mut bool) {
+fn walk(
+    tokens: TokenStream,
+    roots: &BTreeSet<String>,
+    reached: &mut BTreeSet<String>,
+    named: &mut bool,
+) {
     let mut inside = false;
     for token in tokens {
         match token {

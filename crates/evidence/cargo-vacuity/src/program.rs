@@ -137,7 +137,9 @@ impl Program {
         text: &str,
     ) -> io::Result<Answer> {
         let file = match &self.runner {
-            Runner::Trybuild { file } | Runner::UiTest { file } if text == self.text => file.clone(),
+            Runner::Trybuild { file } | Runner::UiTest { file } if text == self.text => {
+                file.clone()
+            }
             _ => {
                 let file = scratch.join("program.rs");
                 fs::write(&file, text)?;

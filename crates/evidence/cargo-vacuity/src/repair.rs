@@ -52,7 +52,8 @@ pub(crate) fn find(
         match (verdict, answer) {
             (Verdict::Guards | Verdict::Compiles, _) => {
                 let error = errors.first().map(|error| {
-                    let code = error.code.as_deref().map_or(String::new(), |code| format!("{code}: "));
+                    let code =
+                        error.code.as_deref().map_or(String::new(), |code| format!("{code}: "));
                     format!("{code}{}", error.message)
                 });
                 return Ok(Some(Repair { add: add.into_iter().collect(), then: verdict, error }));

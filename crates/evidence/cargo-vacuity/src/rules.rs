@@ -60,11 +60,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
 
 /// The rule for an error. `declared` are the names that the crate declares, and `parses` says
 /// whether the program is Rust before macros are expanded.
-pub(crate) fn rule(
-    error: &Diagnostic,
-    declared: &BTreeSet<String>,
-    parses: bool,
-) -> &'static Rule {
+pub(crate) fn rule(error: &Diagnostic, declared: &BTreeSet<String>, parses: bool) -> &'static Rule {
     let code = diagnostic::code(error).unwrap_or("none");
     let first = error.message.split('`').nth(1).unwrap_or_default();
     let last = |name: &str| {

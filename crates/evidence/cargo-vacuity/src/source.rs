@@ -83,9 +83,8 @@ pub(crate) fn declared(folder: &Path) -> BTreeSet<String> {
 }
 
 fn declared_in(tokens: TokenStream, names: &mut BTreeSet<String>) {
-    const KEYWORDS: [&str; 10] = [
-        "struct", "enum", "union", "trait", "type", "fn", "const", "static", "mod", "macro_rules",
-    ];
+    const KEYWORDS: [&str; 10] =
+        ["struct", "enum", "union", "trait", "type", "fn", "const", "static", "mod", "macro_rules"];
     let mut after = false;
     for token in tokens {
         match token {
@@ -246,7 +245,9 @@ fn conditions_of(attrs: &[syn::Attribute]) -> impl Iterator<Item = String> {
         syn::Meta::List(list) if list.path.is_ident("cfg") => Some(list.tokens.to_string()),
         _ => None,
     });
-    cfgs.map(|text| text.replace(" (", "(").replace(" ,", ",").replace("( ", "(").replace(" )", ")"))
+    cfgs.map(|text| {
+        text.replace(" (", "(").replace(" ,", ",").replace("( ", "(").replace(" )", ")")
+    })
 }
 
 /// Where fences with `compile_fail` stand in a Markdown text, the words of their info strings, and

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use cargo_metadata::diagnostic::Diagnostic;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::collect::{Case, Workspace};
 use crate::names::Names;
@@ -15,7 +15,7 @@ use crate::rules::{self, Fit};
 use crate::{diagnostic, source};
 
 /// What a case is worth.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
     /// It fails by an error that such a case can be about, which names something of the crate.

@@ -1,0 +1,417 @@
+//! Mutants, tried in copies of the workspace.
+
+use std::collections::BTreeSet;
+use std::collections::hash_map::DefaultHasher;
+use std::fs;
+use std::hash::{Hash, Hasher};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use cargo_metadata::{Package, TargetKind};
+use serde::{Deserialize, Serialize};
+
+use super::explained::Explained;
+use super::generate::{Mutant, generate, probes};
+use super::together::{Guard, without_error};
+use crate::check::Tell;
+use crate::collect::{Selection, Workspace};
+use crate::copy::bring_up_to_date;
+use crate::program::Answer;
+use crate::verdict::{Judge, Verdict};
+use crate::{Error, source};
+
+/// What is tried, and how long.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// The packages whose declarations are changed. The cases are theirs, and those of the packages
+    /// that depend on them.
+    pub selection: Selection,
+    /// Only mutants whose names contain this.
+    pub only: Option<String>,
+    /// How many copies are worked in; if `None`, one a processor.
+    pub jobs: Option<usize>,
+    /// No mutant is begun after this long; a later run goes on.
+    pub limit: Option<Duration>,
+}
+
+/// What became of a mutant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fate {
+    /// This case compiles with it, or this static assertion does not hold any more.
+    Caught(String),
+    /// No case notices.
+    Survives,
+    /// It proves nothing: it does not build, or breaks what is lawful. With the compiler's words.
+    Void(String),
+    /// It changes nothing: the type has the trait anyway.
+    Already,
+}
+
+/// A mutant and what became of it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Tried {
+    /// File, operator and item.
+    pub mutant: String,
+    /// What becomes possible.
+    pub says: String,
+    /// The file, seen from the workspace.
+    pub file: PathBuf,
+    /// The line, from 1.
+    pub line: usize,
+    /// What became of it.
+    pub fate: Fate,
+}
+
+/// What a run found.
+#[derive(Debug, Serialize)]
+pub struct Mutation {
+    /// The mutants that were tried, in the order of the sources.
+    pub tried: Vec<Tried>,
+    /// How many are left for a later run.
+    pub left: usize,
+    /// How many cases could have caught them.
+    pub cases: usize,
+    /// Survivors without an explanation, and explanations that explain nothing.
+    pub complaints: Vec<String>,
+}
+
+/// Lists the mutants of a selection, by name and what each makes possible.
+///
+/// # Errors
+///
+/// If cargo does not know the packages, or a file is not Rust.
+pub fn list(options: &Options, exe: &Path) -> Result<Vec<(String, String)>, Error> {
+    let workspace = Workspace::open(options.selection.clone(), exe, None)?;
+    let mutants = of_packages(&workspace, options)?;
+    Ok(mutants.iter().map(|mutant| (mutant.name(), mutant.says.clone())).collect())
+}
+
+/// Tries the mutants of a selection.
+///
+/// # Errors
+///
+/// If the workspace cannot be copied or built, or a case compiles without any mutant.
+pub fn mutate(options: &Options, exe: &Path, tell: &dyn Tell) -> Result<Mutation, Error> {
+    let workspace = Workspace::open(options.selection.clone(), exe, None)?;
+    let mutants = of_packages(&workspace, options)?;
+    let explained = Explained::read(workspace.root())?;
+    let folder = workspace.metadata.target_directory.as_std_path().join("vacuity");
+    let begun = Instant::now();
+
+    tell.begins("copies of the workspace", None);
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let jobs = options.jobs.unwrap_or(cores).clamp(1, mutants.len().max(1));
+    let first = Copy::new(&workspace, &folder.join("0"), exe, None, tell)?;
+    let others = thread::scope(|scope| {
+        let (first, workspace, folder) = (&first, &workspace, &folder);
+        let make = move |number: usize| {
+            Copy::new(workspace, &folder.join(number.to_string()), exe, Some(first), tell)
+        };
+        let made: Vec<_> = (1..jobs).map(|number| scope.spawn(move || make(number))).collect();
+        made.into_iter()
+            .map(|one| one.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect::<Result<Vec<_>, Error>>()
+    })?;
+    let cases = first.guards.len();
+    let already = first.already(&mutants)?;
+
+    let journal = Journal::open(&folder, &first, &mutants)?;
+    tell.begins("mutants", Some(mutants.len()));
+    let next = AtomicUsize::new(0);
+    let failed: Mutex<Option<Error>> = Mutex::new(None);
+    let work = |copy: &Copy| {
+        while let Some(mutant) = mutants.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let late = options.limit.is_some_and(|limit| begun.elapsed() > limit);
+            let stop = failed.lock().unwrap_or_else(PoisonError::into_inner).is_some();
+            if stop {
+                return;
+            }
+            if late || journal.knows(&mutant.name()) {
+                tell.done();
+                continue;
+            }
+            let fate = if already.contains(&mutant.name()) {
+                Ok(Fate::Already)
+            } else {
+                copy.fate(mutant, explained.named(&mutant.name()))
+            };
+            let noted = fate.and_then(|fate| journal.note(mutant, fate));
+            tell.done();
+            if let Err(error) = noted {
+                failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+            }
+        }
+    };
+    thread::scope(|scope| {
+        for copy in std::iter::once(&first).chain(&others) {
+            scope.spawn(|| work(copy));
+        }
+    });
+    if let Some(error) = failed.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        return Err(error);
+    }
+    let tried = journal.in_order(&mutants);
+    let left = mutants.len() - tried.len();
+    let whole = left == 0 && options.only.is_none();
+    let complaints = explained.complaints(&tried, whole);
+    Ok(Mutation { tried, left, cases, complaints })
+}
+
+/// The mutants of the libraries of the selected packages.
+fn of_packages(workspace: &Workspace, options: &Options) -> Result<Vec<Mutant>, Error> {
+    let mut mutants = Vec::new();
+    for package in workspace.packages()? {
+        for file in library_files(package) {
+            let text = fs::read_to_string(&file).map_err(|e| Error::File(file.clone(), e))?;
+            let seen = file.strip_prefix(workspace.root()).unwrap_or(&file);
+            let generated = generate(seen, &text)
+                .map_err(|error| Error::Format(file.clone(), error.to_string()))?;
+            mutants.extend(generated);
+        }
+    }
+    if let Some(only) = &options.only {
+        mutants.retain(|mutant| mutant.name().contains(only));
+    }
+    Ok(mutants)
+}
+
+fn library_files(package: &Package) -> BTreeSet<PathBuf> {
+    let is_library = |kind: &TargetKind| matches!(kind, TargetKind::Lib | TargetKind::RLib);
+    let library = package.targets.iter().find(|target| target.kind.iter().any(is_library));
+    library.map_or(BTreeSet::new(), |target| source::files(target.src_path.as_std_path()))
+}
+
+/// A copy of the workspace with build output of its own.
+///
+/// Cargo names the output of a package by where it is in its workspace, so that two copies in one
+/// folder for output would take each other's libraries for their own.
+#[derive(Debug)]
+struct Copy {
+    workspace: Workspace,
+    guards: Vec<Guard>,
+    /// Packages whose tests and cases are asked.
+    packages: Vec<String>,
+}
+
+impl Copy {
+    /// Makes a copy in `folder`, builds it and finds its cases. Those of `like` are not judged again.
+    fn new(
+        original: &Workspace,
+        folder: &Path,
+        exe: &Path,
+        like: Option<&Copy>,
+        tell: &dyn Tell,
+    ) -> Result<Self, Error> {
+        let root = folder.join("workspace");
+        copy_workspace(original, &root).map_err(|error| Error::File(root.clone(), error))?;
+        let packages = dependents(original)?;
+        let selection = Selection {
+            manifest: Some(root.join("Cargo.toml")),
+            packages: packages.clone(),
+            workspace: false,
+            cargo: original.selection.cargo.clone(),
+        };
+        let mut workspace = Workspace::open(selection, exe, Some(folder.join("target")))?;
+        workspace.changed = true;
+        let collected = workspace.collect(&|_| ())?;
+        if let Some(problem) = collected.problems.into_iter().next() {
+            return Err(Error::Cargo(problem));
+        }
+        let judge = Judge::new(&workspace, &collected.cases);
+        let mut guards = Vec::new();
+        if like.is_none() {
+            tell.begins("cases", Some(collected.cases.len()));
+        }
+        let scratch = tempfile::tempdir()?;
+        for case in collected.cases {
+            if case.never_run.is_some() {
+                continue;
+            }
+            match like {
+                Some(like) => {
+                    let same = like.guards.iter().find(|guard| guard.case.id == case.id);
+                    guards.extend(same.map(|same| Guard { case, ..same.clone() }));
+                }
+                None => {
+                    let finding = judge.judge(&case, scratch.path())?;
+                    tell.done();
+                    if finding.verdict == Verdict::Guards {
+                        guards.push(Guard::new(case, &finding));
+                    }
+                }
+            }
+        }
+        Ok(Copy { workspace, guards, packages })
+    }
+
+    /// The mutants that would add a trait which the type has anyway.
+    fn already(&self, mutants: &[Mutant]) -> Result<BTreeSet<String>, Error> {
+        let mut already = BTreeSet::new();
+        let files: BTreeSet<&Path> = mutants.iter().map(|mutant| mutant.file.as_path()).collect();
+        for file in files {
+            let path = self.workspace.root().join(file);
+            let text = fs::read_to_string(&path)?;
+            let format = |error: syn::Error| Error::Format(path.clone(), error.to_string());
+            for probe in probes(file, &text).map_err(format)? {
+                let Some(probed) = probe.apply(&text) else { continue };
+                fs::write(&path, probed)?;
+                let made = self.workspace.make(&self.packages);
+                fs::write(&path, &text)?;
+                if made?.is_ok() {
+                    already.insert(probe.mutant);
+                }
+            }
+        }
+        Ok(already)
+    }
+
+    /// Tries one mutant. `named` is the case that is said to catch it.
+    fn fate(&self, mutant: &Mutant, named: Option<&str>) -> Result<Fate, Error> {
+        let path = self.workspace.root().join(&mutant.file);
+        let text = fs::read_to_string(&path).map_err(|e| Error::File(path.clone(), e))?;
+        let changed = match mutant.apply(&text) {
+            Ok(changed) => changed,
+            Err(error) => return Ok(Fate::Void(error.to_string())),
+        };
+        fs::write(&path, changed)?;
+        let fate = self.noticed(mutant, named);
+        fs::write(&path, text)?;
+        fate
+    }
+
+    fn noticed(&self, mutant: &Mutant, named: Option<&str>) -> Result<Fate, Error> {
+        if let Err(words) = self.workspace.make(&self.packages)? {
+            return Ok(Fate::Void(words));
+        }
+        let scratch = tempfile::tempdir()?;
+        let rustc = &self.workspace.tools.rustc;
+        // Cases that are about the item come first: most mutants are caught by one of them.
+        let about: Vec<&str> = mutant.item.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
+        let is_about = |guard: &Guard| about.iter().any(|word| guard.names.contains(*word));
+        let (near, far): (Vec<Guard>, Vec<Guard>) = self
+            .guards
+            .iter()
+            .filter(|guard| named.is_none_or(|named| guard.case.id == named))
+            .cloned()
+            .partition(is_about);
+        for guards in [near, far] {
+            for at in without_error(&guards, rustc, scratch.path())? {
+                let Some(program) = &guards[at].case.program else { continue };
+                if let Answer::Compiles = program.compile(rustc, scratch.path())? {
+                    return Ok(Fate::Caught(guards[at].case.id.clone()));
+                }
+            }
+        }
+        Ok(match self.workspace.tests_compile(&self.packages)? {
+            Ok(()) => Fate::Survives,
+            Err((words, true)) => Fate::Caught(words),
+            Err((words, false)) => Fate::Void(format!("it breaks what is lawful: {words}")),
+        })
+    }
+}
+
+/// Copies what the workspace consists of, build output and repository left out.
+fn copy_workspace(original: &Workspace, to: &Path) -> io::Result<()> {
+    fs::create_dir_all(to)?;
+    let target = original.metadata.target_directory.as_std_path();
+    let mut wanted = BTreeSet::new();
+    for entry in fs::read_dir(original.root())? {
+        let (path, name) = { let entry = entry?; (entry.path(), entry.file_name()) };
+        if path == target || name == "target" || name == ".git" {
+            continue;
+        }
+        bring_up_to_date(&path, &to.join(&name))?;
+        wanted.insert(name);
+    }
+    for entry in fs::read_dir(to)? {
+        let entry = entry?;
+        if !wanted.contains(&entry.file_name()) {
+            let path = entry.path();
+            if path.is_dir() { fs::remove_dir_all(path)? } else { fs::remove_file(path)? }
+        }
+    }
+    Ok(())
+}
+
+/// The selected packages, and those of the workspace that depend on them.
+fn dependents(workspace: &Workspace) -> Result<Vec<String>, Error> {
+    let mut names: Vec<String> =
+        workspace.packages()?.iter().map(|package| package.name.to_string()).collect();
+    loop {
+        let before = names.len();
+        for package in workspace.metadata.workspace_packages() {
+            let depends = package
+                .dependencies
+                .iter()
+                .any(|one| one.path.is_some() && names.contains(&one.name));
+            if depends && !names.iter().any(|name| *name == package.name.as_str()) {
+                names.push(package.name.to_string());
+            }
+        }
+        if names.len() == before {
+            return Ok(names);
+        }
+    }
+}
+
+/// What is known already, from this run or from one that was interrupted.
+#[derive(Debug)]
+struct Journal {
+    file: Mutex<fs::File>,
+    known: Mutex<Vec<Tried>>,
+}
+
+impl Journal {
+    /// Opens the journal of just these sources, cases and compiler.
+    fn open(folder: &Path, copy: &Copy, mutants: &[Mutant]) -> Result<Self, Error> {
+        let mut hasher = DefaultHasher::new();
+        copy.workspace.tools.version.hash(&mut hasher);
+        env!("CARGO_PKG_VERSION").hash(&mut hasher);
+        for file in mutants.iter().map(|mutant| &mutant.file).collect::<BTreeSet<_>>() {
+            fs::read(copy.workspace.root().join(file))?.hash(&mut hasher);
+        }
+        for guard in &copy.guards {
+            (&guard.case.id, guard.case.program.as_ref().map(|one| &one.text)).hash(&mut hasher);
+        }
+        let path = folder.join(format!("mutants-{:016x}.jsonl", hasher.finish()));
+        let text = fs::read_to_string(&path).unwrap_or_default();
+        let known = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+        let file = fs::OpenOptions::new().create(true).append(true).open(&path);
+        let file = file.map_err(|error| Error::File(path, error))?;
+        Ok(Journal { file: Mutex::new(file), known: Mutex::new(known) })
+    }
+
+    fn knows(&self, name: &str) -> bool {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.iter().any(|tried| tried.mutant == name)
+    }
+
+    fn note(&self, mutant: &Mutant, fate: Fate) -> Result<(), Error> {
+        let tried = Tried {
+            mutant: mutant.name(),
+            says: mutant.says.clone(),
+            file: mutant.file.clone(),
+            line: mutant.line,
+            fate,
+        };
+        let mut line = serde_json::to_string(&tried).map_err(io::Error::from)?;
+        line.push('\n');
+        self.file.lock().unwrap_or_else(PoisonError::into_inner).write_all(line.as_bytes())?;
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).push(tried);
+        Ok(())
+    }
+
+    fn in_order(self, mutants: &[Mutant]) -> Vec<Tried> {
+        let known = self.known.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let of = |mutant: &Mutant| {
+            let name = mutant.name();
+            known.iter().find(|tried| tried.mutant == name).cloned()
+        };
+        mutants.iter().filter_map(of).collect()
+    }
+}
