@@ -1,0 +1,193 @@
+//! One mutant: what it changes, what it is called, and the proof that it landed.
+
+use std::fmt;
+use std::ops::Range;
+use std::path::PathBuf;
+use std::thread;
+
+/// One change of a text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// The bytes that go.
+    pub range: Range<usize>,
+    /// What stands in the range before the change.
+    pub was: String,
+    /// What takes their place.
+    pub replace: String,
+}
+
+macro_rules! operators {
+    ($($(#[$doc:meta])* $operator:ident $name:literal,)+) => {
+        /// A kind of change; its `Display` is the short name that mutants carry.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[non_exhaustive]
+        pub enum Operator { $($(#[$doc])* $operator,)+ }
+
+        impl fmt::Display for Operator {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(match self { $(Operator::$operator => $name,)+ })
+            }
+        }
+    };
+}
+
+operators! {
+    /// A private item becomes `pub`.
+    Public "public",
+    /// `#[must_use]` goes.
+    MustUse "must-use",
+    /// `#[non_exhaustive]` goes.
+    Exhaustive "exhaustive",
+    /// A marker field keeps its parameters, and loses variance and auto-trait effects.
+    Marker "marker",
+    /// `Clone` is implemented.
+    Clone "clone",
+    /// `Copy` is implemented.
+    Copy "copy",
+    /// `Send` is implemented.
+    Send "send",
+    /// `Sync` is implemented.
+    Sync "sync",
+    /// `Default` is implemented.
+    Default "default",
+    /// One bound goes.
+    Bound "bound",
+    /// A lifetime of the result is no longer that of an argument.
+    Untie "untie",
+    /// What a closure is lent lives as long as the caller likes.
+    HigherRanked "higher-ranked",
+    /// `&mut` or a value is no longer asked for: `&` will do.
+    Receiver "receiver",
+    /// An `unsafe fn` becomes safe.
+    Unsafe "unsafe",
+}
+
+/// A change of one declaration, after which the library accepts more programs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mutant {
+    /// The kind of change.
+    pub operator: Operator,
+    /// The path of what is changed inside its file, such as `Guard::split` or `Thread.field`.
+    pub item: String,
+    /// Which of several changes of the item; may be empty.
+    pub detail: String,
+    /// The file.
+    pub file: PathBuf,
+    /// The line of the first change, from 1.
+    pub line: usize,
+    /// Disjoint changes in ascending order.
+    pub changes: Vec<Change>,
+    /// What the library permits after it, as a clause: "`Guard` may be cloned".
+    pub says: String,
+    /// The text of its [`Probe`], for `send` and `sync`.
+    pub probe: Option<String>,
+}
+
+/// Why a mutant could not be applied.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NotLanded {
+    /// A range is outside the text, or inside a character.
+    #[error("bytes {0:?} are not in the text")]
+    Outside(Range<usize>),
+    /// A range begins before its predecessor ends.
+    #[error("bytes {0:?} overlap an earlier change")]
+    Overlap(Range<usize>),
+    /// The text has changed since the mutant was generated.
+    #[error("bytes {range:?} are {found:?}, and were {was:?}")]
+    Moved {
+        /// The range.
+        range: Range<usize>,
+        /// What stood there.
+        was: String,
+        /// What stands there.
+        found: String,
+    },
+    /// The result is the text itself.
+    #[error("nothing changes")]
+    Same,
+    /// The result is no Rust.
+    #[error("the result does not parse: {0}")]
+    Syntax(String),
+}
+
+impl Mutant {
+    /// Returns `file: operator item [detail]`, which is unique in the file and names no line.
+    pub fn name(&self) -> String {
+        let Mutant { operator, item, detail, file, .. } = self;
+        let file = file.display();
+        if detail.is_empty() {
+            format!("{file}: {operator} {item}")
+        } else {
+            format!("{file}: {operator} {item} [{detail}]")
+        }
+    }
+
+    /// Returns the changed text.
+    ///
+    /// # Errors
+    ///
+    /// If the mutant does not land: see [`NotLanded`].
+    pub fn apply(&self, text: &str) -> Result<String, NotLanded> {
+        let mut result = String::with_capacity(text.len());
+        let mut end = 0;
+        for Change { range, was, replace } in &self.changes {
+            let found = text.get(range.clone()).ok_or_else(|| NotLanded::Outside(range.clone()))?;
+            if found != was {
+                let (was, found) = (was.clone(), found.into());
+                return Err(NotLanded::Moved { range: range.clone(), was, found });
+            }
+            let kept =
+                text.get(end..range.start).ok_or_else(|| NotLanded::Overlap(range.clone()))?;
+            result.extend([kept, replace]);
+            end = range.end;
+        }
+        result.push_str(&text[end..]);
+        if result == text {
+            return Err(NotLanded::Same);
+        }
+        parses(&result).map_err(NotLanded::Syntax)?;
+        Ok(result)
+    }
+}
+
+/// The parser keeps each text it has seen for as long as its thread lives, so that many mutants in
+/// one thread would add up.
+fn parses(text: &str) -> Result<(), String> {
+    let parse = || syn::parse_file(text).map(drop).map_err(|error| error.to_string());
+    thread::scope(|scope| match thread::Builder::new().spawn_scoped(scope, parse) {
+        Ok(parser) => parser.join().unwrap_or_else(|_| Err("the parser panicked".into())),
+        Err(error) => Err(format!("no thread to parse in: {error}")),
+    })
+}
+
+/// A text that compiles only where a `send` or `sync` mutant would change nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Probe {
+    /// The name of the mutant.
+    pub mutant: String,
+    /// Where the text goes, as an offset in bytes.
+    pub at: usize,
+    /// Compiles only if the type has the trait for all its parameters already.
+    pub text: String,
+}
+
+impl Probe {
+    /// Inserts probes of one file into its text, and returns where each of them stands in the
+    /// result; a compile error whose primary span is in a range belongs to that probe.
+    ///
+    /// # Errors
+    ///
+    /// If the probes are not in ascending order, or not of this text.
+    pub fn insert(probes: &[Probe], text: &str) -> Result<(String, Vec<Range<usize>>), NotLanded> {
+        let (mut result, mut ranges, mut end) = (String::new(), Vec::new(), 0);
+        for Probe { at, text: probe, .. } in probes {
+            let kept = text.get(end..*at).ok_or(NotLanded::Outside(*at..*at))?;
+            result.extend([kept, probe]);
+            ranges.push(result.len() - probe.len()..result.len());
+            end = *at;
+        }
+        result.push_str(&text[end..]);
+        Ok((result, ranges))
+    }
+}
