@@ -71,6 +71,8 @@ pub(crate) struct Workspace {
     pub(crate) tools: Tools,
     pub(crate) stand_in: StandIn,
     pub(crate) target: Option<PathBuf>,
+    /// Whether it is a copy whose libraries are changed.
+    pub(crate) changed: bool,
 }
 
 impl Workspace {
@@ -96,7 +98,7 @@ impl Workspace {
         );
         let metadata = command.exec().map_err(|error| Error::Cargo(error.to_string()))?;
         let stand_in = StandIn::new(exe, tools.rustc.clone(), tools.rustdoc.clone())?;
-        Ok(Workspace { metadata, selection, tools, stand_in, target })
+        Ok(Workspace { metadata, selection, tools, stand_in, target, changed: false })
     }
 
     pub(crate) fn root(&self) -> &Path {
@@ -140,6 +142,10 @@ impl Workspace {
             cargo.arg("--target-dir").arg(target);
         }
         cargo.env_remove("TRYBUILD");
+        if self.changed {
+            self.stand_in.for_rustc(&mut cargo);
+            self.stand_in.changed(&mut cargo);
+        }
         cargo
     }
 
@@ -200,18 +206,22 @@ impl Workspace {
         Ok(Collected { cases, problems })
     }
 
-    /// Has rustdoc collect the documentation tests of some packages.
-    fn doctests(&self, packages: &[&Package], features: &[&str]) -> Result<Vec<Record>, Error> {
-        if packages.is_empty() {
-            return Ok(Vec::new());
-        }
+    fn doctests_command(&self, packages: &[&Package], features: &[&str]) -> Command {
         let mut cargo = self.cargo("test");
         cargo.args(["--doc", "--no-fail-fast"]).args(features);
         for package in packages {
             cargo.args(["--package", &package.name]);
         }
         self.stand_in.for_rustdoc(&mut cargo);
-        let output = cargo.output()?;
+        cargo
+    }
+
+    /// Has rustdoc collect the documentation tests of some packages.
+    fn doctests(&self, packages: &[&Package], features: &[&str]) -> Result<Vec<Record>, Error> {
+        if packages.is_empty() {
+            return Ok(Vec::new());
+        }
+        let output = self.doctests_command(packages, features).output()?;
         let records = self.stand_in.take()?;
         if !output.status.success() {
             return Err(Error::Cargo(String::from_utf8_lossy(&output.stderr).trim().to_owned()));
@@ -307,45 +317,101 @@ impl Workspace {
         file.strip_prefix(root).map_or(file.clone(), Path::to_owned)
     }
 
+    /// Runs the test targets that are runners of programs in files; returns what they would compile.
+    fn run_tests(&self, package: &Package) -> Result<Vec<Program>, Error> {
+        let folder = folder_of(package);
+        let targets = runners(package);
+        if targets.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut cargo = self.cargo("test");
+        cargo.args(["--no-fail-fast", "--package", &package.name]);
+        for target in &targets {
+            cargo.args(["--test", &target.name]);
+        }
+        self.stand_in.for_rustc(&mut cargo);
+        let before = works_in_progress(folder)?;
+        let output = cargo.output()?;
+        for file in works_in_progress(folder)?.difference(&before) {
+            fs::remove_file(file)?;
+        }
+        if before.is_empty() {
+            // It is there only if it was before.
+            drop(fs::remove_dir(folder.join("wip")));
+        }
+        let programs: Vec<Program> = self
+            .stand_in
+            .take()?
+            .into_iter()
+            .filter_map(|record| match record {
+                Record::Program(program) => Some(program),
+                Record::Doctests { .. } => None,
+            })
+            .collect();
+        let words = String::from_utf8_lossy(&output.stderr);
+        if programs.is_empty() && words.contains("could not compile") {
+            return Err(Error::Cargo(words.trim().to_owned()));
+        }
+        Ok(programs)
+    }
+
+    /// Makes what the cases of some packages need, after a change.
+    ///
+    /// Returns cargo's words if that cannot be built.
+    pub(crate) fn make(&self, packages: &[&Package]) -> Result<Result<(), String>, Error> {
+        let libraries: Vec<&Package> =
+            packages.iter().copied().filter(|package| library(package).is_some()).collect();
+        let mut cargo = self.doctests_command(&libraries, &[]);
+        self.stand_in.only_make(&mut cargo);
+        let output = cargo.output()?;
+        if !output.status.success() {
+            return Ok(Err(first_error(&String::from_utf8_lossy(&output.stderr))));
+        }
+        for package in packages.iter().filter(|package| !runners(package).is_empty()) {
+            match self.run_tests(package) {
+                Ok(programs) if programs.is_empty() => {
+                    return Ok(Err(format!("the runner of {} compiles no case", package.name)));
+                }
+                Ok(_) => {}
+                Err(Error::Cargo(words)) => return Ok(Err(first_error(&words))),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Ok(()))
+    }
+
+    /// Checks the tests of some packages, which are lawful. If they do not compile, returns the
+    /// compiler's words and whether just static assertions do not hold.
+    pub(crate) fn tests_compile(
+        &self,
+        packages: &[&Package],
+    ) -> Result<Result<(), (String, bool)>, Error> {
+        let mut cargo = self.cargo("check");
+        cargo.args(["--tests", "--keep-going", "--message-format=short"]);
+        for package in packages {
+            cargo.args(["--package", &package.name]);
+        }
+        let output = cargo.output()?;
+        if output.status.success() {
+            return Ok(Ok(()));
+        }
+        let words = String::from_utf8_lossy(&output.stderr);
+        // `src/lib.rs:1:2: error[E0282]: …`. So does an assertion that a trait is missing fail, and
+        // one about a constant.
+        let asserts = |line: &&str| {
+            ["E0282", "E0283", "E0790", "E0080"].iter().any(|code| line.contains(code))
+        };
+        let errors: Vec<&str> =
+            words.lines().filter(|line| line.contains(": error")).collect();
+        let first = errors.first().map_or("cargo check failed", |line| line).to_owned();
+        Ok(Err((first, !errors.is_empty() && errors.iter().all(asserts))))
+    }
+
     /// The cases of the test targets that are runners of programs in files.
     fn files_of_tests(&self, package: &Package) -> Result<Vec<Case>, Error> {
         let folder =
             package.manifest_path.parent().map_or(Path::new(""), |path| path.as_std_path());
-        let runs = |target: &&Target| {
-            let words = ["trybuild", "ui_test", "compiletest"];
-            source::files(target.src_path.as_std_path()).iter().any(|file| {
-                fs::read_to_string(file).is_ok_and(|text| words.iter().any(|w| text.contains(w)))
-            })
-        };
-        let is_test = |target: &&Target| target.kind.contains(&TargetKind::Test);
-        let targets: Vec<&Target> = package.targets.iter().filter(is_test).filter(runs).collect();
-        let mut programs = Vec::new();
-        if !targets.is_empty() {
-            let mut cargo = self.cargo("test");
-            cargo.args(["--no-fail-fast", "--package", &package.name]);
-            for target in &targets {
-                cargo.args(["--test", &target.name]);
-            }
-            self.stand_in.for_rustc(&mut cargo);
-            let before = works_in_progress(folder)?;
-            let output = cargo.output()?;
-            for file in works_in_progress(folder)?.difference(&before) {
-                fs::remove_file(file)?;
-            }
-            if before.is_empty() {
-                // It is there only if it was before.
-                drop(fs::remove_dir(folder.join("wip")));
-            }
-            for record in self.stand_in.take()? {
-                if let Record::Program(program) = record {
-                    programs.push(program);
-                }
-            }
-            let words = String::from_utf8_lossy(&output.stderr);
-            if programs.is_empty() && words.contains("could not compile") {
-                return Err(Error::Cargo(words.trim().to_owned()));
-            }
-        }
+        let programs = self.run_tests(package)?;
         let mut cases: BTreeMap<PathBuf, Case> = BTreeMap::new();
         let case = |file: PathBuf, program: Option<Program>, never_run: Option<NeverRun>| Case {
             id: String::new(),
@@ -373,6 +439,32 @@ impl Workspace {
             }
         }
         Ok(cases.into_values().collect())
+    }
+}
+
+fn folder_of(package: &Package) -> &Path {
+    package.manifest_path.parent().map_or(Path::new(""), |path| path.as_std_path())
+}
+
+/// The test targets that are runners of programs in files.
+fn runners(package: &Package) -> Vec<&Target> {
+    const NAMES: [&str; 3] = ["trybuild", "ui_test", "compiletest"];
+    let runs = |target: &&Target| {
+        source::files(target.src_path.as_std_path()).iter().any(|file| {
+            fs::read_to_string(file).is_ok_and(|text| NAMES.iter().any(|name| text.contains(name)))
+        })
+    };
+    let is_test = |target: &&Target| target.kind.contains(&TargetKind::Test);
+    package.targets.iter().filter(is_test).filter(runs).collect()
+}
+
+/// The first error in cargo's words, and where it is.
+fn first_error(words: &str) -> String {
+    let mut lines = words.lines().skip_while(|line| !line.starts_with("error"));
+    let error = lines.next().unwrap_or("cargo failed");
+    match lines.next().and_then(|line| line.trim().strip_prefix("--> ")) {
+        Some(place) => format!("{place}: {error}"),
+        None => error.to_owned(),
     }
 }
 

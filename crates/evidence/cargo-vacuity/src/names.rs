@@ -105,6 +105,13 @@ impl<'a> Names<'a> {
             let quoted = text.split('`').skip(1).step_by(2);
             found.extend(quoted.flat_map(words).filter(|word| self.knows(word)));
         }
+        for span in error.spans.iter().chain(error.children.iter().flat_map(|child| &child.spans)) {
+            let mut expansion = span.expansion.as_deref();
+            while let Some(of) = expansion {
+                found.extend(words(&of.macro_decl_name).filter(|word| self.knows(word)));
+                expansion = of.span.expansion.as_deref();
+            }
+        }
         if found.is_empty() {
             let mut lines: BTreeSet<usize> = pointed_at(error);
             let all: Vec<&str> = self.text.lines().collect();

@@ -90,29 +90,47 @@ impl Program {
     }
 
     /// The arguments that say what the program sees, not what becomes of it.
-    fn seeing(&self) -> impl Iterator<Item = &String> {
-        const WITH_VALUE: [&str; 7] =
+    fn seeing(&self) -> Vec<&String> {
+        const OUTPUT: [&str; 7] =
             ["-o", "--out-dir", "--emit", "--error-format", "--json", "--color", "--crate-name"];
-        let mut skip = false;
-        self.arguments.iter().filter(move |argument| {
-            if std::mem::take(&mut skip) {
-                return false;
+        const OUTPUT_CODEGEN: [&str; 3] = ["metadata=", "extra-filename=", "incremental="];
+        let mut seeing = Vec::new();
+        let mut arguments = self.arguments.iter().peekable();
+        while let Some(argument) = arguments.next() {
+            let name = argument.split('=').next().unwrap_or_default();
+            if OUTPUT.contains(&argument.as_str()) {
+                arguments.next();
+            } else if argument == "-C"
+                && arguments.peek().is_some_and(|next| OUTPUT_CODEGEN.iter().any(|n| next.starts_with(n)))
+            {
+                arguments.next();
+            } else if OUTPUT.contains(&name)
+                || name == "--diagnostic-width"
+                || argument.strip_prefix("-C").is_some_and(|rest| {
+                    OUTPUT_CODEGEN.iter().any(|name| rest.starts_with(name))
+                })
+                // What `--test-builder` needed, and the program itself.
+                || argument == "-Zunstable-options"
+                || argument == "-"
+                || (argument.ends_with(".rs") && !argument.starts_with('-'))
+            {
+            } else {
+                seeing.push(argument);
             }
-            if WITH_VALUE.contains(&argument.as_str()) {
-                skip = true;
-                return false;
-            }
-            let is = |prefix: &&str| {
-                argument.strip_prefix(prefix).is_some_and(|rest| rest.starts_with('='))
-            };
-            // What `--test-builder` needed.
-            !(argument.as_str() == "-Zunstable-options"
-                || WITH_VALUE.iter().any(is)
-                || argument.starts_with("--diagnostic-width")
-                || argument.contains("incremental=")
-                || argument.as_str() == "-"
-                || (argument.ends_with(".rs") && !argument.starts_with('-')))
-        })
+        }
+        seeing
+    }
+
+    /// What has to be the same for programs to be modules of one: the libraries and the language.
+    pub(crate) fn kin(&self) -> Vec<String> {
+        let mut kin: Vec<String> = self.seeing().into_iter().cloned().collect();
+        kin.push(self.folder.display().to_string());
+        kin
+    }
+
+    /// Checks a file in the program's place.
+    pub(crate) fn check_file(&self, rustc: &Path, scratch: &Path, file: &Path) -> io::Result<Answer> {
+        self.ask(rustc, scratch, file, "metadata")
     }
 
     /// Whether its runner makes code of it, and so sees what is found only then.

@@ -30,8 +30,11 @@ use crate::program::{Program, Runner};
 const RECORDS: &str = "CARGO_VACUITY_RECORDS";
 const RUSTC: &str = "CARGO_VACUITY_RUSTC";
 const RUSTDOC: &str = "CARGO_VACUITY_RUSTDOC";
-/// The libraries are made and the runner is not asked.
+/// The libraries are made, and rustdoc is not asked.
 const ONLY_MAKE: &str = "CARGO_VACUITY_ONLY_MAKE";
+
+/// The libraries were changed: what they deny is no matter.
+const CHANGED: &str = "CARGO_VACUITY_CHANGED";
 
 /// The most bytes of a program that are kept.
 const LONGEST: u64 = 4 << 20;
@@ -83,9 +86,14 @@ impl StandIn {
         self.known(cargo).env("RUSTC", part_path(self.folder.path(), "rustc"));
     }
 
-    /// Lets `cargo` make what the tests need, and no runner run.
+    /// Lets `cargo` make what documentation tests need, and not collect them.
     pub(crate) fn only_make(&self, cargo: &mut Command) {
         cargo.env(ONLY_MAKE, "1");
+    }
+
+    /// Lets the libraries break the lints that they deny.
+    pub(crate) fn changed(&self, cargo: &mut Command) {
+        cargo.env(CHANGED, "1");
     }
 
     fn known<'c>(&self, cargo: &'c mut Command) -> &'c mut Command {
@@ -200,7 +208,11 @@ fn doctest(records: &Path, arguments: &[OsString]) -> io::Result<ExitCode> {
 fn rustc(records: &Path, arguments: &[OsString]) -> io::Result<ExitCode> {
     let expanded = expanded(arguments)?;
     let Some((runner, file)) = case(&expanded) else {
-        return pass_on(real(RUSTC, arguments));
+        let mut command = real(RUSTC, arguments);
+        if env::var_os(CHANGED).is_some() && env::var_os("CARGO_CRATE_NAME").is_some() {
+            command.arg("--cap-lints=warn");
+        }
+        return pass_on(command);
     };
     let mut text = String::new();
     fs::File::open(&file)?.take(LONGEST).read_to_string(&mut text)?;

@@ -194,8 +194,6 @@ fn library_files(package: &Package) -> BTreeSet<PathBuf> {
 struct Copy {
     workspace: Workspace,
     guards: Vec<Guard>,
-    /// Packages whose tests and cases are asked.
-    packages: Vec<String>,
 }
 
 impl Copy {
@@ -209,10 +207,9 @@ impl Copy {
     ) -> Result<Self, Error> {
         let root = folder.join("workspace");
         copy_workspace(original, &root).map_err(|error| Error::File(root.clone(), error))?;
-        let packages = dependents(original)?;
         let selection = Selection {
             manifest: Some(root.join("Cargo.toml")),
-            packages: packages.clone(),
+            packages: dependents(original)?,
             workspace: false,
             cargo: original.selection.cargo.clone(),
         };
@@ -246,7 +243,12 @@ impl Copy {
                 }
             }
         }
-        Ok(Copy { workspace, guards, packages })
+        Ok(Copy { workspace, guards })
+    }
+
+    /// The packages whose tests and cases are asked.
+    fn packages(&self) -> Result<Vec<&Package>, Error> {
+        self.workspace.packages()
     }
 
     /// The mutants that would add a trait which the type has anyway.
@@ -260,7 +262,7 @@ impl Copy {
             for probe in probes(file, &text).map_err(format)? {
                 let Some(probed) = probe.apply(&text) else { continue };
                 fs::write(&path, probed)?;
-                let made = self.workspace.make(&self.packages);
+                let made = self.workspace.make(&self.packages()?);
                 fs::write(&path, &text)?;
                 if made?.is_ok() {
                     already.insert(probe.mutant);
@@ -285,7 +287,7 @@ impl Copy {
     }
 
     fn noticed(&self, mutant: &Mutant, named: Option<&str>) -> Result<Fate, Error> {
-        if let Err(words) = self.workspace.make(&self.packages)? {
+        if let Err(words) = self.workspace.make(&self.packages()?)? {
             return Ok(Fate::Void(words));
         }
         let scratch = tempfile::tempdir()?;
@@ -307,7 +309,7 @@ impl Copy {
                 }
             }
         }
-        Ok(match self.workspace.tests_compile(&self.packages)? {
+        Ok(match self.workspace.tests_compile(&self.packages()?)? {
             Ok(()) => Fate::Survives,
             Err((words, true)) => Fate::Caught(words),
             Err((words, false)) => Fate::Void(format!("it breaks what is lawful: {words}")),
