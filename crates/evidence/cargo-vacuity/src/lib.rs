@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod copy;
+pub mod diagnostic;
 pub mod edit;
 pub mod mutants;
 pub mod parallel;
