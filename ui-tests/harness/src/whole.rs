@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::compiler::{Compiler, in_parallel};
+use cargo_vacuity::parallel::in_parallel;
+
+use crate::compiler::Compiler;
 use crate::suite::{files, folders};
 use crate::{Case, Claims, Complaint, Room, Suite, snapshot, twin};
 
