@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use cargo_vacuity::copy::bring_up_to_date;
 use cargo_vacuity::parallel::in_parallel;
 
-use crate::compiler::{Compiler, Libraries, Make};
+use crate::compiler::{Compiler, Libraries, Make, Refusal};
 use crate::weakening::Weakening;
-use crate::{Case, Complaint, Room, Suite, snapshot, whole};
+use crate::{Case, Complaint, Room, Suite, whole};
 
 /// What became of a weakening.
 #[derive(Debug)]
@@ -134,8 +134,8 @@ fn compiling(room: &Room, compiler: &Compiler) -> Vec<Case> {
 
 /// The cases whose marked error is not shown when all are compiled together.
 fn without_error(compiler: &Compiler, name: &str, mut cases: Vec<Case>) -> Vec<Case> {
-    let words = compiler.check_together(name, cases.iter().map(|case| case.file.as_path()));
-    let shown = words.err().map(|words| snapshot::places(&words)).unwrap_or_default();
+    let checked = compiler.check_together(name, cases.iter().map(|case| case.file.as_path()));
+    let shown: Vec<_> = checked.err().iter().flat_map(Refusal::places).collect();
     cases.retain(|Case { file, mark, .. }| {
         !shown.contains(&(mark.code.clone(), file.clone(), mark.line))
     });
