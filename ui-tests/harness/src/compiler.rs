@@ -7,12 +7,11 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
-use std::thread;
 
+use cargo_vacuity::diagnostic::{self, Diagnostic};
 use serde::Deserialize;
 
+use crate::Code;
 use crate::suite::read;
 
 /// Refuses to go on with another compiler than the one that `toolchain` pins.
@@ -184,14 +183,15 @@ impl Compiler {
     ///
     /// # Errors
     ///
-    /// The compiler's words, if the program does not compile.
-    pub fn check(&self, program: &Path) -> Result<(), String> {
+    /// What the compiler says, if the program does not compile.
+    pub fn check(&self, program: &Path) -> Result<(), Refusal> {
         let name = program.file_name().unwrap_or_default();
         let mut rustc = Command::new(&self.rustc);
         rustc.args(&self.arguments);
         rustc.args(["--crate-type=bin", "--crate-name=program", "--emit=metadata", "-Awarnings"]);
+        rustc.arg("--error-format=json");
         rustc.arg("-o").arg(self.out.join(name).with_extension("rmeta")).arg(program);
-        output(&mut rustc).map(drop)
+        output(&mut rustc).map(drop).map_err(|said| Refusal::read(&said))
     }
 
     /// Checks many programs as modules of one, which takes hardly longer than one. `name` is
@@ -199,45 +199,56 @@ impl Compiler {
     ///
     /// # Errors
     ///
-    /// The compiler's words, if the modules do not compile. That one of them does not compile
+    /// What the compiler says, if the modules do not compile. That one of them does not compile
     /// by itself is not said: names and passes of the compiler are shared.
     pub fn check_together<'a>(
         &self,
         name: &str,
         programs: impl IntoIterator<Item = &'a Path>,
-    ) -> Result<(), String> {
+    ) -> Result<(), Refusal> {
         let module = |(index, program): (usize, &Path)| {
             format!("#[path = {:?}]\nmod program_{index};\n", program.display().to_string())
         };
         let modules: String = programs.into_iter().enumerate().map(module).collect();
         let together = self.out.join(name).with_extension("rs");
         fs::write(&together, modules + "fn main() {}\n")
-            .map_err(|error| format!("{}: {error}", together.display()))?;
+            .map_err(|error| Refusal::read(&format!("{}: {error}", together.display())))?;
         self.check(&together)
     }
 }
 
-/// Does `work` for each item, on all processors, and returns the results in order.
-pub fn in_parallel<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
-    let next = AtomicUsize::new(0);
-    let results = Mutex::new(Vec::new());
-    let worker = || {
-        while let Some((index, item)) = {
-            let index = next.fetch_add(1, Ordering::Relaxed);
-            items.get(index).map(|item| (index, item))
-        } {
-            let result = work(item);
-            results.lock().unwrap_or_else(PoisonError::into_inner).push((index, result));
+/// What the compiler says of a program that it does not compile.
+#[derive(Debug)]
+pub struct Refusal {
+    /// The compiler's words, as it prints them for people.
+    pub words: String,
+    diagnostics: Vec<Diagnostic>,
+}
+
+impl Refusal {
+    /// Reads what a compiler said as JSON. Lines that are not, as of one that crashed, stay words.
+    fn read(said: &str) -> Self {
+        let mut refusal = Refusal { words: String::new(), diagnostics: Vec::new() };
+        for line in said.split_inclusive('\n') {
+            let read = diagnostic::read(line);
+            if read.is_empty() {
+                refusal.words.push_str(line);
+            }
+            refusal.words.extend(read.iter().filter_map(|one| one.rendered.as_deref()));
+            refusal.diagnostics.extend(read);
         }
-    };
-    thread::scope(|scope| {
-        for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
-            scope.spawn(worker);
-        }
-    });
-    let mut results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
-    results.sort_by_key(|(index, _)| *index);
-    results.into_iter().map(|(_, result)| result).collect()
+        refusal
+    }
+
+    /// Code, file and line of each error that has a place.
+    pub(crate) fn places(&self) -> impl Iterator<Item = (Code, PathBuf, usize)> {
+        diagnostic::errors(&self.diagnostics).filter_map(|error| {
+            // What has a lint's name as its code has none for people.
+            let code = diagnostic::code(error).and_then(Code::parse).unwrap_or(Code::None);
+            let span = diagnostic::primary(error)?;
+            Some((code, PathBuf::from(&span.file_name), span.line_start))
+        })
+    }
 }
 
 /// What `cargo metadata` says of one package and its dependencies.

@@ -1,13 +1,16 @@
 //! A copy of the workspace in which weakenings are tried.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::compiler::{Compiler, Libraries, Make, in_parallel};
+use cargo_vacuity::copy::bring_up_to_date;
+use cargo_vacuity::parallel::in_parallel;
+
+use crate::compiler::{Compiler, Libraries, Make, Refusal};
 use crate::weakening::Weakening;
-use crate::{Case, Complaint, Room, Suite, snapshot, whole};
+use crate::{Case, Complaint, Room, Suite, whole};
 
 /// What became of a weakening.
 #[derive(Debug)]
@@ -131,34 +134,10 @@ fn compiling(room: &Room, compiler: &Compiler) -> Vec<Case> {
 
 /// The cases whose marked error is not shown when all are compiled together.
 fn without_error(compiler: &Compiler, name: &str, mut cases: Vec<Case>) -> Vec<Case> {
-    let words = compiler.check_together(name, cases.iter().map(|case| case.file.as_path()));
-    let shown = words.err().map(|words| snapshot::places(&words)).unwrap_or_default();
+    let checked = compiler.check_together(name, cases.iter().map(|case| case.file.as_path()));
+    let shown: Vec<_> = checked.err().iter().flat_map(Refusal::places).collect();
     cases.retain(|Case { file, mark, .. }| {
         !shown.contains(&(mark.code.clone(), file.clone(), mark.line))
     });
     cases
-}
-
-/// Makes `to` the same as `from`, and touches no file that is the same already.
-fn bring_up_to_date(from: &Path, to: &Path) -> io::Result<()> {
-    if !from.is_dir() {
-        let text = fs::read(from)?;
-        if fs::read(to).is_ok_and(|old| old == text) {
-            return Ok(());
-        }
-        return fs::write(to, text);
-    }
-    fs::create_dir_all(to)?;
-    let names = |folder: &Path| -> io::Result<BTreeSet<_>> {
-        fs::read_dir(folder)?.map(|entry| Ok(entry?.file_name())).collect()
-    };
-    let (wanted, present) = (names(from)?, names(to)?);
-    for name in &wanted {
-        bring_up_to_date(&from.join(name), &to.join(name))?;
-    }
-    for name in present.difference(&wanted) {
-        let gone = to.join(name);
-        if gone.is_dir() { fs::remove_dir_all(gone)? } else { fs::remove_file(gone)? }
-    }
-    Ok(())
 }

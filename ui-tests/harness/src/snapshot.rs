@@ -1,10 +1,8 @@
 //! The second layer: the snapshot shows the marked error, where it is marked, and no other.
 
-use std::path::PathBuf;
-
 use crate::{Case, Code, Complaint};
 
-/// One error in a snapshot, or in what the compiler prints.
+/// One error in a snapshot.
 #[derive(Debug)]
 struct Shown<'a> {
     code: Code,
@@ -49,15 +47,6 @@ pub fn complaints(case: &Case, quotes_std: bool) -> Vec<Complaint> {
         }
     }
     complaints
-}
-
-/// Code, file and line of each error in the compiler's words.
-pub(crate) fn places(words: &str) -> Vec<(Code, PathBuf, usize)> {
-    let place = |shown: Shown<'_>| {
-        let (file, line) = shown.place?;
-        Some((shown.code, PathBuf::from(file), line))
-    };
-    errors(words).into_iter().filter_map(place).collect()
 }
 
 fn compare(case: &Case, shown: &Shown<'_>) -> Option<String> {

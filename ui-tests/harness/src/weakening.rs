@@ -26,38 +26,11 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use cargo_vacuity::edit::Edit;
 use serde::Deserialize;
 
 use crate::suite::{files, read};
 use crate::{Case, Claims, Complaint, Suite};
-
-/// One edit of one file.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Edit {
-    /// The file, seen from the workspace.
-    pub file: PathBuf,
-    find: String,
-    replace: String,
-}
-
-impl Edit {
-    /// The edited text of its file.
-    ///
-    /// # Errors
-    ///
-    /// If the text to find is not there exactly once.
-    pub fn apply(&self, text: &str) -> Result<String, String> {
-        match text.matches(&self.find).count() {
-            1 => Ok(text.replacen(&self.find, &self.replace, 1)),
-            n => Err(format!(
-                "{}: the text to find occurs {n} times, and must occur once: {:?}",
-                self.file.display(),
-                self.find
-            )),
-        }
-    }
-}
 
 /// A weakening as it is written.
 #[derive(Debug, Deserialize)]

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::compiler::{Compiler, in_parallel};
+use cargo_vacuity::parallel::in_parallel;
+
+use crate::compiler::{Compiler, Refusal};
 use crate::suite::{files, folders};
 use crate::{Case, Claims, Complaint, Room, Suite, snapshot, twin};
 
@@ -40,8 +42,8 @@ pub fn twin_complaints(room: &Room, compiler: &Compiler) -> Vec<Complaint> {
         return Vec::new();
     }
     let checked = in_parallel(&twins, |twin| compiler.check(twin));
-    let complaint = |(twin, checked): (&PathBuf, Result<(), String>)| {
-        let words = checked.err()?;
+    let complaint = |(twin, checked): (&PathBuf, Result<(), Refusal>)| {
+        let words = checked.err()?.words;
         Some(Complaint::about(twin, format!("it must compile, and does not:\n{words}")))
     };
     twins.iter().zip(checked).filter_map(complaint).collect()

@@ -50,7 +50,8 @@ fn twins_see_no_flags_and_find_macros_that_were_made_for_the_host() {
         let room = folder.join("room/Cargo.toml");
         let libraries = Libraries::of(&[room], Make::Build, Some(&folder.join("target")));
         for compiler in libraries.expect("manifests").make().expect("libraries") {
-            compiler.check(&folder.join("twin.rs")).expect("it compiles");
+            let checked = compiler.check(&folder.join("twin.rs"));
+            checked.map_err(|refusal| refusal.words).expect("it compiles");
         }
         return;
     }
