@@ -7,13 +7,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use cargo_metadata::{Metadata, MetadataCommand, Package, Target, TargetKind};
+use cargo_metadata::{Message, Metadata, MetadataCommand, Package, Target, TargetKind};
 
-use crate::Error;
 use crate::program::{Program, Runner};
 use crate::source::{self, Block};
 use crate::stand_in::{Record, StandIn};
 use crate::tools::Tools;
+use crate::{Error, diagnostic};
 
 /// Which packages are looked at, with which features.
 #[derive(Debug, Clone, Default)]
@@ -34,8 +34,6 @@ pub(crate) struct Case {
     /// File and item, and which of the item's: stable when lines move.
     pub(crate) id: String,
     pub(crate) package: String,
-    /// The package's folder.
-    pub(crate) folder: PathBuf,
     /// As a person finds it: seen from the workspace.
     pub(crate) file: PathBuf,
     pub(crate) line: usize,
@@ -283,7 +281,6 @@ impl Workspace {
             cases.push(Case {
                 id: name.item,
                 package: package.name.to_string(),
-                folder: folder.to_owned(),
                 file: self.seen_from_root(&file),
                 line: at,
                 offset,
@@ -301,7 +298,6 @@ impl Workspace {
         Case {
             id: block.item.clone(),
             package: package.name.to_string(),
-            folder: folder.to_owned(),
             file: self.seen_from_root(&block.file),
             line: block.line,
             offset: 0,
@@ -380,6 +376,35 @@ impl Workspace {
         Ok(Ok(()))
     }
 
+    /// Checks libraries; returns the files and offsets of the compiler's errors.
+    pub(crate) fn library_errors(
+        &self,
+        packages: &[String],
+    ) -> Result<Vec<(PathBuf, usize)>, Error> {
+        let mut cargo = self.cargo("check");
+        cargo.args(["--lib", "--message-format=json"]);
+        for package in packages {
+            cargo.args(["--package", package]);
+        }
+        let output = cargo.output()?;
+        let mut places = Vec::new();
+        for message in Message::parse_stream(output.stdout.as_slice()) {
+            if let Message::CompilerMessage(one) = message? {
+                let diagnostics = [one.message];
+                places.extend(diagnostic::errors(&diagnostics).map(|error| {
+                    let span = diagnostic::primary(error);
+                    span.map_or_else(Default::default, |span| {
+                        (self.root().join(&span.file_name), span.byte_start as usize)
+                    })
+                }));
+            }
+        }
+        if places.is_empty() && !output.status.success() {
+            return Err(Error::Cargo(String::from_utf8_lossy(&output.stderr).trim().to_owned()));
+        }
+        Ok(places)
+    }
+
     /// Checks the tests of some packages, which are lawful. If they do not compile, returns the
     /// compiler's words and whether just static assertions do not hold.
     pub(crate) fn tests_compile(
@@ -401,8 +426,7 @@ impl Workspace {
         let asserts = |line: &&str| {
             ["E0282", "E0283", "E0790", "E0080"].iter().any(|code| line.contains(code))
         };
-        let errors: Vec<&str> =
-            words.lines().filter(|line| line.contains(": error")).collect();
+        let errors: Vec<&str> = words.lines().filter(|line| line.contains(": error")).collect();
         let first = errors.first().map_or("cargo check failed", |line| line).to_owned();
         Ok(Err((first, !errors.is_empty() && errors.iter().all(asserts))))
     }
@@ -416,7 +440,6 @@ impl Workspace {
         let case = |file: PathBuf, program: Option<Program>, never_run: Option<NeverRun>| Case {
             id: String::new(),
             package: package.name.to_string(),
-            folder: folder.to_owned(),
             file: self.seen_from_root(&file),
             line: 1,
             offset: 0,

@@ -3,13 +3,13 @@
 
 use std::ffi::OsString;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use cargo_vacuity::lock::Lock;
-use cargo_vacuity::{Selection, Tell, Verdict, check, report};
-use clap::{Args, Parser};
+use cargo_vacuity::{Selection, Tell, Verdict, check, mutants, report};
+use clap::{Args, Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// Says which compile-fail tests test what they say.
@@ -20,6 +20,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 #[derive(Parser)]
 #[command(name = "cargo vacuity", bin_name = "cargo vacuity", version)]
 struct Arguments {
+    #[command(subcommand)]
+    command: Option<Verb>,
     #[command(flatten)]
     selection: SelectionArguments,
     /// Print the findings as JSON.
@@ -34,6 +36,29 @@ struct Arguments {
     /// Fail if a case does otherwise than `vacuity.lock` says, and only then.
     #[arg(long)]
     locked: bool,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Change declarations, and ask whether a case notices.
+    ///
+    /// Works in copies of the workspace below its folder for build output, and goes on where an
+    /// interrupted run stopped. Ends with 1 if a mutant survives that `vacuity.toml` does not
+    /// explain.
+    Mutate {
+        /// Print the mutants, and try none.
+        #[arg(long)]
+        list: bool,
+        /// Try only the mutants whose name contains this.
+        #[arg(long, value_name = "TEXT")]
+        only: Option<String>,
+        /// How many copies to work in.
+        #[arg(short, long, value_name = "N")]
+        jobs: Option<usize>,
+        /// Begin no mutant after so many minutes.
+        #[arg(long, value_name = "MINUTES")]
+        limit: Option<u64>,
+    },
 }
 
 #[derive(Args)]
@@ -125,6 +150,12 @@ fn main() -> ExitCode {
 fn run(arguments: Arguments) -> Result<ExitCode, cargo_vacuity::Error> {
     let exe = std::env::current_exe()?;
     let bar = Bar(ProgressBar::new_spinner());
+    if let Some(Verb::Mutate { list, only, jobs, limit }) = arguments.command {
+        let limit = limit.map(|minutes| Duration::from_secs(minutes.saturating_mul(60)));
+        let selection = arguments.selection.selection();
+        let options = mutants::Options { selection, only, jobs, limit };
+        return mutate(&options, list, arguments.json, &exe, &bar);
+    }
     let report = check(arguments.selection.selection(), &exe, &bar)?;
     bar.0.finish_and_clear();
     let mut text = String::new();
@@ -134,11 +165,7 @@ fn run(arguments: Arguments) -> Result<ExitCode, cargo_vacuity::Error> {
     } else {
         report::write(&report, arguments.all, &mut text).map_err(io::Error::other)?;
     }
-    // A reader that has seen enough is no failure.
-    match io::stdout().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => return Err(error.into()),
-        _ => {}
-    }
+    print(&text)?;
     if arguments.bless {
         Lock::of(&report).write(&report.workspace)?;
         return Ok(ExitCode::SUCCESS);
@@ -154,4 +181,39 @@ fn run(arguments: Arguments) -> Result<ExitCode, cargo_vacuity::Error> {
     };
     let whole = as_wanted && report.problems.is_empty();
     Ok(if whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn mutate(
+    options: &mutants::Options,
+    list: bool,
+    json: bool,
+    exe: &Path,
+    bar: &Bar,
+) -> Result<ExitCode, cargo_vacuity::Error> {
+    if list {
+        let lines = mutants::list(options, exe)?;
+        bar.0.finish_and_clear();
+        print(&lines.iter().map(|(name, says)| format!("{name}: {says}\n")).collect::<String>())?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mutation = mutants::mutate(options, exe, bar)?;
+    bar.0.finish_and_clear();
+    let mut text = String::new();
+    if json {
+        text = serde_json::to_string_pretty(&mutation).map_err(io::Error::from)?;
+        text.push('\n');
+    } else {
+        report::write_mutation(&mutation, &mut text).map_err(io::Error::other)?;
+    }
+    print(&text)?;
+    let good = mutation.complaints.is_empty() && mutation.left == 0;
+    Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Writes to standard output. A reader that has seen enough is no failure.
+fn print(text: &str) -> io::Result<()> {
+    match io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
+        _ => Ok(()),
+    }
 }

@@ -101,7 +101,9 @@ impl Program {
             if OUTPUT.contains(&argument.as_str()) {
                 arguments.next();
             } else if argument == "-C"
-                && arguments.peek().is_some_and(|next| OUTPUT_CODEGEN.iter().any(|n| next.starts_with(n)))
+                && arguments
+                    .peek()
+                    .is_some_and(|next| OUTPUT_CODEGEN.iter().any(|n| next.starts_with(n)))
             {
                 arguments.next();
             } else if OUTPUT.contains(&name)
@@ -129,7 +131,12 @@ impl Program {
     }
 
     /// Checks a file in the program's place.
-    pub(crate) fn check_file(&self, rustc: &Path, scratch: &Path, file: &Path) -> io::Result<Answer> {
+    pub(crate) fn check_file(
+        &self,
+        rustc: &Path,
+        scratch: &Path,
+        file: &Path,
+    ) -> io::Result<Answer> {
         self.ask(rustc, scratch, file, "metadata")
     }
 

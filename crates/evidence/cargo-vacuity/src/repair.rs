@@ -48,7 +48,7 @@ pub(crate) fn find(
             text.replace_range(start..end, &new);
         }
         let answer = program.compile_text(judge.rustc(), scratch, &text)?;
-        let (verdict, _, errors) = judge.weigh(case, program, &text, &answer);
+        let (verdict, _, errors) = judge.weigh(case, &text, &answer);
         match (verdict, answer) {
             (Verdict::Guards | Verdict::Compiles, _) => {
                 let error = errors.first().map(|error| {

@@ -3,6 +3,7 @@
 use std::fmt::{self, Write};
 
 use crate::check::Report;
+use crate::mutants::{Fate, Mutation};
 use crate::verdict::{Finding, Verdict};
 
 /// Writes what is wrong with the cases, and a line of counts. With `all`, good ones too.
@@ -71,4 +72,46 @@ pub fn word(verdict: Verdict) -> &'static str {
         Verdict::Compiles => "compiles",
         Verdict::Unknown => "unknown",
     }
+}
+
+/// Writes what became of each mutant, what is wrong with that, and a line of counts.
+///
+/// # Errors
+///
+/// If `out` refuses.
+pub fn write_mutation(mutation: &Mutation, out: &mut dyn Write) -> fmt::Result {
+    let (mut caught, mut survive, mut void, mut already) = (0, 0, 0, 0);
+    for tried in &mutation.tried {
+        let fate = match &tried.fate {
+            Fate::Caught(by) => {
+                caught += 1;
+                format!("caught by {by}")
+            }
+            Fate::Survives => {
+                survive += 1;
+                format!("SURVIVES: {}", tried.says)
+            }
+            Fate::Void(words) => {
+                void += 1;
+                format!("void: {words}")
+            }
+            Fate::Already => {
+                already += 1;
+                "changes nothing".to_owned()
+            }
+        };
+        writeln!(out, "{}: {fate}", tried.mutant)?;
+    }
+    writeln!(out)?;
+    for complaint in &mutation.complaints {
+        writeln!(out, "{complaint}")?;
+    }
+    let total = mutation.tried.len();
+    let cases = mutation.cases;
+    write!(out, "{total} mutants, {cases} cases: {caught} caught, {survive} survive, {void} void")?;
+    write!(out, ", {already} change nothing")?;
+    if mutation.left > 0 {
+        write!(out, "; {} are left: run it again to go on", mutation.left)?;
+    }
+    writeln!(out)
 }

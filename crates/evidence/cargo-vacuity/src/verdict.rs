@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::collect::{Case, Workspace};
 use crate::names::Names;
-use crate::program::{Answer, Program};
+use crate::program::Answer;
 use crate::repair;
 use crate::rules::{self, Fit};
 use crate::{diagnostic, source};
@@ -142,7 +142,7 @@ impl<'w> Judge<'w> {
         };
         if let Some(program) = &case.program {
             let answer = program.compile(&self.workspace.tools.rustc, scratch)?;
-            let (verdict, why, errors) = self.weigh(case, program, &program.text, &answer);
+            let (verdict, why, errors) = self.weigh(case, &program.text, &answer);
             finding.verdict = verdict;
             finding.why = why;
             finding.errors = errors;
@@ -174,7 +174,6 @@ impl<'w> Judge<'w> {
     pub(crate) fn weigh(
         &self,
         case: &Case,
-        program: &Program,
         text: &str,
         answer: &Answer,
     ) -> (Verdict, String, Vec<Judged>) {
@@ -189,7 +188,7 @@ impl<'w> Judge<'w> {
         let names = Names::of(text, roots, declared);
         let parses = syn::parse_file(text).is_ok();
         let mut errors: Vec<Judged> = diagnostic::errors(said)
-            .map(|error| judged(case, program, error, &names, declared, parses))
+            .map(|error| judged(case, error, &names, declared, parses))
             .collect();
         errors.sort_by_key(|error| error.line);
         let (verdict, why) = sum_up(case, &errors, &names);
@@ -218,7 +217,6 @@ fn own_packages<'w>(
 
 fn judged(
     case: &Case,
-    program: &Program,
     error: &Diagnostic,
     names: &Names<'_>,
     declared: &BTreeSet<String>,
@@ -226,16 +224,8 @@ fn judged(
 ) -> Judged {
     let rule = rules::rule(error, declared, parses);
     let about = names.in_error(error);
-    let place = diagnostic::primary(error).map(|mut span| {
-        while let Some(expansion) = &span.expansion {
-            span = &expansion.span;
-        }
-        span
-    });
-    let (file, line) = place.map_or((case.file.clone(), case.line), |span| {
-        (case.file.clone(), span.line_start.saturating_add_signed(case.offset))
-    });
-    let _ = program;
+    let line = diagnostic::primary(error)
+        .map_or(case.line, |span| span.line_start.saturating_add_signed(case.offset));
     let expression = diagnostic::primary(error).map_or(String::new(), |span| {
         let first = span.text.first();
         first.map_or(String::new(), |line| {
@@ -256,7 +246,7 @@ fn judged(
         code: diagnostic::code(error).map(str::to_owned),
         kind: if rule.verdict == Fit::NotOurs { "not ours".to_owned() } else { rule.kind.clone() },
         message: error.message.clone(),
-        file,
+        file: case.file.clone(),
         line,
         expression,
         names: about,

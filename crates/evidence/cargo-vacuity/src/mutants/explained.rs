@@ -82,9 +82,12 @@ impl Explained {
                 format!("{FILE}: no survivor is called `{}`, or `why` is empty", one.mutants)
             }));
             let gone = |one: &&CaughtBy| !tried.iter().any(|tried| tried.mutant == one.mutant);
-            complaints.extend(self.caught.iter().filter(gone).map(|one| {
-                format!("{FILE}: there is no mutant `{}`", one.mutant)
-            }));
+            complaints.extend(
+                self.caught
+                    .iter()
+                    .filter(gone)
+                    .map(|one| format!("{FILE}: there is no mutant `{}`", one.mutant)),
+            );
         }
         complaints
     }

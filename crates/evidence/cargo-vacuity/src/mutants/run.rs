@@ -5,6 +5,7 @@ use std::collections::hash_map::DefaultHasher;
 use std::fs;
 use std::hash::{Hash, Hasher};
 use std::io::{self, Write};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -15,8 +16,8 @@ use cargo_metadata::{Package, TargetKind};
 use serde::{Deserialize, Serialize};
 
 use super::explained::Explained;
-use super::generate::{Mutant, generate, probes};
 use super::together::{Guard, without_error};
+use super::{Mutant, Probe, generate, probes};
 use crate::check::Tell;
 use crate::collect::{Selection, Workspace};
 use crate::copy::bring_up_to_date;
@@ -194,6 +195,8 @@ fn library_files(package: &Package) -> BTreeSet<PathBuf> {
 struct Copy {
     workspace: Workspace,
     guards: Vec<Guard>,
+    /// The packages that are changed.
+    originals: Vec<String>,
 }
 
 impl Copy {
@@ -243,7 +246,10 @@ impl Copy {
                 }
             }
         }
-        Ok(Copy { workspace, guards })
+        let names =
+            |packages: Vec<&Package>| packages.iter().map(|one| one.name.to_string()).collect();
+        let originals = names(original.packages()?);
+        Ok(Copy { workspace, guards, originals })
     }
 
     /// The packages whose tests and cases are asked.
@@ -253,21 +259,46 @@ impl Copy {
 
     /// The mutants that would add a trait which the type has anyway.
     fn already(&self, mutants: &[Mutant]) -> Result<BTreeSet<String>, Error> {
-        let mut already = BTreeSet::new();
-        let files: BTreeSet<&Path> = mutants.iter().map(|mutant| mutant.file.as_path()).collect();
-        for file in files {
+        let mut probed = Vec::new();
+        for file in mutants.iter().map(|mutant| &mutant.file).collect::<BTreeSet<_>>() {
             let path = self.workspace.root().join(file);
-            let text = fs::read_to_string(&path)?;
-            let format = |error: syn::Error| Error::Format(path.clone(), error.to_string());
-            for probe in probes(file, &text).map_err(format)? {
-                let Some(probed) = probe.apply(&text) else { continue };
-                fs::write(&path, probed)?;
-                let made = self.workspace.make(&self.packages()?);
-                fs::write(&path, &text)?;
-                if made?.is_ok() {
-                    already.insert(probe.mutant);
-                }
+            let text = fs::read_to_string(&path).map_err(|e| Error::File(path.clone(), e))?;
+            let of_file = probes(file, &text)
+                .map_err(|error| Error::Format(path.clone(), error.to_string()))?;
+            probed.push((path, text, of_file));
+        }
+        // A probe that does not compile hides others: they are asked again without it.
+        let already = loop {
+            let mut places = Vec::new();
+            for (path, text, of_file) in &probed {
+                let (with, ranges) = Probe::insert(of_file, text)
+                    .map_err(|error| Error::Format(path.clone(), error.to_string()))?;
+                fs::write(path, with)?;
+                places.push(ranges);
             }
+            let failed = self.workspace.library_errors(&self.originals)?;
+            let mut removed = false;
+            for ((path, _, of_file), ranges) in probed.iter_mut().zip(places) {
+                let fails = |range: &Range<usize>| {
+                    let here = |(file, at): &(PathBuf, usize)| file == path && range.contains(at);
+                    failed.iter().any(here)
+                };
+                let mut ranges = ranges.iter();
+                let before = of_file.len();
+                of_file.retain(|_| ranges.next().is_none_or(|range| !fails(range)));
+                removed |= of_file.len() < before;
+            }
+            if failed.is_empty() {
+                let left = probed.iter().flat_map(|(.., of_file)| of_file);
+                break left.map(|probe| probe.mutant.clone()).collect();
+            }
+            // An error that is no probe's: nothing is known.
+            if !removed {
+                break BTreeSet::new();
+            }
+        };
+        for (path, text, _) in probed {
+            fs::write(path, text)?;
         }
         Ok(already)
     }
@@ -293,7 +324,8 @@ impl Copy {
         let scratch = tempfile::tempdir()?;
         let rustc = &self.workspace.tools.rustc;
         // Cases that are about the item come first: most mutants are caught by one of them.
-        let about: Vec<&str> = mutant.item.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
+        let about: Vec<&str> =
+            mutant.item.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
         let is_about = |guard: &Guard| about.iter().any(|word| guard.names.contains(*word));
         let (near, far): (Vec<Guard>, Vec<Guard>) = self
             .guards
@@ -323,7 +355,10 @@ fn copy_workspace(original: &Workspace, to: &Path) -> io::Result<()> {
     let target = original.metadata.target_directory.as_std_path();
     let mut wanted = BTreeSet::new();
     for entry in fs::read_dir(original.root())? {
-        let (path, name) = { let entry = entry?; (entry.path(), entry.file_name()) };
+        let (path, name) = {
+            let entry = entry?;
+            (entry.path(), entry.file_name())
+        };
         if path == target || name == "target" || name == ".git" {
             continue;
         }

@@ -93,10 +93,7 @@ fn ask(
     };
     let shown: BTreeSet<(PathBuf, Option<&str>, usize)> = diagnostic::errors(&said)
         .filter_map(|error| {
-            let mut span = diagnostic::primary(error)?;
-            while let Some(expansion) = &span.expansion {
-                span = &expansion.span;
-            }
+            let span = diagnostic::primary(error)?;
             Some((PathBuf::from(&span.file_name), diagnostic::code(error), span.line_start))
         })
         .collect();
