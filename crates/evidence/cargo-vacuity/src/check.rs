@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use crate::Error;
-use crate::collect::{Selection, Workspace};
+use crate::collect::collect;
 use crate::parallel::in_parallel;
 use crate::verdict::{Finding, Judge, Verdict};
+use crate::workspace::{Selection, Workspace};
 
 /// Hears of a run's progress.
 pub trait Tell: Sync {
@@ -50,7 +51,7 @@ impl Report {
 /// If cargo cannot make the libraries, or the system refuses.
 pub fn check(selection: Selection, exe: &Path, tell: &dyn Tell) -> Result<Report, Error> {
     let workspace = Workspace::open(selection, exe, None)?;
-    let collected = workspace.collect(&|part| tell.begins(part, None))?;
+    let collected = collect(&workspace, &|part| tell.begins(part, None))?;
     let judge = Judge::new(&workspace, &collected.cases);
     tell.begins("cases", Some(collected.cases.len()));
     let begun = Instant::now();

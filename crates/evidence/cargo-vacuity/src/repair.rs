@@ -30,11 +30,19 @@ pub(crate) fn find(
     for _ in 0..ROUNDS {
         let mut edits: Vec<(usize, usize, String)> = Vec::new();
         for error in diagnostic::errors(&said) {
-            if let Some(span) = import(error, judge.roots(case)) {
-                let new = span.suggested_replacement.clone().unwrap_or_default();
-                if add.insert(new.trim().to_owned()) {
-                    edits.push((span.byte_start as usize, span.byte_end as usize, new));
+            let (start, end, new) = match import(error, judge.roots(case)) {
+                Some(span) => {
+                    let new = span.suggested_replacement.clone().unwrap_or_default();
+                    (span.byte_start as usize, span.byte_end as usize, new)
                 }
+                None => {
+                    let Some(new) = guess(error, case) else { continue };
+                    let at = head(&text);
+                    (at, at, new)
+                }
+            };
+            if add.insert(new.trim().to_owned()) {
+                edits.push((start, end, new));
             }
         }
         if edits.is_empty() {
@@ -80,4 +88,26 @@ fn import<'d>(error: &'d Diagnostic, roots: &BTreeSet<String>) -> Option<&'d Dia
         path.split("::").next().is_some_and(|root| roots.contains(root))
     };
     spans().find(of_crate).or_else(|| spans().next())
+}
+
+/// An import that the compiler does not think of: from the root of the crate.
+fn guess(error: &Diagnostic, case: &Case) -> Option<String> {
+    const NOT_FOUND: [&str; 5] = ["E0425", "E0433", "E0412", "E0405", "E0422"];
+    let code = diagnostic::code(error).unwrap_or("none");
+    if !NOT_FOUND.contains(&code) && !error.message.starts_with("cannot find") {
+        return None;
+    }
+    let name = error.message.split('`').nth(1)?;
+    let is_name = name.chars().all(|c| c.is_alphanumeric() || c == '_');
+    is_name.then(|| format!("use {}::{name};\n", case.package.replace('-', "_")))
+}
+
+/// Where a program's first item may stand.
+fn head(text: &str) -> usize {
+    const BEFORE: [&str; 4] = ["#!", "//", "extern crate", "#[allow(unused_extern"];
+    let before = |line: &&str| {
+        let line = line.trim();
+        line.is_empty() || BEFORE.iter().any(|begins| line.starts_with(begins))
+    };
+    text.split_inclusive('\n').take_while(before).map(str::len).sum()
 }

@@ -28,7 +28,10 @@ pub(crate) struct Rule {
     message: Vec<String>,
     #[serde(default)]
     says: Vec<String>,
+    #[serde(default)]
+    claimed: Vec<String>,
     declared: Option<bool>,
+    standard: Option<bool>,
     parses: Option<bool>,
     pub(crate) verdict: Fit,
     pub(crate) kind: String,
@@ -38,6 +41,8 @@ pub(crate) struct Rule {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Rules {
+    /// Methods of the standard library's traits.
+    standard: Vec<String>,
     rule: Vec<Rule>,
 }
 
@@ -46,28 +51,33 @@ static OTHER: LazyLock<Rule> = LazyLock::new(|| Rule {
     codes: Vec::new(),
     message: Vec::new(),
     says: Vec::new(),
+    claimed: Vec::new(),
     declared: None,
+    standard: None,
     parses: None,
     verdict: Fit::Fitting,
     kind: "other".to_owned(),
     reason: "No rule knows this error.".to_owned(),
 });
 
-static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
-    let rules: Rules = toml::from_str(include_str!("rules.toml")).expect("a test reads them");
-    rules.rule
-});
+static RULES: LazyLock<Rules> =
+    LazyLock::new(|| toml::from_str(include_str!("rules.toml")).expect("a test reads them"));
 
-/// The rule for an error. `declared` are the names that the crate declares, and `parses` says
-/// whether the program is Rust before macros are expanded.
-pub(crate) fn rule(error: &Diagnostic, declared: &BTreeSet<String>, parses: bool) -> &'static Rule {
+/// The rule for an error. `declared` are the names that the crate declares, `parses` says whether
+/// the program is Rust before macros are expanded, and `before` is what its documentation says.
+pub(crate) fn rule(
+    error: &Diagnostic,
+    declared: &BTreeSet<String>,
+    parses: bool,
+    before: &str,
+) -> &'static Rule {
     let code = diagnostic::code(error).unwrap_or("none");
     let first = error.message.split('`').nth(1).unwrap_or_default();
     let last = |name: &str| {
         let words = name.split(|c: char| !c.is_alphanumeric() && c != '_');
         words.filter(|word| !word.is_empty()).next_back().map(str::to_owned)
     };
-    let is_declared = || last(first).is_some_and(|name| declared.contains(&name));
+    let name = last(first).unwrap_or_default();
     let texts = said(error);
     let says = |words: &String| texts.iter().any(|text| text.contains(words));
     let fits = |rule: &&Rule| {
@@ -75,10 +85,13 @@ pub(crate) fn rule(error: &Diagnostic, declared: &BTreeSet<String>, parses: bool
             && (rule.message.is_empty()
                 || rule.message.iter().any(|begins| error.message.starts_with(begins)))
             && (rule.says.is_empty() || rule.says.iter().any(says))
-            && rule.declared.is_none_or(|is| is == is_declared())
+            && (rule.claimed.is_empty()
+                || rule.claimed.iter().any(|words| before.contains(words.as_str())))
+            && rule.declared.is_none_or(|is| is == declared.contains(&name))
+            && rule.standard.is_none_or(|is| is == RULES.standard.contains(&name))
             && rule.parses.is_none_or(|is| is == parses)
     };
-    RULES.iter().find(fits).unwrap_or(&OTHER)
+    RULES.rule.iter().find(fits).unwrap_or(&OTHER)
 }
 
 /// Everything that the compiler says of an error: message, labels, notes and help.

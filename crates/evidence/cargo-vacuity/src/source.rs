@@ -22,6 +22,8 @@ pub(crate) struct Block {
     pub(crate) conditions: Vec<String>,
     /// The words of the info string.
     pub(crate) words: Vec<String>,
+    /// What is written since the block before.
+    pub(crate) before: String,
     pub(crate) body: String,
 }
 
@@ -199,7 +201,7 @@ impl Items<'_> {
             text.push_str(line.get(least..).unwrap_or_default());
             text.push('\n');
         }
-        for (at, words, body) in fenced(&text) {
+        for Fenced { at, words, before, body } in fenced(&text) {
             let number = text[..at].matches('\n').count();
             let Some((_, file, line)) = lines.get(number) else { continue };
             self.walk.blocks.push(Block {
@@ -208,6 +210,7 @@ impl Items<'_> {
                 item: self.path.join("::"),
                 conditions: self.conditions.clone(),
                 words,
+                before,
                 body,
             });
         }
@@ -250,11 +253,18 @@ fn conditions_of(attrs: &[syn::Attribute]) -> impl Iterator<Item = String> {
     })
 }
 
-/// Where fences with `compile_fail` stand in a Markdown text, the words of their info strings, and
-/// what is in them.
-fn fenced(text: &str) -> Vec<(usize, Vec<String>, String)> {
+/// A fence with `compile_fail` in a Markdown text.
+struct Fenced {
+    at: usize,
+    words: Vec<String>,
+    before: String,
+    body: String,
+}
+
+fn fenced(text: &str) -> Vec<Fenced> {
     let mut found = Vec::new();
-    let mut open: Option<(usize, Vec<String>, String)> = None;
+    let mut open: Option<Fenced> = None;
+    let mut end = 0;
     for (event, range) in Parser::new(text).into_offset_iter() {
         match event {
             Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(info))) => {
@@ -265,14 +275,23 @@ fn fenced(text: &str) -> Vec<(usize, Vec<String>, String)> {
                     .collect();
                 let rejected = words.iter().any(|word| word == "compile_fail");
                 let ignored = words.iter().any(|word| word.starts_with("ignore"));
-                open = (rejected && !ignored).then(|| (range.start, words, String::new()));
+                let before = text.get(end..range.start).unwrap_or_default().to_owned();
+                open = (rejected && !ignored).then(|| Fenced {
+                    at: range.start,
+                    words,
+                    before,
+                    body: String::new(),
+                });
             }
             Event::Text(part) => {
-                if let Some((.., body)) = &mut open {
-                    body.push_str(&part);
+                if let Some(block) = &mut open {
+                    block.body.push_str(&part);
                 }
             }
-            Event::End(TagEnd::CodeBlock) => found.extend(open.take()),
+            Event::End(TagEnd::CodeBlock) => {
+                found.extend(open.take());
+                end = range.end;
+            }
             _ => {}
         }
     }

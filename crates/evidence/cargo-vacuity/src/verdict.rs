@@ -7,11 +7,12 @@ use std::path::{Path, PathBuf};
 use cargo_metadata::diagnostic::Diagnostic;
 use serde::{Deserialize, Serialize};
 
-use crate::collect::{Case, Workspace};
+use crate::collect::Case;
 use crate::names::Names;
 use crate::program::Answer;
 use crate::repair;
 use crate::rules::{self, Fit};
+use crate::workspace::Workspace;
 use crate::{diagnostic, source};
 
 /// What a case is worth.
@@ -222,7 +223,7 @@ fn judged(
     declared: &BTreeSet<String>,
     parses: bool,
 ) -> Judged {
-    let rule = rules::rule(error, declared, parses);
+    let rule = rules::rule(error, declared, parses, &case.before);
     let about = names.in_error(error);
     let line = diagnostic::primary(error)
         .map_or(case.line, |span| span.line_start.saturating_add_signed(case.offset));

@@ -19,10 +19,11 @@ use super::explained::Explained;
 use super::together::{Guard, without_error};
 use super::{Mutant, Probe, generate, probes};
 use crate::check::Tell;
-use crate::collect::{Selection, Workspace};
+use crate::collect::collect;
 use crate::copy::bring_up_to_date;
 use crate::program::Answer;
 use crate::verdict::{Judge, Verdict};
+use crate::workspace::{Selection, Workspace};
 use crate::{Error, source};
 
 /// What is tried, and how long.
@@ -218,7 +219,7 @@ impl Copy {
         };
         let mut workspace = Workspace::open(selection, exe, Some(folder.join("target")))?;
         workspace.changed = true;
-        let collected = workspace.collect(&|_| ())?;
+        let collected = collect(&workspace, &|_| ())?;
         if let Some(problem) = collected.problems.into_iter().next() {
             return Err(Error::Cargo(problem));
         }
