@@ -77,11 +77,13 @@ pub(crate) fn rule(
         let words = name.split(|c: char| !c.is_alphanumeric() && c != '_');
         words.filter(|word| !word.is_empty()).next_back().map(str::to_owned)
     };
+    let numbered = code.strip_prefix('E').is_some_and(|rest| rest.parse::<u32>().is_ok());
+    let is_lint = code != "none" && !numbered;
     let name = last(first).unwrap_or_default();
     let texts = said(error);
     let says = |words: &String| texts.iter().any(|text| text.contains(words));
     let fits = |rule: &&Rule| {
-        rule.codes.iter().any(|is| is == code)
+        rule.codes.iter().any(|is| is == code || (is == "lint" && is_lint))
             && (rule.message.is_empty()
                 || rule.message.iter().any(|begins| error.message.starts_with(begins)))
             && (rule.says.is_empty() || rule.says.iter().any(says))

@@ -145,7 +145,7 @@ impl Workspace {
         let output = cargo.output()?;
         let records = self.stand_in.take()?;
         if !output.status.success() {
-            return Err(Error::Cargo(String::from_utf8_lossy(&output.stderr).trim().to_owned()));
+            return Err(Error::Cargo(first_error(&String::from_utf8_lossy(&output.stderr))));
         }
         Ok(records)
     }
@@ -183,7 +183,7 @@ impl Workspace {
             .collect();
         let words = String::from_utf8_lossy(&output.stderr);
         if programs.is_empty() && words.contains("could not compile") {
-            return Err(Error::Cargo(words.trim().to_owned()));
+            return Err(Error::Cargo(first_error(&words)));
         }
         Ok(programs)
     }
@@ -205,7 +205,7 @@ impl Workspace {
                     return Ok(Err(format!("the runner of {} compiles no case", package.name)));
                 }
                 Ok(_) => {}
-                Err(Error::Cargo(words)) => return Ok(Err(first_error(&words))),
+                Err(Error::Cargo(words)) => return Ok(Err(words)),
                 Err(error) => return Err(error),
             }
         }
