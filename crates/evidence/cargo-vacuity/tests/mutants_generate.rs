@@ -84,7 +84,6 @@ impl ::core::default::Default for E { fn default() -> Self { ::core::unimplement
     ("bound f ['a: 'b]", "pub fn f<'a: 'b, 'b>() {}", "pub fn f<'a, 'b>() {}"),
     ("bound f [T: X]", "pub fn f<T>() where T: X, T: Y {}", "pub fn f<T>() where T: , T: Y {}"),
     ("bound f [x: X]", "pub fn f(x: &mut impl X) {}", "pub fn f(x: &mut impl Sized) {}"),
-    ("bound f [T::I: X]", "pub fn f<T: U<I: X>>() {}", "pub fn f<T: U<I: >>() {}"),
     (
         "bound impl Sync for G [T: Send]",
         "unsafe impl<T: ?Sized + Send> Sync for G<T> {}",
@@ -217,7 +216,7 @@ fn a_mutation_that_did_not_land_is_refused() {
     assert_eq!(with(&[(0..5, "pub f", ""), (4..5, "f", "")]), Err(NotLanded::Overlap(4..5)));
     assert_eq!(with(&[]), Err(NotLanded::Same));
     assert!(matches!(with(&[(0..4, "pub ", "(")]), Err(NotLanded::Syntax(_))));
-    assert!(matches!(good.apply(&format!("\n{text}")), Err(NotLanded::Moved { .. })));
+    assert!(matches!(good.apply(&format!("\n{text}")), Err(NotLanded::Moved(..))));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use syn::spanned::Spanned;
 use super::Change;
 
 pub(super) struct Source<'a> {
-    pub(super) text: &'a str,
+    text: &'a str,
     /// What the parser strips in front: a byte order mark and a `#!` line.
     stripped: usize,
 }
@@ -15,7 +15,7 @@ pub(super) struct Source<'a> {
 impl<'a> Source<'a> {
     pub(super) fn parse(text: &'a str) -> Result<(Self, syn::File), syn::Error> {
         let file = syn::parse_file(text)?;
-        let mark = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
+        let mark = text.len() - text.strip_prefix('\u{feff}').unwrap_or(text).len();
         let stripped = mark + file.shebang.as_ref().map_or(0, String::len);
         Ok((Source { text, stripped }, file))
     }
