@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::spanned::Spanned;
-use syn::{Attribute, Expr, ImplItem, Item, Meta, ReturnType, Safety, Stmt, Type, Visibility};
+use syn::{
+    Attribute, Expr, ImplItem, Item, ItemMod, Meta, ReturnType, Safety, Stmt, Type, Visibility,
+};
 
 #[derive(Default)]
 pub(super) struct Facts {
@@ -35,9 +37,13 @@ impl Facts {
     }
 
     /// Whether `pub use` names all that is public in a module: then its name gives nothing.
-    pub(super) fn exports(&self, items: &[&Item]) -> bool {
-        let mut named = items.iter().filter_map(|item| Named::of(item));
-        named.all(|item| !is_public(item.vis) || self.exported.contains(&item.ident))
+    pub(super) fn exports(&self, module: &ItemMod) -> bool {
+        let all = format!("{}::*", module.ident);
+        let inner = module.content.as_ref().is_some_and(|(_, items)| {
+            let mut named = items.iter().filter_map(Named::of);
+            named.all(|item| !is_public(item.vis) || self.exported.contains(&item.ident))
+        });
+        inner || self.exported.iter().any(|tree| tree.trim_start_matches("self::") == all)
     }
 
     pub(super) fn read(&mut self, item: &Item) {
@@ -68,6 +74,7 @@ impl Facts {
             }
             Item::Use(i) if is_public(&i.vis) => {
                 self.exported.extend(idents(i.tree.to_token_stream()));
+                self.exported.insert(i.tree.to_token_stream().to_string().replace(' ', ""));
             }
             _ => {}
         }

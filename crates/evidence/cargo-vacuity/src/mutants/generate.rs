@@ -10,7 +10,7 @@ use syn::{
 };
 
 use super::facts::{Facts, Named, idents, inner, is, is_public, last, of_tests, type_name};
-use super::source::Source;
+use super::source::{Source, parse};
 use super::traits::Declared;
 use super::{Change, Mutant, Operator, Probe};
 
@@ -22,14 +22,14 @@ use super::{Change, Mutant, Operator, Probe};
 ///
 /// If `text` is no Rust.
 pub fn generate(file: &Path, text: &str) -> Result<Vec<Mutant>, syn::Error> {
-    let (src, syntax) = Source::parse(text)?;
-    let mut generator = Generator { src: &src, file, facts: Facts::default(), out: Vec::new() };
-    syntax.items.iter().for_each(|item| generator.facts.read(item));
-    // What is declared in the root of a crate can be named by others if it is `pub`.
-    let root = file.file_name().is_some_and(|name| name == "lib.rs");
-    syntax.items.iter().for_each(|item| generator.item(item, "", root));
-
-    let mut mutants = generator.out;
+    let mut mutants = parse(text, |src, syntax| {
+        let mut generator = Generator { src: &src, file, facts: Facts::default(), out: Vec::new() };
+        syntax.items.iter().for_each(|item| generator.facts.read(item));
+        // What is declared in the root of a crate can be named by others if it is `pub`.
+        let root = file.file_name().is_some_and(|name| name == "lib.rs");
+        syntax.items.iter().for_each(|item| generator.item(item, "", root));
+        generator.out
+    })?;
     mutants.sort_by_key(|mutant| mutant.changes.first().map(|change| change.range.start));
     let mut seen = BTreeMap::new();
     for mutant in &mut mutants {
@@ -91,7 +91,7 @@ impl Generator<'_> {
         let name = format!("{path}{ident}");
         let local = ["crate::", "self::", "super::"].iter().any(|root| ident.starts_with(root));
         if match item {
-            Item::Mod(i) => i.content.is_none() || !self.facts.exports(&within),
+            Item::Mod(i) => !self.facts.exports(i),
             Item::Use(_) => reached && local,
             _ => reached,
         } {

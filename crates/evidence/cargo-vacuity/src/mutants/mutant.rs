@@ -3,7 +3,8 @@
 use std::fmt;
 use std::ops::Range;
 use std::path::PathBuf;
-use std::thread;
+
+use super::source::parse;
 
 /// One change of a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,19 +119,9 @@ impl Mutant {
         if result == text {
             return Err(NotLanded::Same);
         }
-        parses(&result).map_err(NotLanded::Syntax)?;
+        parse(&result, |_, _| ()).map_err(|error| NotLanded::Syntax(error.to_string()))?;
         Ok(result)
     }
-}
-
-/// The parser keeps each text it has seen for as long as its thread lives, so that many mutants in
-/// one thread would add up.
-fn parses(text: &str) -> Result<(), String> {
-    let parse = || syn::parse_file(text).map(drop).map_err(|error| error.to_string());
-    thread::scope(|scope| match thread::Builder::new().spawn_scoped(scope, parse) {
-        Ok(parser) => parser.join().unwrap_or_else(|_| Err("the parser panicked".into())),
-        Err(error) => Err(format!("no thread to parse in: {error}")),
-    })
 }
 
 /// A text that compiles only where a `send` or `sync` mutant would change nothing.
