@@ -4,13 +4,13 @@ use std::ops::Range;
 
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
-use syn::{
-    FnArg, GenericParam, Generics, Lifetime, Signature, Token, Type, TypeParamBound, WherePredicate,
-};
+use syn::visit::Visit;
+use syn::{GenericParam, Generics, Lifetime, Signature, Token, TypeParamBound, WherePredicate};
 
 use super::Operator;
 use super::facts::last;
 use super::generate::Generator;
+use super::signature::Impls;
 
 type Colon = Option<Token![:]>;
 type Bounds<B> = Punctuated<B, Token![+]>;
@@ -55,14 +55,10 @@ impl Generator<'_> {
     /// The bounds of arguments behind `impl`.
     pub(super) fn argument_bounds(&mut self, item: &str, sig: &Signature) {
         for argument in &sig.inputs {
-            let FnArg::Typed(argument) = argument else { continue };
-            let mut ty = &*argument.ty;
-            while let Type::Reference(reference) = ty {
-                ty = &reference.elem;
-            }
-            if let Type::ImplTrait(ty) = ty {
-                let subject = self.src.line_of(&argument.pat);
-                self.list(item, &subject, &ty.bounds, &None, "Sized");
+            let mut impls = Impls::default();
+            impls.visit_fn_arg(argument);
+            for ty in impls.0 {
+                self.list(item, &self.argument(argument), &ty.bounds, &None, "Sized");
             }
         }
     }
