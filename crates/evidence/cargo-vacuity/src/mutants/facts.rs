@@ -47,6 +47,9 @@ impl Facts {
     }
 
     pub(super) fn read(&mut self, item: &Item) {
+        if Named::of(item).is_some_and(|item| item.of_tests()) {
+            return;
+        }
         inner(item).into_iter().flatten().for_each(|item| self.read(item));
         match item {
             Item::Struct(_) | Item::Enum(_) => {
@@ -62,7 +65,7 @@ impl Facts {
                 }
                 if is_public(vis) { &mut self.public } else { &mut self.private }.insert(ident);
             }
-            Item::Impl(i) => {
+            Item::Impl(i) if !of_tests(&i.attrs) => {
                 let Some(name) = type_name(&i.self_ty) else { return };
                 match &i.trait_ {
                     Some((path, _)) => self.traits.extend(last(path).map(|of| (name, of))),
@@ -74,7 +77,7 @@ impl Facts {
             }
             Item::Use(i) if is_public(&i.vis) => {
                 self.exported.extend(idents(i.tree.to_token_stream()));
-                self.exported.insert(i.tree.to_token_stream().to_string().replace(' ', ""));
+                self.exported.insert(path_of(&i.tree));
             }
             _ => {}
         }
@@ -105,9 +108,16 @@ impl<'a> Named<'a> {
             Item::Use(i) => (&i.attrs, &i.vis, &i.tree, i.use_token.span),
             _ => return None,
         };
-        let ident = ident.to_token_stream().to_string().replace(' ', "");
-        Some(Named { attrs, vis, ident, first })
+        Some(Named { attrs, vis, ident: path_of(ident), first })
     }
+
+    pub(super) fn of_tests(&self) -> bool {
+        of_tests(self.attrs) || self.ident == "tests"
+    }
+}
+
+fn path_of(tokens: &dyn ToTokens) -> String {
+    tokens.to_token_stream().to_string().replace(" :: ", "::")
 }
 
 /// The items of a module or of a block `const _: () = { … }`.

@@ -83,11 +83,8 @@ impl Generator<'_> {
         if let Item::Impl(item) = item {
             return self.implementation(item, path);
         }
-        let Some(Named { attrs, vis, ident, first }) = Named::of(item) else { return };
-        let within = inner(item).unwrap_or_default();
-        if of_tests(attrs) || matches!(item, Item::Mod(_)) && ident == "tests" {
-            return;
-        }
+        let Some(named) = Named::of(item).filter(|named| !named.of_tests()) else { return };
+        let Named { attrs, vis, ident, first } = named;
         let name = format!("{path}{ident}");
         let local = ["crate::", "self::", "super::"].iter().any(|root| ident.starts_with(root));
         if match item {
@@ -98,7 +95,9 @@ impl Generator<'_> {
             self.public(vis, self.src.start(&first), &name);
         }
         let path = format!("{name}::");
-        within.iter().for_each(|item| self.item(item, &path, reached && is_public(vis)));
+        for item in inner(item).into_iter().flatten() {
+            self.item(item, &path, reached && is_public(vis));
+        }
         if is_public(vis) {
             self.attributes(&name, attrs);
         }
@@ -113,7 +112,9 @@ impl Generator<'_> {
             Item::Enum(i) => {
                 for variant in &i.variants {
                     let name = format!("{path}{}", variant.ident);
-                    self.attributes(&name, &variant.attrs);
+                    if is_public(vis) {
+                        self.attributes(&name, &variant.attrs);
+                    }
                     self.fields(&name, &variant.fields, &i.generics, false);
                 }
                 let sealed = |attrs: &[Attribute]| attrs.iter().any(|a| is(a, &["non_exhaustive"]));
