@@ -4,50 +4,38 @@ use std::ops::Range;
 
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
-use syn::{
-    FnArg, GenericArgument, GenericParam, Generics, PathArguments, Signature, Token, Type,
-    TypeParamBound, WherePredicate,
-};
+use syn::visit::Visit;
+use syn::{GenericParam, Generics, Lifetime, Signature, Token, TypeParamBound, WherePredicate};
 
 use super::Operator;
 use super::facts::last;
 use super::generate::Generator;
+use super::signature::Impls;
 
-/// What a list of bounds that has lost its only one looks like.
-enum Lone {
-    /// The colon goes too.
-    Without(Range<usize>),
-    /// Another text is needed.
-    Instead(&'static str),
-}
+type Colon = Option<Token![:]>;
+type Bounds<B> = Punctuated<B, Token![+]>;
 
 impl Generator<'_> {
     pub(super) fn bounds(&mut self, item: &str, generics: &Generics) {
         for param in &generics.params {
             match param {
-                GenericParam::Type(param) => {
-                    let subject = param.ident.to_string();
-                    let colon = self.colon(&param.colon_token);
-                    self.type_bounds(item, &subject, &param.bounds, &colon, true);
+                GenericParam::Type(p) => {
+                    self.list(item, &p.ident.to_string(), &p.bounds, &p.colon_token, "");
                 }
-                GenericParam::Lifetime(param) => {
-                    let subject = param.lifetime.to_string();
-                    let colon = self.colon(&param.colon_token);
-                    self.list(item, &subject, &param.bounds, &colon, |_| true);
+                GenericParam::Lifetime(p) => {
+                    self.list(item, &p.lifetime.to_string(), &p.bounds, &p.colon_token, "");
                 }
                 GenericParam::Const(_) => {}
             }
         }
-        let predicates = generics.where_clause.iter().flat_map(|clause| &clause.predicates);
-        for predicate in predicates {
+        for predicate in generics.where_clause.iter().flat_map(|clause| &clause.predicates) {
             match predicate {
-                WherePredicate::Type(predicate) => {
-                    let subject = self.src.line_of(&predicate.bounded_ty);
-                    self.type_bounds(item, &subject, &predicate.bounds, &Lone::Instead(""), true);
+                WherePredicate::Type(p) => {
+                    let subject = self.src.line_of(&p.bounded_ty);
+                    self.list(item, &subject, &p.bounds, &None, "");
                 }
-                WherePredicate::Lifetime(predicate) => {
-                    let subject = predicate.lifetime.to_string();
-                    self.list(item, &subject, &predicate.bounds, &Lone::Instead(""), |_| true);
+                WherePredicate::Lifetime(p) => {
+                    self.list(item, &p.lifetime.to_string(), &p.bounds, &None, "");
                 }
                 _ => {}
             }
@@ -58,92 +46,79 @@ impl Generator<'_> {
     pub(super) fn super_bounds(
         &mut self,
         item: &str,
-        colon: &Option<Token![:]>,
-        bounds: &Punctuated<TypeParamBound, Token![+]>,
+        colon: &Colon,
+        bounds: &Bounds<TypeParamBound>,
     ) {
-        let lone = self.colon(colon);
-        self.type_bounds(item, "", bounds, &lone, false);
+        self.list(item, "", bounds, colon, "");
     }
 
+    /// The bounds of arguments behind `impl`.
     pub(super) fn argument_bounds(&mut self, item: &str, sig: &Signature) {
         for argument in &sig.inputs {
-            let FnArg::Typed(argument) = argument else { continue };
-            let mut ty = &*argument.ty;
-            while let Type::Reference(reference) = ty {
-                ty = &reference.elem;
-            }
-            if let Type::ImplTrait(ty) = ty {
-                let subject = self.src.line_of(&argument.pat);
-                self.type_bounds(item, &subject, &ty.bounds, &Lone::Instead("Sized"), true);
+            let mut impls = Impls::default();
+            impls.visit_fn_arg(argument);
+            for ty in impls.0 {
+                self.list(item, &self.argument(argument), &ty.bounds, &None, "Sized");
             }
         }
     }
 
-    fn colon(&self, colon: &Option<Token![:]>) -> Lone {
-        match colon {
-            Some(colon) => Lone::Without(self.src.range(colon)),
-            None => Lone::Instead(""),
-        }
-    }
-
-    fn type_bounds(
+    /// Removes each of `bounds`. The last one takes `colon` with it, or leaves `instead`.
+    fn list<B: Removable>(
         &mut self,
         item: &str,
         subject: &str,
-        bounds: &Punctuated<TypeParamBound, Token![+]>,
-        lone: &Lone,
-        sized: bool,
+        bounds: &Bounds<B>,
+        colon: &Colon,
+        instead: &str,
     ) {
-        self.list(item, subject, bounds, lone, |bound| match bound {
+        let places: Vec<Range<usize>> = bounds.iter().map(|bound| self.src.range(bound)).collect();
+        for (index, bound) in bounds.iter().enumerate() {
+            if !bound.guards(!subject.is_empty()) {
+                continue;
+            }
+            let Range { start, end } = places[index];
+            let change = match (index.checked_sub(1), places.get(index + 1), colon) {
+                (Some(before), _, _) => self.src.replace(places[before].end..end, ""),
+                (None, Some(next), _) => self.src.replace(start..next.start, ""),
+                (None, None, Some(colon)) => self.src.replace(self.src.start(colon)..end, ""),
+                (None, None, None) => self.src.replace(start..end, instead),
+            };
+            let bound = self.src.line_of(bound);
+            let (detail, whose) = match subject {
+                "" => (bound.clone(), String::new()),
+                _ => (format!("{subject}: {bound}"), format!("`{subject}` of ")),
+            };
+            let says = format!("{whose}`{item}` need not be `{bound}`");
+            self.push(Operator::Bound, item, &detail, vec![change], says);
+        }
+    }
+}
+
+trait Removable: Spanned {
+    /// Whether something is permitted without the bound that is not with it.
+    fn guards(&self, of_parameter: bool) -> bool;
+}
+
+impl Removable for Lifetime {
+    fn guards(&self, _: bool) -> bool {
+        true
+    }
+}
+
+impl Removable for TypeParamBound {
+    fn guards(&self, of_parameter: bool) -> bool {
+        match self {
             TypeParamBound::Trait(bound) => {
                 let name = last(&bound.path).unwrap_or_default();
                 // `?Sized` permits; a parameter is `Sized` without the bound; what is called has
                 // to be callable.
                 bound.maybe.is_none()
-                    && !(sized && name == "Sized")
+                    && !(of_parameter && name == "Sized")
                     && !["Fn", "FnMut", "FnOnce"].contains(&&*name)
             }
             TypeParamBound::Lifetime(_) => true,
             _ => false,
-        });
-        for bound in bounds {
-            let TypeParamBound::Trait(bound) = bound else { continue };
-            let Some(segment) = bound.path.segments.last() else { continue };
-            let PathArguments::AngleBracketed(arguments) = &segment.arguments else { continue };
-            for argument in &arguments.args {
-                if let GenericArgument::Constraint(inner) = argument {
-                    let subject = format!("{subject}::{}", inner.ident);
-                    self.type_bounds(item, &subject, &inner.bounds, &Lone::Instead(""), false);
-                }
-            }
-        }
-    }
-
-    fn list<B: Spanned>(
-        &mut self,
-        item: &str,
-        subject: &str,
-        bounds: &Punctuated<B, Token![+]>,
-        lone: &Lone,
-        guards: impl Fn(&B) -> bool,
-    ) {
-        let places: Vec<_> = bounds.iter().map(|bound| self.src.range(bound)).collect();
-        for (index, bound) in bounds.iter().enumerate().filter(|(_, bound)| guards(bound)) {
-            let place = places[index].clone();
-            let change = match (index, places.get(index + 1), lone) {
-                (0, Some(next), _) => self.src.replace(place.start..next.start, ""),
-                (0, None, Lone::Without(colon)) => self.src.replace(colon.start..place.end, ""),
-                (0, None, Lone::Instead(text)) => self.src.replace(place, *text),
-                _ => self.src.replace(places[index - 1].end..place.end, ""),
-            };
-            let bound = self.src.line_of(bound);
-            let (detail, says) = if subject.is_empty() {
-                (bound.clone(), format!("`{item}` need not be `{bound}`"))
-            } else {
-                let detail = format!("{subject}: {bound}");
-                (detail, format!("`{subject}` of `{item}` need not be `{bound}`"))
-            };
-            self.push(Operator::Bound, item, &detail, vec![change], says);
         }
     }
 }

@@ -1,33 +1,34 @@
-//! What one file says of its types, so that a mutant which changes nothing is not made.
+//! What one file says of its items, so that a mutant which changes nothing is not made.
 
 use std::collections::BTreeSet;
 
-use proc_macro2::{TokenStream, TokenTree};
-use syn::punctuated::Punctuated;
-use syn::{Attribute, Expr, ImplItem, Item, Meta, ReturnType, Stmt, Token, Type, Visibility};
+use proc_macro2::{Span, TokenStream, TokenTree};
+use quote::ToTokens;
+use syn::spanned::Spanned;
+use syn::{
+    Attribute, Expr, ImplItem, Item, ItemMod, Meta, ReturnType, Safety, Stmt, Type, Visibility,
+};
 
 #[derive(Default)]
 pub(super) struct Facts {
     pub(super) public: BTreeSet<String>,
     private: BTreeSet<String>,
-    /// Types and the traits that are derived or implemented for them.
+    /// Types and the traits that are implemented for them.
     traits: BTreeSet<(String, String)>,
-    pub(super) derived: BTreeSet<(String, String)>,
+    derived: BTreeSet<(String, String)>,
     /// Types that anyone makes out of nothing.
     pub(super) open: BTreeSet<String>,
     /// What `pub use` names.
-    pub(super) exported: BTreeSet<String>,
+    exported: BTreeSet<String>,
 }
 
 impl Facts {
-    pub(super) fn of(items: &[Item]) -> Self {
-        let mut facts = Facts::default();
-        facts.read(items);
-        facts
+    pub(super) fn has(&self, name: &str, of: &str) -> bool {
+        self.traits.contains(&(name.into(), of.into())) || self.derives(name, of)
     }
 
-    pub(super) fn has(&self, name: &str, of: &str) -> bool {
-        self.traits.contains(&(name.into(), of.into()))
+    pub(super) fn derives(&self, name: &str, of: &str) -> bool {
+        self.derived.contains(&(name.into(), of.into()))
     }
 
     /// Whether a type, as far as this file says, can be seen from outside.
@@ -35,103 +36,133 @@ impl Facts {
         self.public.contains(name) || !self.private.contains(name)
     }
 
-    fn read(&mut self, items: &[Item]) {
-        for item in items {
-            if let Some(items) = inner(item) {
-                for item in items {
-                    self.read(std::slice::from_ref(item));
-                }
-            }
-            match item {
-                Item::Struct(i) => self.declare(&i.ident, &i.vis, &i.attrs),
-                Item::Enum(i) => self.declare(&i.ident, &i.vis, &i.attrs),
-                Item::Union(i) => self.declare(&i.ident, &i.vis, &i.attrs),
-                Item::Impl(i) => {
-                    let Some(name) = type_name(&i.self_ty) else { continue };
-                    match &i.trait_ {
-                        Some((path, _)) => {
-                            self.traits.extend(last(path).map(|of| (name, of)));
-                        }
-                        None if i.items.iter().any(|item| makes(item, &name)) => {
-                            self.open.insert(name);
-                        }
-                        None => {}
-                    }
-                }
-                Item::Use(i) if matches!(i.vis, Visibility::Public(_)) => {
-                    idents(quote::ToTokens::to_token_stream(&i.tree), &mut self.exported);
-                }
-                _ => {}
-            }
-        }
+    /// Whether `pub use` names all that is public in a module: then its name gives nothing.
+    pub(super) fn exports(&self, module: &ItemMod) -> bool {
+        let all = format!("{}::*", module.ident);
+        let inner = module.content.as_ref().is_some_and(|(_, items)| {
+            let mut named = items.iter().filter_map(Named::of);
+            named.all(|item| !is_public(item.vis) || self.exported.contains(&item.ident))
+        });
+        inner || self.exported.iter().any(|tree| tree.trim_start_matches("self::") == all)
     }
 
-    fn declare(&mut self, ident: &syn::Ident, vis: &Visibility, attrs: &[Attribute]) {
-        let name = ident.to_string();
-        for attr in attrs {
-            let Meta::List(list) = &attr.meta else { continue };
-            // A derive under a condition is taken to be there.
-            if list.path.is_ident("derive") || list.path.is_ident("cfg_attr") {
-                let mut traits = BTreeSet::new();
-                idents(list.tokens.clone(), &mut traits);
-                self.derived.extend(traits.into_iter().map(|of| (name.clone(), of)));
-            }
+    pub(super) fn read(&mut self, item: &Item) {
+        if Named::of(item).is_some_and(|item| item.of_tests()) {
+            return;
         }
-        self.traits.extend(self.derived.iter().filter(|(of, _)| *of == name).cloned());
-        let public = matches!(vis, Visibility::Public(_));
-        if public { &mut self.public } else { &mut self.private }.insert(name);
+        inner(item).into_iter().flatten().for_each(|item| self.read(item));
+        match item {
+            Item::Struct(_) | Item::Enum(_) => {
+                let Some(Named { attrs, vis, ident, .. }) = Named::of(item) else { return };
+                for attr in attrs {
+                    // A derive under a condition is taken to be there.
+                    if let (true, Meta::List(list)) =
+                        (is(attr, &["derive", "cfg_attr"]), &attr.meta)
+                    {
+                        let traits = idents(list.tokens.clone()).into_iter();
+                        self.derived.extend(traits.map(|of| (ident.clone(), of)));
+                    }
+                }
+                if is_public(vis) { &mut self.public } else { &mut self.private }.insert(ident);
+            }
+            Item::Impl(i) if !of_tests(&i.attrs) => {
+                let Some(name) = type_name(&i.self_ty) else { return };
+                match &i.trait_ {
+                    Some((path, _)) => self.traits.extend(last(path).map(|of| (name, of))),
+                    None if i.items.iter().any(|item| makes(item, &name)) => {
+                        self.open.insert(name);
+                    }
+                    None => {}
+                }
+            }
+            Item::Use(i) if is_public(&i.vis) => {
+                self.exported.extend(idents(i.tree.to_token_stream()));
+                self.exported.insert(path_of(&i.tree));
+            }
+            _ => {}
+        }
     }
 }
 
-/// The items of a module or of a block `const _: () = { … }`, unless it is of tests.
+/// What items that have a name have in common.
+pub(super) struct Named<'a> {
+    pub(super) attrs: &'a [Attribute],
+    pub(super) vis: &'a Visibility,
+    pub(super) ident: String,
+    /// The token before which a `pub` goes.
+    pub(super) first: Span,
+}
+
+impl<'a> Named<'a> {
+    pub(super) fn of(item: &'a Item) -> Option<Self> {
+        let (attrs, vis, ident, first): (_, _, &dyn ToTokens, _) = match item {
+            Item::Const(i) => (&i.attrs, &i.vis, &i.ident, i.const_token.span),
+            Item::Enum(i) => (&i.attrs, &i.vis, &i.ident, i.enum_token.span),
+            Item::Fn(i) => (&i.attrs, &i.vis, &i.sig.ident, i.sig.span()),
+            Item::Mod(i) => (&i.attrs, &i.vis, &i.ident, i.mod_token.span),
+            Item::Struct(i) => (&i.attrs, &i.vis, &i.ident, i.struct_token.span),
+            Item::Trait(i) => {
+                let first = i.unsafety.map_or(i.trait_token.span, |token| token.span);
+                (&i.attrs, &i.vis, &i.ident, first)
+            }
+            Item::Use(i) => (&i.attrs, &i.vis, &i.tree, i.use_token.span),
+            _ => return None,
+        };
+        Some(Named { attrs, vis, ident: path_of(ident), first })
+    }
+
+    pub(super) fn of_tests(&self) -> bool {
+        of_tests(self.attrs) || self.ident == "tests"
+    }
+}
+
+fn path_of(tokens: &dyn ToTokens) -> String {
+    tokens.to_token_stream().to_string().replace(" :: ", "::")
+}
+
+/// The items of a module or of a block `const _: () = { … }`.
 pub(super) fn inner(item: &Item) -> Option<Vec<&Item>> {
     match item {
-        Item::Mod(i) if !of_tests(&i.attrs) && i.ident != "tests" => {
-            i.content.as_ref().map(|(_, items)| items.iter().collect())
+        Item::Mod(i) => i.content.as_ref().map(|(_, items)| items.iter().collect()),
+        Item::Const(i) => {
+            let Expr::Block(block) = &*i.expr else { return None };
+            let items = block.block.stmts.iter().filter_map(|stmt| match stmt {
+                Stmt::Item(item) => Some(item),
+                _ => None,
+            });
+            Some(items.collect())
         }
-        Item::Const(i) if !of_tests(&i.attrs) => match &*i.expr {
-            Expr::Block(block) => {
-                let items = block.block.stmts.iter().filter_map(|stmt| match stmt {
-                    Stmt::Item(item) => Some(item),
-                    _ => None,
-                });
-                Some(items.collect())
-            }
-            _ => None,
-        },
         _ => None,
     }
 }
 
 pub(super) fn of_tests(attrs: &[Attribute]) -> bool {
-    fn needs_test(meta: &Meta) -> bool {
-        let nested = |list: &syn::MetaList| {
-            list.parse_args_with(Punctuated::<Meta, Token![,]>::parse_terminated)
-                .unwrap_or_default()
-        };
-        match meta {
-            Meta::Path(path) => path.is_ident("test"),
-            Meta::List(list) if list.path.is_ident("any") => nested(list).iter().all(needs_test),
-            Meta::List(list) if list.path.is_ident("all") || list.path.is_ident("cfg") => {
-                nested(list).iter().any(needs_test)
-            }
-            _ => false,
-        }
-    }
-    attrs.iter().any(|attr| needs_test(&attr.meta))
+    attrs.iter().any(|attr| {
+        let words = idents(attr.meta.to_token_stream());
+        is(attr, &["test"])
+            || is(attr, &["cfg"])
+                && words.contains("test")
+                && !words.contains("not")
+                && !words.contains("any")
+    })
 }
 
 /// Whether a method is a public constructor without arguments.
 fn makes(item: &ImplItem, name: &str) -> bool {
     let ImplItem::Fn(method) = item else { return false };
-    let (sig, ReturnType::Type(_, output)) = (&method.sig, &method.sig.output) else {
-        return false;
-    };
-    let output = type_name(output);
-    matches!(method.vis, Visibility::Public(_))
-        && matches!(sig.safety, syn::Safety::Default)
-        && sig.inputs.is_empty()
-        && output.is_some_and(|output| output == "Self" || output == name)
+    let ReturnType::Type(_, output) = &method.sig.output else { return false };
+    is_public(&method.vis)
+        && matches!(method.sig.safety, Safety::Default)
+        && method.sig.inputs.is_empty()
+        && type_name(output).is_some_and(|output| output == "Self" || output == name)
+}
+
+pub(super) fn is(attr: &Attribute, names: &[&str]) -> bool {
+    names.iter().any(|name| attr.path().is_ident(name))
+}
+
+pub(super) fn is_public(vis: &Visibility) -> bool {
+    matches!(vis, Visibility::Public(_))
 }
 
 pub(super) fn last(path: &syn::Path) -> Option<String> {
@@ -142,13 +173,11 @@ pub(super) fn type_name(ty: &Type) -> Option<String> {
     if let Type::Path(ty) = ty { last(&ty.path) } else { None }
 }
 
-/// Adds all identifiers of `tokens`.
-pub(super) fn idents(tokens: TokenStream, to: &mut BTreeSet<String>) {
-    for token in tokens {
-        match token {
-            TokenTree::Ident(ident) => drop(to.insert(ident.to_string())),
-            TokenTree::Group(group) => idents(group.stream(), to),
-            TokenTree::Punct(_) | TokenTree::Literal(_) => {}
-        }
-    }
+pub(super) fn idents(tokens: TokenStream) -> BTreeSet<String> {
+    let words = tokens.into_iter().flat_map(|token| match token {
+        TokenTree::Ident(ident) => BTreeSet::from([ident.to_string()]),
+        TokenTree::Group(group) => idents(group.stream()),
+        TokenTree::Punct(_) | TokenTree::Literal(_) => BTreeSet::new(),
+    });
+    words.collect()
 }

@@ -6,11 +6,11 @@ use std::path::Path;
 use quote::ToTokens;
 use syn::{
     Attribute, Expr, ExprLit, Field, Fields, GenericArgument, Generics, ImplItem, Item, ItemImpl,
-    ItemTrait, Lit, PathArguments, TraitItem, Type, Visibility,
+    ItemTrait, Lit, PathArguments, ReturnType, TraitItem, Type, Visibility,
 };
 
-use super::facts::{Facts, idents, inner, last, of_tests, type_name};
-use super::source::Source;
+use super::facts::{Facts, Named, idents, inner, is, is_public, last, of_tests, type_name};
+use super::source::{Source, parse};
 use super::traits::Declared;
 use super::{Change, Mutant, Operator, Probe};
 
@@ -22,14 +22,14 @@ use super::{Change, Mutant, Operator, Probe};
 ///
 /// If `text` is no Rust.
 pub fn generate(file: &Path, text: &str) -> Result<Vec<Mutant>, syn::Error> {
-    let (src, syntax) = Source::parse(text)?;
-    let mut generator =
-        Generator { src: &src, file, facts: Facts::of(&syntax.items), out: Vec::new() };
-    // What is declared in the root of a crate can be named by others if it is `pub`.
-    let root = file.file_name().is_some_and(|name| name == "lib.rs");
-    generator.items(&syntax.items.iter().collect::<Vec<_>>(), "", root);
-
-    let mut mutants = generator.out;
+    let mut mutants = parse(text, |src, syntax| {
+        let mut generator = Generator { src: &src, file, facts: Facts::default(), out: Vec::new() };
+        syntax.items.iter().for_each(|item| generator.facts.read(item));
+        // What is declared in the root of a crate can be named by others if it is `pub`.
+        let root = file.file_name().is_some_and(|name| name == "lib.rs");
+        syntax.items.iter().for_each(|item| generator.item(item, "", root));
+        generator.out
+    })?;
     mutants.sort_by_key(|mutant| mutant.changes.first().map(|change| change.range.start));
     let mut seen = BTreeMap::new();
     for mutant in &mut mutants {
@@ -72,135 +72,70 @@ impl Generator<'_> {
         says: String,
     ) {
         changes.sort_by_key(|change| change.range.start);
-        let Some(first) = changes.first() else { return };
-        let before = self.src.at(0..first.range.start);
-        self.out.push(Mutant {
-            operator,
-            item: item.into(),
-            detail: detail.into(),
-            file: self.file.into(),
-            line: 1 + before.bytes().filter(|byte| *byte == b'\n').count(),
-            changes,
-            says,
-            probe: None,
-        });
+        let before = self.src.at(0..changes.first().map_or(0, |change| change.range.start));
+        let line = 1 + before.matches('\n').count();
+        let (item, detail, file) = (item.into(), detail.into(), self.file.into());
+        self.out.push(Mutant { operator, item, detail, file, line, changes, says, probe: None });
     }
 
     /// `reached`: others can name what is `pub` here, as far as this file says.
-    fn items(&mut self, items: &[&Item], path: &str, reached: bool) {
-        for item in items {
-            self.item(item, path, reached);
-        }
-    }
-
     fn item(&mut self, item: &Item, path: &str, reached: bool) {
-        let named = |ident: &dyn std::fmt::Display| format!("{path}{ident}");
+        if let Item::Impl(item) = item {
+            return self.implementation(item, path);
+        }
+        let Some(named) = Named::of(item).filter(|named| !named.of_tests()) else { return };
+        let Named { attrs, vis, ident, first } = named;
+        let name = format!("{path}{ident}");
+        let local = ["crate::", "self::", "super::"].iter().any(|root| ident.starts_with(root));
+        if match item {
+            Item::Mod(i) => !self.facts.exports(i),
+            Item::Use(_) => reached && local,
+            _ => reached,
+        } {
+            self.public(vis, self.src.start(&first), &name);
+        }
+        let path = format!("{name}::");
+        for item in inner(item).into_iter().flatten() {
+            self.item(item, &path, reached && is_public(vis));
+        }
+        if is_public(vis) {
+            self.attributes(&name, attrs);
+        }
         match item {
-            Item::Mod(i) if !of_tests(&i.attrs) => {
-                let name = named(&i.ident);
-                let within = inner(item);
-                if i.ident != "tests" && !within.as_ref().is_some_and(|w| self.all_exported(w)) {
-                    let start = self.src.start(&i.mod_token);
-                    self.public(&i.vis, start, &name, &format!("module `{name}` is public"));
-                }
-                let reached = reached && is_public(&i.vis);
-                self.items(&within.unwrap_or_default(), &format!("{name}::"), reached);
+            Item::Struct(i) => {
+                self.fields(&name, &i.fields, &i.generics, is_public(vis));
+                let open = i.fields.iter().all(|field| is_public(&field.vis))
+                    && !attrs.iter().any(|attr| is(attr, &["non_exhaustive"]));
+                let end = self.src.end(i);
+                self.declared(&name, vis, &Declared { attrs, generics: &i.generics, open, end });
             }
-            Item::Const(i) => {
-                let path = named(&"const _::");
-                self.items(&inner(item).unwrap_or_default(), &path, reached && i.ident == "_");
-            }
-            Item::Use(i) if !of_tests(&i.attrs) && reached => {
-                let name = named(&self.src.line_of(&i.tree));
-                if ["crate", "self", "super"].iter().any(|root| name.starts_with(root)) {
-                    let start = self.src.start(&i.use_token);
-                    self.public(&i.vis, start, &name, &format!("`{name}` is exported"));
-                }
-            }
-            Item::Struct(i) if !of_tests(&i.attrs) => {
-                let name = named(&i.ident);
-                if reached {
-                    let start = self.src.start(&i.struct_token);
-                    self.public(&i.vis, start, &name, &format!("`{name}` is public"));
-                }
-                self.fields(&name, &i.fields, &i.generics, is_public(&i.vis));
-                if is_public(&i.vis) {
-                    let open = !i.attrs.iter().any(is_non_exhaustive)
-                        && i.fields.iter().all(|field| is_public(&field.vis));
-                    self.declared(
-                        &name,
-                        Declared {
-                            ident: &i.ident,
-                            attrs: &i.attrs,
-                            generics: &i.generics,
-                            fields: vec![&i.fields],
-                            open,
-                            end: self.src.end(i),
-                        },
-                    );
-                }
-            }
-            Item::Enum(i) if !of_tests(&i.attrs) => {
-                let name = named(&i.ident);
-                if reached {
-                    let start = self.src.start(&i.enum_token);
-                    self.public(&i.vis, start, &name, &format!("`{name}` is public"));
-                }
+            Item::Enum(i) => {
                 for variant in &i.variants {
-                    let name = format!("{name}::{}", variant.ident);
-                    self.fields(&name, &variant.fields, &i.generics, false);
-                    if is_public(&i.vis) {
+                    let name = format!("{path}{}", variant.ident);
+                    if is_public(vis) {
                         self.attributes(&name, &variant.attrs);
                     }
+                    self.fields(&name, &variant.fields, &i.generics, false);
                 }
-                if is_public(&i.vis) {
-                    let open = i.variants.iter().any(|v| !v.attrs.iter().any(is_non_exhaustive));
-                    self.declared(
-                        &name,
-                        Declared {
-                            ident: &i.ident,
-                            attrs: &i.attrs,
-                            generics: &i.generics,
-                            fields: i.variants.iter().map(|variant| &variant.fields).collect(),
-                            open,
-                            end: self.src.end(i),
-                        },
-                    );
-                }
+                let sealed = |attrs: &[Attribute]| attrs.iter().any(|a| is(a, &["non_exhaustive"]));
+                let open = i.variants.iter().any(|variant| !sealed(&variant.attrs));
+                let end = self.src.end(i);
+                self.declared(&name, vis, &Declared { attrs, generics: &i.generics, open, end });
             }
-            Item::Trait(i) if !of_tests(&i.attrs) => self.trait_(i, &named(&i.ident), reached),
-            Item::Impl(i) if !of_tests(&i.attrs) => self.implementation_of(i, path),
-            Item::Fn(i) if !of_tests(&i.attrs) => {
-                let name = named(&i.sig.ident);
-                if reached {
-                    let start = self.src.start(&i.sig);
-                    self.public(&i.vis, start, &name, &format!("`{name}` is public"));
-                }
-                if is_public(&i.vis) {
-                    self.attributes(&name, &i.attrs);
-                    self.signature(&name, &i.sig, &i.block, None);
-                }
-            }
+            Item::Trait(i) if is_public(vis) => self.trait_(i, &name),
+            Item::Fn(i) if is_public(vis) => self.signature(&name, &i.sig, &i.block, None),
             _ => {}
         }
     }
 
-    fn declared(&mut self, name: &str, declared: Declared<'_>) {
-        self.attributes(name, declared.attrs);
-        self.bounds(name, declared.generics);
-        self.traits(name, &declared);
+    fn declared(&mut self, name: &str, vis: &Visibility, declared: &Declared<'_>) {
+        if is_public(vis) {
+            self.bounds(name, declared.generics);
+            self.traits(name, declared);
+        }
     }
 
-    fn trait_(&mut self, i: &ItemTrait, name: &str, reached: bool) {
-        if !is_public(&i.vis) {
-            if reached {
-                let first = i.unsafety.as_ref().map(|token| self.src.start(token));
-                let start = first.unwrap_or_else(|| self.src.start(&i.trait_token));
-                self.public(&i.vis, start, name, &format!("`{name}` is public"));
-            }
-            return;
-        }
-        self.attributes(name, &i.attrs);
+    fn trait_(&mut self, i: &ItemTrait, name: &str) {
         self.bounds(name, &i.generics);
         self.super_bounds(name, &i.colon_token, &i.supertraits);
         for item in &i.items {
@@ -217,10 +152,9 @@ impl Generator<'_> {
         }
     }
 
-    fn implementation_of(&mut self, i: &ItemImpl, path: &str) {
-        let known = type_name(&i.self_ty);
-        let ty = known.clone().unwrap_or_else(|| self.src.line_of(&i.self_ty));
-        if !self.facts.seen(&ty) {
+    fn implementation(&mut self, i: &ItemImpl, path: &str) {
+        let ty = type_name(&i.self_ty).unwrap_or_else(|| self.src.line_of(&i.self_ty));
+        if of_tests(&i.attrs) || !self.facts.seen(&ty) {
             return;
         }
         if let Some((of, _)) = &i.trait_ {
@@ -243,7 +177,7 @@ impl Generator<'_> {
             }
             let name = format!("{path}{ty}::{ident}");
             if self.facts.public.contains(&ty) {
-                self.public(vis, start, &name, &format!("`{name}` is public"));
+                self.public(vis, start, &name);
             }
             if let (ImplItem::Fn(method), true) = (item, is_public(vis)) {
                 self.attributes(&name, attrs);
@@ -252,41 +186,21 @@ impl Generator<'_> {
         }
     }
 
-    fn public(&mut self, vis: &Visibility, start: usize, item: &str, says: &str) {
+    fn public(&mut self, vis: &Visibility, start: usize, item: &str) {
         let change = match vis {
             Visibility::Public(_) => return,
             Visibility::Inherited => self.src.insert(start, "pub "),
             Visibility::Restricted(vis) => self.src.replace(self.src.range(vis), "pub"),
         };
-        self.push(Operator::Public, item, "", vec![change], says.into());
-    }
-
-    /// Whether `pub use` names all that is public in a module: then its name gives nothing.
-    fn all_exported(&self, items: &[&Item]) -> bool {
-        items.iter().all(|item| {
-            let (vis, ident) = match item {
-                Item::Struct(i) => (&i.vis, &i.ident),
-                Item::Enum(i) => (&i.vis, &i.ident),
-                Item::Trait(i) => (&i.vis, &i.ident),
-                Item::Fn(i) => (&i.vis, &i.sig.ident),
-                Item::Impl(_) | Item::Use(syn::ItemUse { vis: Visibility::Inherited, .. }) => {
-                    return true;
-                }
-                Item::Macro(mac) => {
-                    return mac.ident.is_some() || mac.mac.path.is_ident("thread_local");
-                }
-                _ => return false,
-            };
-            !is_public(vis) || self.facts.exported.contains(&ident.to_string())
-        })
+        self.push(Operator::Public, item, "", vec![change], format!("`{item}` is public"));
     }
 
     fn attributes(&mut self, item: &str, attrs: &[Attribute]) {
         for attr in attrs {
-            let (operator, says) = if attr.path().is_ident("must_use") {
-                (Operator::MustUse, format!("`{item}` may be ignored"))
-            } else if is_non_exhaustive(attr) {
-                (Operator::Exhaustive, format!("`{item}` may be named with all its parts"))
+            let (operator, says) = if is(attr, &["must_use"]) {
+                (Operator::MustUse, format!("the value of `{item}` may be ignored"))
+            } else if is(attr, &["non_exhaustive"]) {
+                (Operator::Exhaustive, format!("others may rely on what `{item}` consists of"))
             } else {
                 continue;
             };
@@ -297,19 +211,16 @@ impl Generator<'_> {
 
     fn fields(&mut self, of: &str, fields: &Fields, generics: &Generics, public: bool) {
         let private = fields.iter().filter(|field| !is_public(&field.vis)).count();
-        for (index, field) in fields.iter().enumerate() {
-            if of_tests(&field.attrs) {
-                continue;
-            }
+        for (index, field) in fields.iter().enumerate().filter(|(_, f)| !of_tests(&f.attrs)) {
             let name = field.ident.as_ref().map_or(index.to_string(), ToString::to_string);
             let name = format!("{of}.{name}");
-            let marker = type_name(&field.ty).is_some_and(|name| name == "PhantomData");
             // There is nothing in a marker; it matters if it is all that keeps others from
             // writing a value.
+            let marker = type_name(&field.ty).is_some_and(|name| name == "PhantomData");
             if public && !(marker && private > 1) {
                 let start = field.ident.as_ref().map(|ident| self.src.start(ident));
                 let start = start.unwrap_or_else(|| self.src.start(&field.ty));
-                self.public(&field.vis, start, &name, &format!("field `{name}` is public"));
+                self.public(&field.vis, start, &name);
             }
             self.marker(&name, field, generics);
         }
@@ -317,22 +228,15 @@ impl Generator<'_> {
 
     fn marker(&mut self, item: &str, field: &Field, generics: &Generics) {
         let Some(marked) = marked(&field.ty) else { return };
-        let mut used = std::collections::BTreeSet::new();
-        idents(marked.to_token_stream(), &mut used);
-        let of_lifetimes = generics
-            .lifetimes()
-            .map(|param| &param.lifetime)
-            .filter(|lifetime| used.contains(&lifetime.ident.to_string()));
-        let mut carried: Vec<_> = of_lifetimes.map(|lifetime| format!("&{lifetime} ()")).collect();
-        let of_types = generics.type_params().map(|param| &param.ident);
-        let of_types = of_types.filter(|ident| used.contains(&ident.to_string()));
-        carried.extend(of_types.map(|ident| format!("*const {ident}")));
-        let replace = match &*carried {
-            [] => "fn() -> ()".into(),
-            [one] => format!("fn() -> {one}"),
-            all => format!("fn() -> ({})", all.join(", ")),
-        };
-        let says = format!("the marker `{item}` has no effect on variance, `Send` and `Sync`");
+        let used = idents(marked.to_token_stream());
+        let lifetimes = generics.lifetimes().map(|param| &param.lifetime.ident);
+        let types = generics.type_params().map(|param| &param.ident);
+        let carried = lifetimes.map(|ident| (ident, format!("&'{ident} ()")));
+        let carried = carried.chain(types.map(|ident| (ident, format!("*const {ident}"))));
+        let carried = carried.filter(|(ident, _)| used.contains(&ident.to_string()));
+        let carried: Vec<_> = carried.map(|(_, text)| text).collect();
+        let replace = format!("fn() -> ({})", carried.join(", "));
+        let says = format!("`{item}` has no effect on variance, `Send` and `Sync`");
         let change = self.src.replace(self.src.range(marked), replace);
         self.push(Operator::Marker, item, "", vec![change], says);
     }
@@ -341,7 +245,6 @@ impl Generator<'_> {
 /// The type that a field without contents stands for, if it has an effect: the parameter of
 /// `PhantomData`, or the element of an empty array.
 fn marked(ty: &Type) -> Option<&Type> {
-    let unit = |ty: &Type| matches!(ty, Type::Tuple(ty) if ty.elems.is_empty());
     let marked = match ty {
         Type::Path(path) => {
             let segment = path.path.segments.last().filter(|s| s.ident == "PhantomData")?;
@@ -349,34 +252,24 @@ fn marked(ty: &Type) -> Option<&Type> {
             let GenericArgument::Type(ty) = arguments.args.first()? else { return None };
             ty
         }
-        Type::Array(array) => {
-            let Expr::Lit(ExprLit { lit: Lit::Int(len), .. }) = &array.len else { return None };
-            if len.base10_digits() != "0" {
-                return None;
+        Type::Array(array) => match &array.len {
+            Expr::Lit(ExprLit { lit: Lit::Int(len), .. }) if len.base10_digits() == "0" => {
+                &*array.elem
             }
-            &*array.elem
-        }
+            _ => return None,
+        },
         _ => return None,
     };
+    let unit = |ty: &Type| matches!(ty, Type::Tuple(ty) if ty.elems.is_empty());
     let plain = match marked {
         Type::Reference(ty) => unit(&ty.elem),
         Type::FnPtr(ty) if ty.inputs.is_empty() => match &ty.output {
-            syn::ReturnType::Default => true,
-            syn::ReturnType::Type(_, ty) => match &**ty {
-                Type::Path(ty) => ty.path.get_ident().is_some(),
-                Type::Reference(ty) => ty.mutability.is_none() || unit(&ty.elem),
-                ty => unit(ty),
-            },
+            ReturnType::Type(_, ty) => {
+                type_name(ty).is_some_and(|_| idents(ty.to_token_stream()).len() == 1) || unit(ty)
+            }
+            ReturnType::Default => true,
         },
         ty => unit(ty),
     };
     (!plain).then_some(marked)
-}
-
-pub(super) fn is_public(vis: &Visibility) -> bool {
-    matches!(vis, Visibility::Public(_))
-}
-
-fn is_non_exhaustive(attr: &Attribute) -> bool {
-    attr.path().is_ident("non_exhaustive")
 }

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::ops::Range;
 use std::path::PathBuf;
-use std::thread;
+
+use super::source::parse;
 
 /// One change of a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,11 +18,11 @@ pub struct Change {
 }
 
 macro_rules! operators {
-    ($($(#[$doc:meta])* $operator:ident $name:literal,)+) => {
+    ($($operator:ident $name:literal $doc:literal,)+) => {
         /// A kind of change; its `Display` is the short name that mutants carry.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[non_exhaustive]
-        pub enum Operator { $($(#[$doc])* $operator,)+ }
+        pub enum Operator { $(#[doc = $doc] $operator,)+ }
 
         impl fmt::Display for Operator {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -32,34 +33,20 @@ macro_rules! operators {
 }
 
 operators! {
-    /// A private item becomes `pub`.
-    Public "public",
-    /// `#[must_use]` goes.
-    MustUse "must-use",
-    /// `#[non_exhaustive]` goes.
-    Exhaustive "exhaustive",
-    /// A marker field keeps its parameters, and loses variance and auto-trait effects.
-    Marker "marker",
-    /// `Clone` is implemented.
-    Clone "clone",
-    /// `Copy` is implemented.
-    Copy "copy",
-    /// `Send` is implemented.
-    Send "send",
-    /// `Sync` is implemented.
-    Sync "sync",
-    /// `Default` is implemented.
-    Default "default",
-    /// One bound goes.
-    Bound "bound",
-    /// A lifetime of the result is no longer that of an argument.
-    Untie "untie",
-    /// What a closure is lent lives as long as the caller likes.
-    HigherRanked "higher-ranked",
-    /// `&mut` or a value is no longer asked for: `&` will do.
-    Receiver "receiver",
-    /// An `unsafe fn` becomes safe.
-    Unsafe "unsafe",
+    Public "public" "A private item becomes `pub`.",
+    MustUse "must-use" "`#[must_use]` goes.",
+    Exhaustive "exhaustive" "`#[non_exhaustive]` goes.",
+    Marker "marker" "A marker field no longer affects variance, `Send` and `Sync`.",
+    Clone "clone" "`Clone` is implemented.",
+    Copy "copy" "`Copy` is implemented.",
+    Send "send" "`Send` is implemented.",
+    Sync "sync" "`Sync` is implemented.",
+    Default "default" "`Default` is implemented.",
+    Bound "bound" "One bound goes.",
+    Untie "untie" "The result may outlive an argument.",
+    HigherRanked "higher-ranked" "What a closure is lent lives as long as the caller likes.",
+    Receiver "receiver" "A shared reference will do, in place of `&mut` or of `self` by value.",
+    Unsafe "unsafe" "An `unsafe fn` becomes safe.",
 }
 
 /// A change of one declaration, after which the library accepts more programs.
@@ -93,16 +80,9 @@ pub enum NotLanded {
     /// A range begins before its predecessor ends.
     #[error("bytes {0:?} overlap an earlier change")]
     Overlap(Range<usize>),
-    /// The text has changed since the mutant was generated.
-    #[error("bytes {range:?} are {found:?}, and were {was:?}")]
-    Moved {
-        /// The range.
-        range: Range<usize>,
-        /// What stood there.
-        was: String,
-        /// What stands there.
-        found: String,
-    },
+    /// Another text stands in the range than when the mutant was generated.
+    #[error("the text at bytes {0:?} is now {1:?}")]
+    Moved(Range<usize>, String),
     /// The result is the text itself.
     #[error("nothing changes")]
     Same,
@@ -115,12 +95,8 @@ impl Mutant {
     /// Returns `file: operator item [detail]`, which is unique in the file and names no line.
     pub fn name(&self) -> String {
         let Mutant { operator, item, detail, file, .. } = self;
-        let file = file.display();
-        if detail.is_empty() {
-            format!("{file}: {operator} {item}")
-        } else {
-            format!("{file}: {operator} {item} [{detail}]")
-        }
+        let detail = if detail.is_empty() { String::new() } else { format!(" [{detail}]") };
+        format!("{}: {operator} {item}{detail}", file.display())
     }
 
     /// Returns the changed text.
@@ -129,36 +105,23 @@ impl Mutant {
     ///
     /// If the mutant does not land: see [`NotLanded`].
     pub fn apply(&self, text: &str) -> Result<String, NotLanded> {
-        let mut result = String::with_capacity(text.len());
-        let mut end = 0;
+        let (mut result, mut end) = (String::with_capacity(text.len()), 0);
         for Change { range, was, replace } in &self.changes {
             let found = text.get(range.clone()).ok_or_else(|| NotLanded::Outside(range.clone()))?;
             if found != was {
-                let (was, found) = (was.clone(), found.into());
-                return Err(NotLanded::Moved { range: range.clone(), was, found });
+                return Err(NotLanded::Moved(range.clone(), found.into()));
             }
-            let kept =
-                text.get(end..range.start).ok_or_else(|| NotLanded::Overlap(range.clone()))?;
-            result.extend([kept, replace]);
+            let kept = text.get(end..range.start);
+            result.extend([kept.ok_or_else(|| NotLanded::Overlap(range.clone()))?, replace]);
             end = range.end;
         }
         result.push_str(&text[end..]);
         if result == text {
             return Err(NotLanded::Same);
         }
-        parses(&result).map_err(NotLanded::Syntax)?;
+        parse(&result, |_, _| ()).map_err(|error| NotLanded::Syntax(error.to_string()))?;
         Ok(result)
     }
-}
-
-/// The parser keeps each text it has seen for as long as its thread lives, so that many mutants in
-/// one thread would add up.
-fn parses(text: &str) -> Result<(), String> {
-    let parse = || syn::parse_file(text).map(drop).map_err(|error| error.to_string());
-    thread::scope(|scope| match thread::Builder::new().spawn_scoped(scope, parse) {
-        Ok(parser) => parser.join().unwrap_or_else(|_| Err("the parser panicked".into())),
-        Err(error) => Err(format!("no thread to parse in: {error}")),
-    })
 }
 
 /// A text that compiles only where a `send` or `sync` mutant would change nothing.
@@ -182,9 +145,9 @@ impl Probe {
     pub fn insert(probes: &[Probe], text: &str) -> Result<(String, Vec<Range<usize>>), NotLanded> {
         let (mut result, mut ranges, mut end) = (String::new(), Vec::new(), 0);
         for Probe { at, text: probe, .. } in probes {
-            let kept = text.get(end..*at).ok_or(NotLanded::Outside(*at..*at))?;
-            result.extend([kept, probe]);
-            ranges.push(result.len() - probe.len()..result.len());
+            result.push_str(text.get(end..*at).ok_or(NotLanded::Outside(*at..*at))?);
+            ranges.push(result.len()..result.len() + probe.len());
+            result.push_str(probe);
             end = *at;
         }
         result.push_str(&text[end..]);

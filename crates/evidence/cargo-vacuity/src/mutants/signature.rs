@@ -5,8 +5,9 @@ use std::ops::Range;
 
 use syn::visit::{self, Visit};
 use syn::{
-    Block, FnArg, Lifetime, ParenthesizedGenericArguments, PathArguments, ReceiverKind, Safety,
-    Signature, Type, TypeFnPtr, TypeImplTrait, TypeParamBound, TypeReference, WherePredicate,
+    Block, FnArg, Lifetime, ParenthesizedGenericArguments, PathArguments, Receiver, ReceiverKind,
+    Safety, Signature, Type, TypeFnPtr, TypeImplTrait, TypeParamBound, TypeReference,
+    WherePredicate,
 };
 
 use super::generate::Generator;
@@ -90,12 +91,8 @@ impl<'a> Generator<'a> {
         for (name, places) in &output.named {
             let mut tied = Vec::new();
             for input in &sig.inputs {
-                let argument = match input {
-                    FnArg::Receiver(_) => "self".into(),
-                    FnArg::Typed(typed) => self.src.line_of(&typed.pat),
-                };
                 let mut found = self.lifetimes(|v| v.visit_fn_arg(input));
-                tied.extend(found.named.remove(name).map(|places| (argument, places)));
+                tied.extend(found.named.remove(name).map(|places| (self.argument(input), places)));
             }
             // `self` brings in what is in `Self`.
             let by_self = of
@@ -114,107 +111,93 @@ impl<'a> Generator<'a> {
 
     fn higher_ranked(&mut self, function: &Function<'_>) {
         let sig = function.sig;
+        let mut bounds = Vec::new();
         for param in sig.generics.type_params() {
-            for bound in &param.bounds {
-                self.closure(function, &param.ident.to_string(), bound, None);
-            }
+            bounds.extend(param.bounds.iter().map(|bound| (param.ident.to_string(), bound, None)));
         }
         for predicate in sig.generics.where_clause.iter().flat_map(|clause| &clause.predicates) {
             let WherePredicate::Type(p) = predicate else { continue };
             let name = self.src.line_of(&p.bounded_ty);
-            let binder =
-                p.lifetimes.as_ref().map(|_| self.src.start(p)..self.src.start(&p.bounded_ty));
+            let binder = self.src.start(p)..self.src.start(&p.bounded_ty);
             // Other bounds may need the same binder.
-            if binder.is_none() || p.bounds.len() == 1 {
-                for bound in &p.bounds {
-                    self.closure(function, &name, bound, binder.clone());
-                }
+            if binder.is_empty() || p.bounds.len() == 1 {
+                let bound = |bound| (name.clone(), bound, Some(binder.clone()));
+                bounds.extend(p.bounds.iter().map(bound));
             }
         }
         for argument in &sig.inputs {
-            let FnArg::Typed(argument) = argument else { continue };
             let mut impls = Impls::default();
-            impls.visit_type(&argument.ty);
-            let name = self.src.line_of(&argument.pat);
-            for bound in impls.0.iter().flat_map(|ty| &ty.bounds) {
-                self.closure(function, &name, bound, None);
-            }
+            impls.visit_fn_arg(argument);
+            let all = impls.0.iter().flat_map(|ty| &ty.bounds);
+            bounds.extend(all.map(|bound| (self.argument(argument), bound, None)));
         }
-    }
-
-    /// `binder` is the place of a `for<…>` before the predicate of the bound.
-    fn closure(
-        &mut self,
-        function: &Function<'_>,
-        name: &str,
-        bound: &TypeParamBound,
-        binder: Option<Range<usize>>,
-    ) {
-        let TypeParamBound::Trait(bound) = bound else { return };
-        let Some(segment) = bound.path.segments.last() else { return };
-        let PathArguments::Parenthesized(arguments) = &segment.arguments else { return };
-        let lent = self.lifetimes(|v| visit::visit_parenthesized_generic_arguments(v, arguments));
-        let inner = bound
-            .lifetimes
-            .as_ref()
-            .map(|binder| self.src.start(binder)..self.src.start(&bound.path));
-        let binders: Vec<_> = binder.into_iter().chain(inner).collect();
-        let bound_here = |name: &str| {
-            let names = |range: &Range<usize>| {
-                let text = self.src.at(range.clone());
-                text.split(|c: char| "<>, :".contains(c)).any(|word| word == name)
+        for (name, bound, binder) in bounds {
+            let TypeParamBound::Trait(bound) = bound else { continue };
+            let Some(segment) = bound.path.segments.last() else { continue };
+            let PathArguments::Parenthesized(args) = &segment.arguments else { continue };
+            let lent = self.lifetimes(|v| visit::visit_parenthesized_generic_arguments(v, args));
+            let binders =
+                [binder.unwrap_or(0..0), self.src.start(bound)..self.src.start(&bound.path)];
+            let declared = |name: &str| {
+                let words = |binder: &Range<usize>| {
+                    self.src.at(binder.clone()).split(['<', '>', ',', ':', ' '])
+                };
+                binders.iter().flat_map(words).any(|word| word == name)
             };
-            binders.iter().any(names)
-        };
-        let named = lent.named.into_iter().filter(|(name, _)| bound_here(name));
-        let places: Vec<_> = lent.elided.into_iter().chain(named.flat_map(|(_, p)| p)).collect();
-        if places.is_empty() {
-            return;
+            let named = lent.named.into_iter().filter(|(name, _)| declared(name));
+            let mut places = lent.elided;
+            places.extend(named.flat_map(|(_, places)| places));
+            if places.is_empty() {
+                continue;
+            }
+            let mut changes = self.fresh(sig, "'lent", &places);
+            let binders = binders.into_iter().filter(|binder| !binder.is_empty());
+            changes.extend(binders.map(|binder| self.src.replace(binder, "")));
+            let says = format!("what `{}` lends to `{name}` may escape from it", function.item);
+            self.without_body(function, Operator::HigherRanked, &name, changes, says);
         }
-        let mut changes = self.fresh(function.sig, "'lent", &places);
-        changes.extend(binders.into_iter().map(|binder| self.src.replace(binder, "")));
-        let says = format!("what `{}` lends to `{name}` may escape from it", function.item);
-        self.without_body(function, Operator::HigherRanked, name, changes, says);
     }
 
     fn receivers(&mut self, function: &Function<'_>) {
         let Function { item, sig, .. } = *function;
+        let copied = self.facts.has(item.rsplit("::").nth(1).unwrap_or(""), "Copy");
+        // An elided lifetime of the result would be tied to `&self`.
+        let elided = !self.lifetimes(|v| v.visit_return_type(&sig.output)).elided.is_empty();
         for argument in &sig.inputs {
-            let (name, change) = match argument {
-                FnArg::Receiver(receiver) => {
-                    let token = self.src.range(&receiver.self_token);
-                    let change = match &receiver.kind {
-                        ReceiverKind::Reference(_, _, Some(mutable)) => {
-                            self.src.replace(self.src.start(mutable)..token.start, "")
+            let change = match argument {
+                FnArg::Receiver(Receiver { kind, self_token, mutability, .. }) => {
+                    let Range { start, end } = self.src.range(self_token);
+                    match kind {
+                        ReceiverKind::Reference(_, _, Some(token)) => {
+                            self.src.replace(self.src.start(token)..start, "")
                         }
-                        // An elided lifetime of the result would be tied to `self`.
-                        ReceiverKind::Value
-                            if !self.facts.has(item.rsplit("::").nth(1).unwrap_or(""), "Copy")
-                                && self
-                                    .lifetimes(|v| v.visit_return_type(&sig.output))
-                                    .elided
-                                    .is_empty() =>
-                        {
-                            let start = receiver.mutability.as_ref();
-                            let start = start.map_or(token.start, |token| self.src.start(token));
-                            self.src.replace(start..token.end, "&self")
+                        ReceiverKind::Value if !copied && !elided => {
+                            let start = mutability.map_or(start, |token| self.src.start(&token));
+                            self.src.replace(start..end, "&self")
                         }
                         _ => continue,
-                    };
-                    ("self".into(), change)
+                    }
                 }
-                FnArg::Typed(argument) => {
-                    let Type::Reference(TypeReference { mutability: Some(token), elem, .. }) =
-                        &*argument.ty
-                    else {
-                        continue;
-                    };
-                    let change = self.src.replace(self.src.start(token)..self.src.start(elem), "");
-                    (self.src.line_of(&argument.pat), change)
-                }
+                FnArg::Typed(argument) => match &*argument.ty {
+                    Type::Reference(TypeReference { mutability: Some(token), elem, .. }) => {
+                        self.src.replace(self.src.start(token)..self.src.start(elem), "")
+                    }
+                    _ => continue,
+                },
             };
+            let name = self.argument(argument);
             let says = format!("a shared reference `{name}` will do for `{item}`");
             self.without_body(function, Operator::Receiver, &name, vec![change], says);
+        }
+    }
+
+    /// The name of an argument.
+    pub(super) fn argument(&self, argument: &FnArg) -> String {
+        match argument {
+            FnArg::Receiver(_) => "self".into(),
+            FnArg::Typed(argument) => {
+                self.src.line_of(&argument.pat).trim_start_matches("mut ").into()
+            }
         }
     }
 
@@ -262,7 +245,7 @@ impl<'ast> Visit<'ast> for Lifetimes<'_> {
 
 /// The types behind `impl`.
 #[derive(Default)]
-struct Impls<'ast>(Vec<&'ast TypeImplTrait>);
+pub(super) struct Impls<'ast>(pub(super) Vec<&'ast TypeImplTrait>);
 
 impl<'ast> Visit<'ast> for Impls<'ast> {
     fn visit_type_impl_trait(&mut self, ty: &'ast TypeImplTrait) {

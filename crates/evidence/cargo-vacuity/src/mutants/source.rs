@@ -1,23 +1,47 @@
 //! The text of a file, and where its syntax stands in it.
 
 use std::ops::Range;
+use std::thread;
 
+use proc_macro2::Span;
 use syn::spanned::Spanned;
 
 use super::Change;
 
+/// Address space, of which little is used: code may be nested deeply.
+const STACK: usize = 256 << 20;
+
+/// Parses `text`, and does `work` with the result.
+///
+/// The parser keeps each text for as long as its thread lives: this one ends.
+pub(super) fn parse<T: Send>(
+    text: &str,
+    work: impl FnOnce(Source<'_>, syn::File) -> T + Send,
+) -> Result<T, syn::Error> {
+    let error = |text: String| syn::Error::new(Span::call_site(), text);
+    let parser = || match syn::parse_file(text) {
+        Ok(file) => Ok(work(Source::new(text, &file), file)),
+        // A place cannot leave the thread of its parser.
+        Err(e) => Err(error(format!("line {}: {e}", e.span().start().line))),
+    };
+    thread::scope(|scope| {
+        let parser = thread::Builder::new().stack_size(STACK).spawn_scoped(scope, parser);
+        let parser = parser.map_err(|e| error(format!("no thread to parse in: {e}")))?;
+        parser.join().unwrap_or_else(|_| Err(error("the parser panicked".into())))
+    })
+}
+
 pub(super) struct Source<'a> {
-    pub(super) text: &'a str,
+    text: &'a str,
     /// What the parser strips in front: a byte order mark and a `#!` line.
     stripped: usize,
 }
 
 impl<'a> Source<'a> {
-    pub(super) fn parse(text: &'a str) -> Result<(Self, syn::File), syn::Error> {
-        let file = syn::parse_file(text)?;
-        let mark = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
+    fn new(text: &'a str, file: &syn::File) -> Self {
+        let mark = text.len() - text.strip_prefix('\u{feff}').unwrap_or(text).len();
         let stripped = mark + file.shebang.as_ref().map_or(0, String::len);
-        Ok((Source { text, stripped }, file))
+        Source { text, stripped }
     }
 
     pub(super) fn range(&self, syntax: &impl Spanned) -> Range<usize> {
