@@ -52,6 +52,9 @@ enum Verb {
         /// Try only the mutants whose name contains this.
         #[arg(long, value_name = "TEXT")]
         only: Option<String>,
+        /// Ask only the cases of this package; may be given more than once.
+        #[arg(long, value_name = "NAME")]
+        cases: Vec<String>,
         /// How many copies to work in.
         #[arg(short, long, value_name = "N")]
         jobs: Option<usize>,
@@ -150,10 +153,10 @@ fn main() -> ExitCode {
 fn run(arguments: Arguments) -> Result<ExitCode, cargo_vacuity::Error> {
     let exe = std::env::current_exe()?;
     let bar = Bar(ProgressBar::new_spinner());
-    if let Some(Verb::Mutate { list, only, jobs, limit }) = arguments.command {
+    if let Some(Verb::Mutate { list, only, cases, jobs, limit }) = arguments.command {
         let limit = limit.map(|minutes| Duration::from_secs(minutes.saturating_mul(60)));
         let selection = arguments.selection.selection();
-        let options = mutants::Options { selection, only, jobs, limit };
+        let options = mutants::Options { selection, cases, only, jobs, limit };
         return mutate(&options, list, arguments.json, &exe, &bar);
     }
     let report = check(arguments.selection.selection(), &exe, &bar)?;

@@ -32,6 +32,9 @@ pub struct Options {
     /// The packages whose declarations are changed. The cases are theirs, and those of the packages
     /// that depend on them.
     pub selection: Selection,
+    /// The packages whose cases are asked; if there are none, the changed ones and all that depend
+    /// on them.
+    pub cases: Vec<String>,
     /// Only mutants whose names contain this.
     pub only: Option<String>,
     /// How many copies are worked in; if `None`, one a processor.
@@ -108,11 +111,17 @@ pub fn mutate(options: &Options, exe: &Path, tell: &dyn Tell) -> Result<Mutation
     tell.begins("copies of the workspace", None);
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let jobs = options.jobs.unwrap_or(cores).clamp(1, mutants.len().max(1));
-    let first = Copy::new(&workspace, &folder.join("0"), exe, None, tell)?;
+    let mut asked = dependents(&workspace)?;
+    if !options.cases.is_empty() {
+        let changed = names(workspace.packages()?);
+        asked.retain(|name| changed.contains(name) || options.cases.contains(name));
+    }
+    let first = Copy::new(&workspace, asked, &folder.join("0"), exe, None, tell)?;
     let others = thread::scope(|scope| {
         let (first, workspace, folder) = (&first, &workspace, &folder);
         let make = move |number: usize| {
-            Copy::new(workspace, &folder.join(number.to_string()), exe, Some(first), tell)
+            let asked = first.workspace.selection.packages.clone();
+            Copy::new(workspace, asked, &folder.join(number.to_string()), exe, Some(first), tell)
         };
         let made: Vec<_> = (1..jobs).map(|number| scope.spawn(move || make(number))).collect();
         made.into_iter()
@@ -204,6 +213,7 @@ impl Copy {
     /// Makes a copy in `folder`, builds it and finds its cases. Those of `like` are not judged again.
     fn new(
         original: &Workspace,
+        asked: Vec<String>,
         folder: &Path,
         exe: &Path,
         like: Option<&Copy>,
@@ -213,7 +223,7 @@ impl Copy {
         copy_workspace(original, &root).map_err(|error| Error::File(root.clone(), error))?;
         let selection = Selection {
             manifest: Some(root.join("Cargo.toml")),
-            packages: dependents(original)?,
+            packages: asked,
             workspace: false,
             cargo: original.selection.cargo.clone(),
         };
@@ -247,9 +257,11 @@ impl Copy {
                 }
             }
         }
-        let names =
-            |packages: Vec<&Package>| packages.iter().map(|one| one.name.to_string()).collect();
         let originals = names(original.packages()?);
+        // The others have no part in what follows.
+        workspace.selection.packages.retain(|name| {
+            originals.contains(name) || guards.iter().any(|guard| guard.case.package == *name)
+        });
         Ok(Copy { workspace, guards, originals })
     }
 
@@ -376,10 +388,13 @@ fn copy_workspace(original: &Workspace, to: &Path) -> io::Result<()> {
     Ok(())
 }
 
+fn names(packages: Vec<&Package>) -> Vec<String> {
+    packages.iter().map(|package| package.name.to_string()).collect()
+}
+
 /// The selected packages, and those of the workspace that depend on them.
 fn dependents(workspace: &Workspace) -> Result<Vec<String>, Error> {
-    let mut names: Vec<String> =
-        workspace.packages()?.iter().map(|package| package.name.to_string()).collect();
+    let mut names = names(workspace.packages()?);
     loop {
         let before = names.len();
         for package in workspace.metadata.workspace_packages() {
