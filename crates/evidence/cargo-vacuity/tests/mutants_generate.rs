@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::ops::Range;
 use std::path::Path;
 
 use cargo_vacuity::mutants::{Change, Mutant, NotLanded, Probe, generate, probes};
@@ -157,8 +158,7 @@ fn what_is_permitted_already_or_is_of_tests_has_no_mutant() {
         "impl G { fn f(&mut self) -> &u8 { 0 } pub fn g(self: Pin<&mut Self>) {} }",
         "mod m { struct G; impl G { pub fn f(&mut self) {} } }",
     ] {
-        let found = names(text);
-        assert_eq!(found, [""; 0], "{text}");
+        assert_eq!(names(text), [""; 0], "{text}");
     }
     let given = "#[derive(Clone, Copy, Default)] pub struct G(pub u8); unsafe impl Send for G {}
         unsafe impl Sync for G {}";
@@ -190,8 +190,8 @@ fn places_are_right_behind_what_the_parser_strips() {
 fn a_mutation_that_did_not_land_is_refused() {
     let text = "pub fn f(x: &mut Ä) {}";
     let good = &mutants(text)[0];
-    let with = |changes: &[(std::ops::Range<usize>, &str, &str)]| {
-        let change = |(range, was, replace): &(std::ops::Range<usize>, &str, &str)| Change {
+    let with = |changes: &[(Range<usize>, &str, &str)]| {
+        let change = |(range, was, replace): &(Range<usize>, &str, &str)| Change {
             range: range.clone(),
             was: (*was).into(),
             replace: (*replace).into(),
@@ -211,9 +211,8 @@ fn a_mutation_that_did_not_land_is_refused() {
 fn deep_nesting_is_no_end_of_the_program() {
     let text = format!("pub fn f() {{ {}{} }}", "(".repeat(3_000), ")".repeat(3_000));
     assert_eq!(mutants(&text), []);
-    assert!(
-        generate(Path::new("lib.rs"), "\nfn (").is_err_and(|e| e.to_string().contains("line 2"))
-    );
+    let error = generate(Path::new("lib.rs"), "\nfn (").map_err(|error| error.to_string());
+    assert!(error.is_err_and(|error| error.starts_with("line 2")));
 }
 
 #[test]
@@ -244,8 +243,7 @@ fn all_mutants_of_real_sources_land_under_names_of_their_own() {
             }
             let text = fs::read_to_string(&path).expect("a file");
             for mutant in generate(&path, &text).into_iter().flatten() {
-                let landed = mutant.apply(&text);
-                assert!(landed.is_ok(), "{}: {landed:?}", mutant.name());
+                assert_eq!(mutant.apply(&text).err(), None, "{}", mutant.name());
                 assert!(seen.insert(mutant.name()), "{} is there twice", mutant.name());
             }
         }
