@@ -130,7 +130,7 @@ impl Case {
 /// The blocks in a package's sources, each once.
 fn blocks_of(package: &Package) -> Vec<Option<Block>> {
     let mut blocks: Vec<Option<Block>> = Vec::new();
-    for block in package.targets.iter().flat_map(|one| source::blocks(one.src_path.as_std_path())) {
+    for block in package.targets.iter().flat_map(|one| source::walk(one.src_path.as_std_path()).1) {
         let place = (&block.file, block.line);
         if !blocks.iter().flatten().any(|one| (&one.file, one.line) == place) {
             blocks.push(Some(block));
@@ -166,7 +166,8 @@ fn doctests(
         case.line = name.line;
         case.offset = *line as isize;
         if let Some(block) = block {
-            case.offset += block.line as isize - name.line as isize;
+            let moved = block.line as isize - name.line as isize;
+            case.offset = block.offset_in(&program.text).unwrap_or(case.offset + moved);
             case.adopt(&block, workspace);
         }
         cases.push(case);
@@ -179,11 +180,7 @@ fn doctests(
 fn place(blocks: &[Option<Block>], file: &Path, line: usize, text: &str) -> Option<usize> {
     let file = file.canonicalize().ok();
     let here = |block: &Block| block.line == line && block.file.canonicalize().ok() == file;
-    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    let same = |block: &Block| {
-        let block = block.lines();
-        !block.is_empty() && lines.windows(block.len()).any(|part| part == block)
-    };
+    let same = |block: &Block| block.offset_in(text).is_some();
     let position = |is: &dyn Fn(&Block) -> bool| {
         blocks.iter().position(|block| block.as_ref().is_some_and(is))
     };

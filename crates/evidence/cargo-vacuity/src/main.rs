@@ -24,8 +24,8 @@ struct Arguments {
     command: Option<Verb>,
     #[command(flatten)]
     selection: SelectionArguments,
-    /// Print the findings as JSON.
-    #[arg(long)]
+    /// Print what was found as JSON.
+    #[arg(long, global = true)]
     json: bool,
     /// Print the cases that guard, too.
     #[arg(long)]

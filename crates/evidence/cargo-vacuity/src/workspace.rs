@@ -277,7 +277,7 @@ pub(crate) fn folder_of(package: &Package) -> &Path {
 fn runners(package: &Package) -> Vec<&Target> {
     const NAMES: [&str; 3] = ["trybuild", "ui_test", "compiletest"];
     let runs = |target: &&Target| {
-        source::files(target.src_path.as_std_path()).iter().any(|file| {
+        source::walk(target.src_path.as_std_path()).0.iter().any(|file| {
             fs::read_to_string(file).is_ok_and(|text| NAMES.iter().any(|name| text.contains(name)))
         })
     };

@@ -131,7 +131,7 @@ pub fn mutate(options: &Options, exe: &Path, tell: &dyn Tell) -> Result<Mutation
     let cases = first.guards.len();
     let already = first.already(&mutants)?;
 
-    let journal = Journal::open(&folder, &first, &mutants)?;
+    let journal = Journal::open(&folder, &first, &mutants, &explained)?;
     tell.begins("mutants", Some(mutants.len()));
     let next = AtomicUsize::new(0);
     let failed: Mutex<Option<Error>> = Mutex::new(None);
@@ -194,7 +194,7 @@ fn of_packages(workspace: &Workspace, options: &Options) -> Result<Vec<Mutant>, 
 fn library_files(package: &Package) -> BTreeSet<PathBuf> {
     let is_library = |kind: &TargetKind| matches!(kind, TargetKind::Lib | TargetKind::RLib);
     let library = package.targets.iter().find(|target| target.kind.iter().any(is_library));
-    library.map_or(BTreeSet::new(), |target| source::files(target.src_path.as_std_path()))
+    library.map_or(BTreeSet::new(), |target| source::walk(target.src_path.as_std_path()).0)
 }
 
 /// A copy of the workspace with build output of its own.
@@ -420,13 +420,21 @@ struct Journal {
 }
 
 impl Journal {
-    /// Opens the journal of just these sources, cases and compiler.
-    fn open(folder: &Path, copy: &Copy, mutants: &[Mutant]) -> Result<Self, Error> {
+    /// Opens the journal of just these sources, cases and compiler, and of who is said to catch what.
+    fn open(
+        folder: &Path,
+        copy: &Copy,
+        mutants: &[Mutant],
+        explained: &Explained,
+    ) -> Result<Self, Error> {
         let mut hasher = DefaultHasher::new();
         copy.workspace.tools.version.hash(&mut hasher);
         env!("CARGO_PKG_VERSION").hash(&mut hasher);
         for file in mutants.iter().map(|mutant| &mutant.file).collect::<BTreeSet<_>>() {
             fs::read(copy.workspace.root().join(file))?.hash(&mut hasher);
+        }
+        for mutant in mutants {
+            explained.named(&mutant.name()).hash(&mut hasher);
         }
         for guard in &copy.guards {
             (&guard.case.id, guard.case.program.as_ref().map(|one| &one.text)).hash(&mut hasher);
