@@ -67,7 +67,7 @@ pub fn check(selection: Selection, exe: &Path, tell: &dyn Tell) -> Result<Report
     Ok(Report {
         workspace: workspace.root().to_owned(),
         compiler: workspace.tools.version.clone(),
-        findings: findings.into_iter().flatten().collect(),
+        findings: findings.into_iter().flatten().flatten().collect(),
         problems: collected.problems,
         judging: begun.elapsed(),
     })

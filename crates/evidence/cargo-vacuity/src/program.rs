@@ -123,6 +123,16 @@ impl Program {
         seeing
     }
 
+    /// Whether its runner may want it to compile: a file without a snapshot of errors.
+    pub(crate) fn may_compile(&self) -> bool {
+        match &self.runner {
+            Runner::Doctest { .. } => false,
+            Runner::Trybuild { file } | Runner::UiTest { file } => {
+                !self.resolved(file).with_extension("stderr").is_file()
+            }
+        }
+    }
+
     /// What has to be the same for programs to be modules of one: the libraries and the language.
     pub(crate) fn kin(&self) -> Vec<String> {
         let mut kin: Vec<String> = self.seeing().into_iter().cloned().collect();

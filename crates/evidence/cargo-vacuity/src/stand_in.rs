@@ -63,9 +63,15 @@ pub(crate) struct StandIn {
 
 impl StandIn {
     /// Makes `exe`, the tool, callable by the names of `rustc` and `rustdoc`, which stand for the
-    /// two programs with these paths.
-    pub(crate) fn new(exe: &Path, rustc: PathBuf, rustdoc: PathBuf) -> io::Result<Self> {
-        let folder = tempfile::Builder::new().prefix("vacuity-").tempdir()?;
+    /// two programs with these paths. The links are made below `output`, where programs may run.
+    pub(crate) fn new(
+        exe: &Path,
+        output: &Path,
+        rustc: PathBuf,
+        rustdoc: PathBuf,
+    ) -> io::Result<Self> {
+        fs::create_dir_all(output)?;
+        let folder = tempfile::Builder::new().prefix("vacuity-").tempdir_in(output)?;
         for part in ["rustc", "rustdoc", "doctest"] {
             let link = part_path(folder.path(), part);
             if fs::hard_link(exe, &link).is_err() {

@@ -129,7 +129,10 @@ impl<'w> Judge<'w> {
     }
 
     /// Judges one case; `scratch` is a folder of this call's own.
-    pub(crate) fn judge(&self, case: &Case, scratch: &Path) -> io::Result<Finding> {
+    ///
+    /// Returns `None` if it is none: a program without a snapshot that compiles is a case of its
+    /// runner's that must.
+    pub(crate) fn judge(&self, case: &Case, scratch: &Path) -> io::Result<Option<Finding>> {
         let mut finding = Finding {
             case: case.id.clone(),
             package: case.package.clone(),
@@ -143,6 +146,9 @@ impl<'w> Judge<'w> {
         };
         if let Some(program) = &case.program {
             let answer = program.compile(&self.workspace.tools.rustc, scratch)?;
+            if matches!(answer, Answer::Compiles) && program.may_compile() {
+                return Ok(None);
+            }
             let (verdict, why, errors) = self.weigh(case, &program.text, &answer);
             finding.verdict = verdict;
             finding.why = why;
@@ -159,7 +165,7 @@ impl<'w> Judge<'w> {
                 None => never.why.clone(),
             };
         }
-        Ok(finding)
+        Ok(Some(finding))
     }
 
     pub(crate) fn rustc(&self) -> &Path {

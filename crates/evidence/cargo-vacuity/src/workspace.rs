@@ -61,7 +61,8 @@ impl Workspace {
                 .collect::<Vec<_>>(),
         );
         let metadata = command.exec().map_err(|error| Error::Cargo(error.to_string()))?;
-        let stand_in = StandIn::new(exe, tools.rustc.clone(), tools.rustdoc.clone())?;
+        let output = target.as_deref().unwrap_or(metadata.target_directory.as_std_path());
+        let stand_in = StandIn::new(exe, output, tools.rustc.clone(), tools.rustdoc.clone())?;
         Ok(Workspace { metadata, selection, tools, stand_in, target, changed: false })
     }
 
@@ -127,7 +128,7 @@ impl Workspace {
         let mut libraries = packages.iter().filter(|one| library(one).is_some()).peekable();
         libraries.peek()?;
         for package in libraries {
-            cargo.args(["--package", &package.name]);
+            cargo.args(["--package", &package.id.repr]);
         }
         self.stand_in.for_rustdoc(&mut cargo);
         Some(cargo)
@@ -158,7 +159,7 @@ impl Workspace {
             return Ok(Vec::new());
         }
         let mut cargo = self.cargo("test");
-        cargo.args(["--no-fail-fast", "--package", &package.name]);
+        cargo.args(["--no-fail-fast", "--package", &package.id.repr]);
         for target in &targets {
             cargo.args(["--test", &target.name]);
         }
@@ -250,7 +251,7 @@ impl Workspace {
         let mut cargo = self.cargo("check");
         cargo.args(["--tests", "--keep-going", "--message-format=short"]);
         for package in packages {
-            cargo.args(["--package", &package.name]);
+            cargo.args(["--package", &package.id.repr]);
         }
         let output = cargo.output()?;
         if output.status.success() {

@@ -251,7 +251,7 @@ impl Copy {
                 None => {
                     let finding = judge.judge(&case, scratch.path())?;
                     tell.done();
-                    if finding.verdict == Verdict::Guards {
+                    if let Some(finding) = finding.filter(|one| one.verdict == Verdict::Guards) {
                         guards.push(Guard::new(case, &finding));
                     }
                 }
