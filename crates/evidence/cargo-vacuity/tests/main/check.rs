@@ -59,15 +59,20 @@ const PROGRAMS: [(&str, &str, &str); 19] = [
     ("compile_fail", "use tokyo::Runtime;", "not-ours"),
 ];
 
-#[test]
-fn each_program_gets_its_verdict() {
+/// A package with all of the programs.
+pub(crate) fn all_programs() -> Package {
     let mut library = String::from("//! A library.\n");
     for (words, program, _) in PROGRAMS {
         library += &format!("//!\n//! ```{words}\n");
         library.extend(program.lines().map(|line| format!("//! {line}\n")));
         library += "//! ```\n";
     }
-    let package = Package::new(&(library + TOKEN), &[]);
+    Package::new(&(library + TOKEN), &[])
+}
+
+#[test]
+fn each_program_gets_its_verdict() {
+    let package = all_programs();
     let findings = package.findings(&[]);
     assert_eq!(findings.len(), PROGRAMS.len());
     for (finding, (words, program, verdict)) in findings.iter().zip(PROGRAMS) {

@@ -28,6 +28,23 @@ fn a_case_may_move_and_may_not_fail_for_another_reason() {
     ends(&package.vacuity(&["--locked"]), 1, "the case is gone");
 }
 
+/// The paths of more compilers, each beside its `rustdoc`, separated by colons.
+const OTHERS: &str = "VACUITY_OTHER_COMPILERS";
+
+#[test]
+fn what_was_believed_holds_for_other_compilers() {
+    let Ok(others) = std::env::var(OTHERS) else {
+        return eprintln!("skipped: {OTHERS} names no compilers");
+    };
+    let package = crate::check::all_programs();
+    ends(&package.vacuity(&["--bless"]), 0, "");
+    for rustc in std::env::split_paths(&others) {
+        let mut command = package.command(&["--locked"]);
+        command.env("RUSTC", &rustc).env("RUSTDOC", rustc.with_file_name("rustdoc"));
+        ends(&command.output().unwrap(), 0, "guard");
+    }
+}
+
 #[test]
 fn a_lock_of_a_later_version_is_refused() {
     let package = Package::new(LIBRARY, &[("vacuity.lock", "version = 2\n")]);

@@ -37,6 +37,10 @@ impl Package {
     }
 
     fn vacuity(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_cargo-vacuity"));
         command.arg("vacuity").args(arguments).current_dir(self.0.path());
         // What an outer cargo says of itself is not for the inner one.
@@ -47,7 +51,8 @@ impl Package {
                 command.env_remove(&*name);
             }
         }
-        command.env("CARGO_NET_OFFLINE", "true").output().unwrap()
+        command.env("CARGO_NET_OFFLINE", "true");
+        command
     }
 
     fn json(&self, arguments: &[&str]) -> Value {
