@@ -193,7 +193,9 @@ fn in_files(workspace: &Workspace, package: &Package) -> Result<Vec<Case>, Error
     for program in workspace.run_tests(package)? {
         if let Runner::Trybuild { file } | Runner::UiTest { file } = &program.runner {
             let file = program.resolved(file);
-            let case = Case::new(workspace, package, &file, Some(program), None);
+            let stated = source::marked(&program.text);
+            let mut case = Case::new(workspace, package, &file, Some(program), None);
+            case.stated = stated;
             cases.entry(file).or_insert(case);
         }
     }

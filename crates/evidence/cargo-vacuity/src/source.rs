@@ -34,11 +34,7 @@ pub(crate) struct Block {
 impl Block {
     /// The error codes that the info string states.
     pub(crate) fn stated(&self) -> Vec<String> {
-        let is_code = |word: &&String| {
-            let digits = word.strip_prefix('E').unwrap_or_default();
-            digits.len() == 4 && digits.bytes().all(|digit| digit.is_ascii_digit())
-        };
-        self.words.iter().filter(is_code).cloned().collect()
+        self.words.iter().filter(|word| is_code(word)).cloned().collect()
     }
 
     /// Where the block is in the text of a program: how far lines of the program are from those of
@@ -54,6 +50,18 @@ impl Block {
         let found = program.windows(body.len()).find(|part| same(part))?.first()?.0;
         Some((self.line + 1 + first) as isize - (found + 1) as isize)
     }
+}
+
+fn is_code(word: &str) -> bool {
+    let digits = word.strip_prefix('E').unwrap_or_default();
+    digits.len() == 4 && digits.bytes().all(|digit| digit.is_ascii_digit())
+}
+
+/// The error codes in the annotations of a file, as `//~ E0502` and `//~^ ERROR: E0502`.
+pub(crate) fn marked(text: &str) -> Vec<String> {
+    let marks = text.lines().filter_map(|line| line.split_once("//~"));
+    let words = marks.flat_map(|(_, mark)| mark.split(|c: char| !c.is_alphanumeric()));
+    words.filter(|word| is_code(word)).map(str::to_owned).collect()
 }
 
 /// A line as the compiler sees it: `# ` hides one from readers.

@@ -56,6 +56,8 @@ pub struct Judged {
     pub fits: bool,
     /// Why, or why not.
     pub reason: String,
+    /// Whether the program was never meant to be compiled here.
+    pub not_ours: bool,
 }
 
 /// A change of a void case that was tried.
@@ -240,6 +242,8 @@ fn judged(
             chars.take(line.highlight_end.saturating_sub(line.highlight_start)).collect()
         })
     });
+    let stated =
+        diagnostic::code(error).is_some_and(|code| case.stated.iter().any(|is| is == code));
     let (fits, reason) = match rule.verdict {
         Fit::Fitting if about.is_empty() => (
             false,
@@ -247,11 +251,14 @@ fn judged(
                 .to_owned(),
         ),
         Fit::Fitting => (true, rule.reason.clone()),
+        // That a name is absent can be the claim: then the case says so.
+        _ if stated && !about.is_empty() => (true, "The case states this code.".to_owned()),
         _ => (false, rule.reason.clone()),
     };
     Judged {
         code: diagnostic::code(error).map(str::to_owned),
-        kind: if rule.verdict == Fit::NotOurs { "not ours".to_owned() } else { rule.kind.clone() },
+        kind: rule.kind.clone(),
+        not_ours: rule.verdict == Fit::NotOurs,
         message: error.message.clone(),
         file: case.file.clone(),
         line,
@@ -266,9 +273,7 @@ fn sum_up(case: &Case, errors: &[Judged], names: &Names<'_>) -> (Verdict, String
     let fitting = errors.iter().filter(|error| error.fits).count();
     let first_void = errors.iter().find(|error| !error.fits);
     match first_void {
-        Some(error) if error.kind == "not ours" && fitting == 0 => {
-            (Verdict::NotOurs, error.reason.clone())
-        }
+        Some(error) if error.not_ours && fitting == 0 => (Verdict::NotOurs, error.reason.clone()),
         Some(error) if fitting == 0 && !names.names_crate => {
             (Verdict::Void, format!("It never names the crate. {}", error.reason))
         }

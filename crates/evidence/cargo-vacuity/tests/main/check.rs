@@ -27,7 +27,7 @@ macro_rules! token { ($name:ident) => { let $name = $crate::Token::make(); } }
 ";
 
 /// A documented program, and the verdict on it.
-const PROGRAMS: [(&str, &str, &str); 19] = [
+const PROGRAMS: [(&str, &str, &str); 20] = [
     ("compile_fail", "let t = lib::Token::make();\nt.close();\nt.close();", "guards"),
     ("compile_fail", "let t = lib::Token(());", "guards"),
     ("compile_fail", "lib::Token::make().clone();", "guards"),
@@ -41,6 +41,7 @@ const PROGRAMS: [(&str, &str, &str); 19] = [
     ("compile_fail", "lib::even::<3>();", "guards"),
     ("compile_fail", "lib::token!(3);", "guards"),
     ("compile_fail,E0382", "let t = lib::Token::make();\nt.close();\nt.close();", "guards"),
+    ("compile_fail,E0599", "lib::Token::make().shut();", "guards"),
     ("compile_fail,E0499", "let t = lib::Token::make();\nt.close();\nt.close();", "void"),
     ("compile_fail", "let t = Token::make();\nt.close();\nt.close();", "void"),
     ("compile_fail", "let t = lib::Token::make()\nt.close(;", "void"),
