@@ -130,7 +130,9 @@ impl Case {
 /// The blocks in a package's sources, each once.
 fn blocks_of(package: &Package) -> Vec<Option<Block>> {
     let mut blocks: Vec<Option<Block>> = Vec::new();
-    for block in package.targets.iter().flat_map(|one| source::walk(one.src_path.as_std_path()).1) {
+    for block in
+        package.targets.iter().flat_map(|one| source::walk(one.src_path.as_std_path()).blocks)
+    {
         let place = (&block.file, block.line);
         if !blocks.iter().flatten().any(|one| (&one.file, one.line) == place) {
             blocks.push(Some(block));

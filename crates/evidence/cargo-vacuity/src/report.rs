@@ -80,7 +80,7 @@ pub fn word(verdict: Verdict) -> &'static str {
 ///
 /// If `out` refuses.
 pub fn write_mutation(mutation: &Mutation, out: &mut dyn Write) -> fmt::Result {
-    let (mut caught, mut survive, mut void, mut already) = (0, 0, 0, 0);
+    let (mut caught, mut survive, mut void, mut already, mut absent) = (0, 0, 0, 0, 0);
     for tried in &mutation.tried {
         let fate = match &tried.fate {
             Fate::Caught(by) => {
@@ -99,6 +99,10 @@ pub fn write_mutation(mutation: &Mutation, out: &mut dyn Write) -> fmt::Result {
                 already += 1;
                 "changes nothing".to_owned()
             }
+            Fate::Absent(condition) => {
+                absent += 1;
+                format!("is not built: it exists only with {condition}")
+            }
         };
         writeln!(out, "{}: {fate}", tried.mutant)?;
     }
@@ -109,7 +113,7 @@ pub fn write_mutation(mutation: &Mutation, out: &mut dyn Write) -> fmt::Result {
     let total = mutation.tried.len();
     let cases = mutation.cases;
     write!(out, "{total} mutants, {cases} cases: {caught} caught, {survive} survive, {void} void")?;
-    write!(out, ", {already} change nothing")?;
+    write!(out, ", {already} change nothing, {absent} are not built")?;
     if mutation.left > 0 {
         write!(out, "; {} are left: run it again to go on", mutation.left)?;
     }

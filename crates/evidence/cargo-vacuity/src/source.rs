@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
@@ -125,16 +126,20 @@ fn declared_in(tokens: TokenStream, names: &mut BTreeSet<String>) {
     }
 }
 
-/// The files of a target with the root `root`, and the blocks in them.
-pub(crate) fn walk(root: &Path) -> (BTreeSet<PathBuf>, Vec<Block>) {
-    let mut walk = Walk { seen: BTreeSet::new(), blocks: Vec::new() };
+/// Reads the files of a target, whose root is `root`.
+pub(crate) fn walk(root: &Path) -> Walk {
+    let mut walk = Walk::default();
     walk.file(root, root.parent().unwrap_or(Path::new("")), &[]);
-    (walk.seen, walk.blocks)
+    walk
 }
 
-struct Walk {
-    seen: BTreeSet<PathBuf>,
-    blocks: Vec<Block>,
+/// What the files of a target hold.
+#[derive(Default)]
+pub(crate) struct Walk {
+    pub(crate) files: BTreeSet<PathBuf>,
+    pub(crate) blocks: Vec<Block>,
+    /// Lines of files that exist only under conditions.
+    conditional: Vec<(PathBuf, RangeInclusive<usize>, Vec<String>)>,
 }
 
 /// What stands before an item.
@@ -147,11 +152,19 @@ struct Before {
 }
 
 impl Walk {
+    /// The conditions under which a line exists.
+    pub(crate) fn conditions(&self, file: &Path, line: usize) -> Vec<String> {
+        let here =
+            self.conditional.iter().filter(|(of, lines, _)| of == file && lines.contains(&line));
+        here.flat_map(|(.., conditions)| conditions.iter().cloned()).collect()
+    }
+
     /// A file, whose modules have their files in `folder`.
     fn file(&mut self, file: &Path, folder: &Path, conditions: &[String]) {
-        if !self.seen.insert(file.to_owned()) {
+        if !self.files.insert(file.to_owned()) {
             return;
         }
+        self.conditional.push((file.to_owned(), 1..=usize::MAX, conditions.to_vec()));
         let text = fs::read_to_string(file).unwrap_or_default();
         if let Ok(tokens) = text.parse() {
             self.items(tokens, file, folder, conditions);
@@ -163,7 +176,22 @@ impl Walk {
         let (mut before, mut own) = (Before::default(), Before::default());
         let mut name = String::new();
         let (mut keyword, mut hash, mut inner) = (String::new(), false, false);
+        let mut begin = None;
         for token in tokens {
+            let span = token.span();
+            let first = *begin.get_or_insert(span.start().line);
+            let ends = match &token {
+                TokenTree::Punct(mark) => {
+                    mark.as_char() == ';' || (mark.as_char() == ',' && keyword.is_empty())
+                }
+                TokenTree::Group(group) => group.delimiter() == Delimiter::Brace,
+                _ => false,
+            };
+            if ends {
+                begin = None;
+                let lines = first..=span.end().line;
+                self.conditional.push((file.to_owned(), lines, before.conditions.clone()));
+            }
             match token {
                 TokenTree::Punct(mark) if mark.as_char() == '#' => (hash, inner) = (true, false),
                 TokenTree::Punct(mark) if mark.as_char() == '!' && hash => inner = true,

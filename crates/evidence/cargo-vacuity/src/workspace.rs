@@ -7,6 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use cargo_metadata::diagnostic::Diagnostic;
 use cargo_metadata::{Message, Metadata, MetadataCommand, Package, Target, TargetKind};
 
 use crate::program::Program;
@@ -213,33 +214,25 @@ impl Workspace {
         Ok(Ok(()))
     }
 
-    /// Checks libraries; returns the files and offsets of the compiler's errors.
-    pub(crate) fn library_errors(
-        &self,
-        packages: &[String],
-    ) -> Result<Vec<(PathBuf, usize)>, Error> {
+    /// Checks libraries; returns the compiler's errors.
+    pub(crate) fn library_errors(&self, packages: &[String]) -> Result<Vec<Diagnostic>, Error> {
         let mut cargo = self.cargo("check");
         cargo.args(["--lib", "--message-format=json"]);
         for package in packages {
             cargo.args(["--package", package]);
         }
         let output = cargo.output()?;
-        let mut places = Vec::new();
+        let mut said = Vec::new();
         for message in Message::parse_stream(output.stdout.as_slice()) {
             if let Message::CompilerMessage(one) = message? {
-                let diagnostics = [one.message];
-                places.extend(diagnostic::errors(&diagnostics).map(|error| {
-                    let span = diagnostic::primary(error);
-                    span.map_or_else(Default::default, |span| {
-                        (self.root().join(&span.file_name), span.byte_start as usize)
-                    })
-                }));
+                said.push(one.message);
             }
         }
-        if places.is_empty() && !output.status.success() {
-            return Err(Error::Cargo(String::from_utf8_lossy(&output.stderr).trim().to_owned()));
+        let errors: Vec<Diagnostic> = diagnostic::errors(&said).cloned().collect();
+        if errors.is_empty() && !output.status.success() {
+            return Err(Error::Cargo(first_error(&String::from_utf8_lossy(&output.stderr))));
         }
-        Ok(places)
+        Ok(errors)
     }
 
     /// Checks the tests of some packages, which are lawful. If they do not compile, returns the
@@ -278,7 +271,7 @@ pub(crate) fn folder_of(package: &Package) -> &Path {
 fn runners(package: &Package) -> Vec<&Target> {
     const NAMES: [&str; 3] = ["trybuild", "ui_test", "compiletest"];
     let runs = |target: &&Target| {
-        source::walk(target.src_path.as_std_path()).0.iter().any(|file| {
+        source::walk(target.src_path.as_std_path()).files.iter().any(|file| {
             fs::read_to_string(file).is_ok_and(|text| NAMES.iter().any(|name| text.contains(name)))
         })
     };

@@ -1,7 +1,7 @@
 //! Mutants, tried in copies of the workspace.
 
-use std::collections::BTreeSet;
 use std::collections::hash_map::DefaultHasher;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::hash::{Hash, Hasher};
 use std::io::{self, Write};
@@ -24,7 +24,7 @@ use crate::copy::bring_up_to_date;
 use crate::program::Answer;
 use crate::verdict::{Judge, Verdict};
 use crate::workspace::{Selection, Workspace};
-use crate::{Error, source};
+use crate::{Error, diagnostic, source};
 
 /// What is tried, and how long.
 #[derive(Debug, Clone, Default)]
@@ -55,6 +55,8 @@ pub enum Fate {
     Void(String),
     /// It changes nothing: the type has the trait anyway.
     Already,
+    /// It is not part of what is built: it exists only under these conditions.
+    Absent(String),
 }
 
 /// A mutant and what became of it.
@@ -129,7 +131,8 @@ pub fn mutate(options: &Options, exe: &Path, tell: &dyn Tell) -> Result<Mutation
             .collect::<Result<Vec<_>, Error>>()
     })?;
     let cases = first.guards.len();
-    let already = first.already(&mutants)?;
+    let mut idle = first.absent(&mutants)?;
+    idle.extend(first.already(&mutants)?.into_iter().map(|name| (name, Fate::Already)));
 
     let journal = Journal::open(&folder, &first, &mutants, &explained)?;
     tell.begins("mutants", Some(mutants.len()));
@@ -146,10 +149,9 @@ pub fn mutate(options: &Options, exe: &Path, tell: &dyn Tell) -> Result<Mutation
                 tell.done();
                 continue;
             }
-            let fate = if already.contains(&mutant.name()) {
-                Ok(Fate::Already)
-            } else {
-                copy.fate(mutant, explained.named(&mutant.name()))
+            let fate = match idle.get(&mutant.name()) {
+                Some(fate) => Ok(fate.clone()),
+                None => copy.fate(mutant, explained.named(&mutant.name())),
             };
             let noted = fate.and_then(|fate| journal.note(mutant, fate));
             tell.done();
@@ -192,9 +194,14 @@ fn of_packages(workspace: &Workspace, options: &Options) -> Result<Vec<Mutant>, 
 }
 
 fn library_files(package: &Package) -> BTreeSet<PathBuf> {
+    library_root(package).map_or(BTreeSet::new(), |root| source::walk(root).files)
+}
+
+/// The root of a package's library, unless that is of macros.
+fn library_root(package: &Package) -> Option<&Path> {
     let is_library = |kind: &TargetKind| matches!(kind, TargetKind::Lib | TargetKind::RLib);
     let library = package.targets.iter().find(|target| target.kind.iter().any(is_library));
-    library.map_or(BTreeSet::new(), |target| source::walk(target.src_path.as_std_path()).0)
+    library.map(|target| target.src_path.as_std_path())
 }
 
 /// A copy of the workspace with build output of its own.
@@ -270,6 +277,47 @@ impl Copy {
         self.workspace.packages()
     }
 
+    /// The mutants that are no part of what is built: the compiler is asked about their conditions.
+    fn absent(&self, mutants: &[Mutant]) -> Result<BTreeMap<String, Fate>, Error> {
+        const MARK: &str = "vacuity asks about condition ";
+        let mut absent = BTreeMap::new();
+        for package in self.packages()? {
+            let Some(root) = library_root(package) else { continue };
+            let walk = source::walk(root);
+            let mut asked: Vec<String> = Vec::new();
+            let mut of_mutants = Vec::new();
+            for mutant in mutants {
+                let file = self.workspace.root().join(&mutant.file);
+                for condition in walk.conditions(&file, mutant.line) {
+                    of_mutants.push((mutant, condition.clone()));
+                    if !asked.contains(&condition) {
+                        asked.push(condition);
+                    }
+                }
+            }
+            if asked.is_empty() {
+                continue;
+            }
+            let text = fs::read_to_string(root).map_err(|e| Error::File(root.to_owned(), e))?;
+            let mut with = text.clone();
+            for (at, condition) in asked.iter().enumerate() {
+                with += &format!("\n#[cfg({condition})] compile_error!(\"{MARK}{at}.\");");
+            }
+            fs::write(root, with)?;
+            let failed = self.workspace.library_errors(&[package.id.repr.clone()]);
+            fs::write(root, text)?;
+            let failed = failed?;
+            for (mutant, condition) in of_mutants {
+                let at = asked.iter().position(|one| *one == condition).unwrap_or_default();
+                let said = format!("{MARK}{at}.");
+                if !failed.iter().any(|error| error.message == said) {
+                    absent.insert(mutant.name(), Fate::Absent(condition));
+                }
+            }
+        }
+        Ok(absent)
+    }
+
     /// The mutants that would add a trait which the type has anyway.
     fn already(&self, mutants: &[Mutant]) -> Result<BTreeSet<String>, Error> {
         let mut probed = Vec::new();
@@ -293,8 +341,10 @@ impl Copy {
             let mut removed = false;
             for ((path, _, of_file), ranges) in probed.iter_mut().zip(places) {
                 let fails = |range: &Range<usize>| {
-                    let here = |(file, at): &(PathBuf, usize)| file == path && range.contains(at);
-                    failed.iter().any(here)
+                    failed.iter().filter_map(diagnostic::primary).any(|span| {
+                        self.workspace.root().join(&span.file_name) == *path
+                            && range.contains(&(span.byte_start as usize))
+                    })
                 };
                 let mut ranges = ranges.iter();
                 let before = of_file.len();
@@ -420,7 +470,8 @@ struct Journal {
 }
 
 impl Journal {
-    /// Opens the journal of just these sources, cases and compiler, and of who is said to catch what.
+    /// Opens the journal of just these sources, cases, features and compiler, and of who is said to
+    /// catch what.
     fn open(
         folder: &Path,
         copy: &Copy,
@@ -430,6 +481,7 @@ impl Journal {
         let mut hasher = DefaultHasher::new();
         copy.workspace.tools.version.hash(&mut hasher);
         env!("CARGO_PKG_VERSION").hash(&mut hasher);
+        copy.workspace.selection.cargo.hash(&mut hasher);
         for file in mutants.iter().map(|mutant| &mutant.file).collect::<BTreeSet<_>>() {
             fs::read(copy.workspace.root().join(file))?.hash(&mut hasher);
         }

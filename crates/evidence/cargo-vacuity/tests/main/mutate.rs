@@ -72,3 +72,15 @@ fn a_limit_leaves_the_rest_for_the_next_run() {
     ends(&package.vacuity(&["mutate", "--limit", "0"]), 1, "run it again");
     assert_eq!(package.json(&["mutate"])["left"], 0);
 }
+
+#[test]
+fn a_mutant_that_is_not_built_is_no_survivor() {
+    let library = "#[cfg(feature = \"extra\")]\nmod extra;\n\
+        #[cfg(not(feature = \"extra\"))]\npub struct Plain;\n";
+    let package = Package::new(library, &[("src/extra.rs", "pub struct Extra(u8);\n")]);
+    let tried = package.json(&["mutate"]);
+    assert!(fate(&tried, "clone Extra")["absent"].is_string(), "{tried:#}");
+    assert_eq!(fate(&tried, "clone Plain"), "survives");
+    let tried = package.json(&["mutate", "--features", "extra"]);
+    assert_eq!(fate(&tried, "clone Extra"), "survives");
+}
