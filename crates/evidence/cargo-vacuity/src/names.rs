@@ -112,6 +112,10 @@ impl<'a> Names<'a> {
                 expansion = of.span.expansion.as_deref();
             }
         }
+        if found.is_empty() && error.code.as_ref().is_some_and(|code| code.code == "E0080") {
+            // The compiler evaluates what it calls, and points at the call alone.
+            found.extend(words(self.text).filter(|word| self.knows(word)));
+        }
         if found.is_empty() {
             let mut lines: BTreeSet<usize> = pointed_at(error);
             let all: Vec<&str> = self.text.lines().collect();
