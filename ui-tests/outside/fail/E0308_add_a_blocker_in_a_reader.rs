@@ -1,0 +1,10 @@
+//! claim: face.commands-may-release
+//! Forbids migrations where somebody may be reading which are forbidden.
+use migration::bql::BqlGuard;
+use migration::{Blocker, CommandError};
+
+fn call(bql: &BqlGuard<'_>, reason: &str) -> Result<Blocker, CommandError> {
+    migration::add_blocker(bql, reason) //~ E0308
+}
+
+fn main() {}

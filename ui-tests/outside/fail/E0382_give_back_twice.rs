@@ -1,0 +1,11 @@
+//! claim: face.retired-only-drops
+//! Gives the last count back twice.
+use migration::Retired;
+use migration::bql::BqlUnlocked;
+
+fn end(retired: Retired, thread: &mut BqlUnlocked) {
+    retired.give_back(thread);
+    retired.give_back(thread); //~ E0382
+}
+
+fn main() {}

@@ -1,0 +1,10 @@
+//! claim: face.commands-may-release
+//! Forbids migrations, as a part of QEMU does, where somebody may be reading which are forbidden.
+use migration::bql::BqlGuard;
+use migration::{Blocker, CommandError};
+
+fn call(bql: &mut BqlGuard<'_>, reason: &str) -> Result<Blocker, CommandError> {
+    migration::add_blocker_internal(bql, reason)
+}
+
+fn main() {}
