@@ -1,6 +1,7 @@
 //! The development commands: `cargo xtask --help` lists them.
 
 mod commands;
+mod vacuity;
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -28,6 +29,14 @@ enum Task {
     Check,
     /// Compares the public interfaces with the last release. Needs cargo-semver-checks.
     Semver,
+    /// Runs `cargo vacuity` over the published crates of docs/vacuity, and compares its verdicts with
+    /// those of a person. Fetches the crates; minutes to an hour.
+    Vacuity {
+        /// Where the crates and their build output go.
+        folder: std::path::PathBuf,
+        /// Only these crates.
+        names: Vec<String>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -37,6 +46,7 @@ fn main() -> ExitCode {
         Task::Bless => commands::bless(),
         Task::Check => commands::check(),
         Task::Semver => commands::semver(),
+        Task::Vacuity { folder, names } => vacuity::vacuity(&folder, &names),
     };
     done.unwrap_or_else(|error| {
         eprintln!("xtask: {}", engine::error_chain(&*error));
