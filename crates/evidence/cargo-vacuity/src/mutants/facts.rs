@@ -1,183 +1,96 @@
-//! What one file says of its items, so that a mutant which changes nothing is not made.
+//! What a file says of its types, so that mutants change something; and questions to syntax.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
-use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::spanned::Spanned;
-use syn::{
-    Attribute, Expr, ImplItem, Item, ItemMod, Meta, ReturnType, Safety, Stmt, Type, Visibility,
-};
+use syn::visit::{self, Visit};
+use syn::{Attribute, FnArg, Item, Path, Type, Visibility};
 
 #[derive(Default)]
 pub(super) struct Facts {
-    pub(super) public: BTreeSet<String>,
-    private: BTreeSet<String>,
-    /// Types and the traits that are implemented for them.
+    /// The types, and whether they are `pub`.
+    pub(super) public: BTreeMap<String, bool>,
     traits: BTreeSet<(String, String)>,
-    derived: BTreeSet<(String, String)>,
-    /// Types that anyone makes out of nothing.
-    pub(super) open: BTreeSet<String>,
-    /// What `pub use` names.
-    exported: BTreeSet<String>,
 }
 
 impl Facts {
-    pub(super) fn has(&self, name: &str, of: &str) -> bool {
-        self.traits.contains(&(name.into(), of.into())) || self.derives(name, of)
+    /// Whether a type has a trait. What anyone can write down counts as `Default`.
+    pub(super) fn has(&self, ty: &str, of: &str) -> bool {
+        self.traits.contains(&(ty.into(), of.into()))
     }
+}
 
-    pub(super) fn derives(&self, name: &str, of: &str) -> bool {
-        self.derived.contains(&(name.into(), of.into()))
-    }
-
-    /// Whether a type, as far as this file says, can be seen from outside.
-    pub(super) fn seen(&self, name: &str) -> bool {
-        self.public.contains(name) || !self.private.contains(name)
-    }
-
-    /// Whether `pub use` names all that is public in a module: then its name gives nothing.
-    pub(super) fn exports(&self, module: &ItemMod) -> bool {
-        let all = format!("{}::*", module.ident);
-        let inner = module.content.as_ref().is_some_and(|(_, items)| {
-            let mut named = items.iter().filter_map(Named::of);
-            named.all(|item| !is_public(item.vis) || self.exported.contains(&item.ident))
-        });
-        inner || self.exported.iter().any(|tree| tree.trim_start_matches("self::") == all)
-    }
-
-    pub(super) fn read(&mut self, item: &Item) {
-        if Named::of(item).is_some_and(|item| item.of_tests()) {
-            return;
-        }
-        inner(item).into_iter().flatten().for_each(|item| self.read(item));
-        match item {
-            Item::Struct(_) | Item::Enum(_) => {
-                let Some(Named { attrs, vis, ident, .. }) = Named::of(item) else { return };
-                for attr in attrs {
-                    // A derive under a condition is taken to be there.
-                    if let (true, Meta::List(list)) =
-                        (is(attr, &["derive", "cfg_attr"]), &attr.meta)
-                    {
-                        let traits = idents(list.tokens.clone()).into_iter();
-                        self.derived.extend(traits.map(|of| (ident.clone(), of)));
-                    }
-                }
-                if is_public(vis) { &mut self.public } else { &mut self.private }.insert(ident);
+impl<'ast> Visit<'ast> for Facts {
+    fn visit_item(&mut self, item: &'ast Item) {
+        let (attrs, vis, ident, open) = match item {
+            Item::Struct(i) => {
+                let open = i.fields.iter().all(|field| is_public(&field.vis));
+                let sealed = i.attrs.iter().any(|attr| is(attr, &["non_exhaustive"]));
+                (&i.attrs, &i.vis, &i.ident, open && !sealed)
             }
+            Item::Enum(i) => (&i.attrs, &i.vis, &i.ident, !i.variants.is_empty()),
             Item::Impl(i) if !of_tests(&i.attrs) => {
-                let Some(name) = type_name(&i.self_ty) else { return };
-                match &i.trait_ {
-                    Some((path, _)) => self.traits.extend(last(path).map(|of| (name, of))),
-                    None if i.items.iter().any(|item| makes(item, &name)) => {
-                        self.open.insert(name);
-                    }
-                    None => {}
-                }
+                let of = i.trait_.as_ref().map(|(of, _)| last(of));
+                return self.traits.extend(of.map(|of| (type_name(&i.self_ty), of)));
             }
-            Item::Use(i) if is_public(&i.vis) => {
-                self.exported.extend(idents(i.tree.to_token_stream()));
-                self.exported.insert(path_of(&i.tree));
-            }
-            _ => {}
-        }
-    }
-}
-
-/// What items that have a name have in common.
-pub(super) struct Named<'a> {
-    pub(super) attrs: &'a [Attribute],
-    pub(super) vis: &'a Visibility,
-    pub(super) ident: String,
-    /// The token before which a `pub` goes.
-    pub(super) first: Span,
-}
-
-impl<'a> Named<'a> {
-    pub(super) fn of(item: &'a Item) -> Option<Self> {
-        let (attrs, vis, ident, first): (_, _, &dyn ToTokens, _) = match item {
-            Item::Const(i) => (&i.attrs, &i.vis, &i.ident, i.const_token.span),
-            Item::Enum(i) => (&i.attrs, &i.vis, &i.ident, i.enum_token.span),
-            Item::Fn(i) => (&i.attrs, &i.vis, &i.sig.ident, i.sig.span()),
-            Item::Mod(i) => (&i.attrs, &i.vis, &i.ident, i.mod_token.span),
-            Item::Struct(i) => (&i.attrs, &i.vis, &i.ident, i.struct_token.span),
-            Item::Trait(i) => {
-                let first = i.unsafety.map_or(i.trait_token.span, |token| token.span);
-                (&i.attrs, &i.vis, &i.ident, first)
-            }
-            Item::Use(i) => (&i.attrs, &i.vis, &i.tree, i.use_token.span),
-            _ => return None,
+            Item::Mod(i) if !of_tests(&i.attrs) => return visit::visit_item_mod(self, i),
+            _ => return,
         };
-        Some(Named { attrs, vis, ident: path_of(ident), first })
-    }
-
-    pub(super) fn of_tests(&self) -> bool {
-        of_tests(self.attrs) || self.ident == "tests"
-    }
-}
-
-fn path_of(tokens: &dyn ToTokens) -> String {
-    tokens.to_token_stream().to_string().replace(" :: ", "::")
-}
-
-/// The items of a module or of a block `const _: () = { … }`.
-pub(super) fn inner(item: &Item) -> Option<Vec<&Item>> {
-    match item {
-        Item::Mod(i) => i.content.as_ref().map(|(_, items)| items.iter().collect()),
-        Item::Const(i) => {
-            let Expr::Block(block) = &*i.expr else { return None };
-            let items = block.block.stmts.iter().filter_map(|stmt| match stmt {
-                Stmt::Item(item) => Some(item),
-                _ => None,
-            });
-            Some(items.collect())
-        }
-        _ => None,
+        self.public.insert(ident.to_string(), is_public(vis));
+        // A derive under a condition is taken to be there.
+        let derives = attrs.iter().filter(|attr| is(attr, &["derive", "cfg_attr"]));
+        let traits = derives.flat_map(|attr| words(&attr.meta));
+        let traits = traits.chain(open.then(|| "Default".into()));
+        self.traits.extend(traits.map(|of| (ident.to_string(), of)));
     }
 }
 
-pub(super) fn of_tests(attrs: &[Attribute]) -> bool {
-    attrs.iter().any(|attr| {
-        let words = idents(attr.meta.to_token_stream());
-        is(attr, &["test"])
-            || is(attr, &["cfg"])
-                && words.contains("test")
-                && !words.contains("not")
-                && !words.contains("any")
-    })
+pub(super) fn range(syntax: &impl Spanned) -> Range<usize> {
+    syntax.span().byte_range()
 }
 
-/// Whether a method is a public constructor without arguments.
-fn makes(item: &ImplItem, name: &str) -> bool {
-    let ImplItem::Fn(method) = item else { return false };
-    let ReturnType::Type(_, output) = &method.sig.output else { return false };
-    is_public(&method.vis)
-        && matches!(method.sig.safety, Safety::Default)
-        && method.sig.inputs.is_empty()
-        && type_name(output).is_some_and(|output| output == "Self" || output == name)
+/// The text of `syntax` on one line, as names want it.
+pub(super) fn line_of(syntax: &impl Spanned) -> String {
+    let text = syntax.span().source_text().unwrap_or_default();
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-pub(super) fn is(attr: &Attribute, names: &[&str]) -> bool {
-    names.iter().any(|name| attr.path().is_ident(name))
+/// The identifiers and lifetimes in `syntax`.
+pub(super) fn words(syntax: &impl ToTokens) -> BTreeSet<String> {
+    let end = |c: char| c.is_whitespace() || "()[]{}<>,:;&*=+!".contains(c);
+    syntax.to_token_stream().to_string().split(end).map(str::to_owned).collect()
+}
+
+/// The name of an argument.
+pub(super) fn argument(argument: &FnArg) -> String {
+    let text = line_of(argument);
+    let pattern = text.split(':').next().unwrap_or(&text);
+    pattern.rsplit([' ', '&']).next().unwrap_or(pattern).into()
+}
+
+pub(super) fn last(path: &Path) -> String {
+    path.segments.last().map_or(String::new(), |segment| segment.ident.to_string())
+}
+
+/// The name of a type without its path and arguments, or the type if it has no name.
+pub(super) fn type_name(ty: &Type) -> String {
+    if let Type::Path(ty) = ty { last(&ty.path) } else { line_of(ty) }
 }
 
 pub(super) fn is_public(vis: &Visibility) -> bool {
     matches!(vis, Visibility::Public(_))
 }
 
-pub(super) fn last(path: &syn::Path) -> Option<String> {
-    path.segments.last().map(|segment| segment.ident.to_string())
+pub(super) fn is(attr: &Attribute, names: &[&str]) -> bool {
+    names.iter().any(|name| attr.path().is_ident(name))
 }
 
-pub(super) fn type_name(ty: &Type) -> Option<String> {
-    if let Type::Path(ty) = ty { last(&ty.path) } else { None }
-}
-
-pub(super) fn idents(tokens: TokenStream) -> BTreeSet<String> {
-    let words = tokens.into_iter().flat_map(|token| match token {
-        TokenTree::Ident(ident) => BTreeSet::from([ident.to_string()]),
-        TokenTree::Group(group) => idents(group.stream()),
-        TokenTree::Punct(_) | TokenTree::Literal(_) => BTreeSet::new(),
-    });
-    words.collect()
+pub(super) fn of_tests(attrs: &[Attribute]) -> bool {
+    attrs.iter().any(|attr| {
+        let words = words(&attr.meta);
+        let has = |word: &str| words.contains(word);
+        is(attr, &["cfg", "test"]) && has("test") && !has("not") && !has("any")
+    })
 }

@@ -1,10 +1,7 @@
 //! One mutant: what it changes, what it is called, and the proof that it landed.
 
-use std::fmt;
 use std::ops::Range;
 use std::path::PathBuf;
-
-use super::source::parse;
 
 /// One change of a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,43 +14,32 @@ pub struct Change {
     pub replace: String,
 }
 
-macro_rules! operators {
-    ($($operator:ident $name:literal $doc:literal,)+) => {
-        /// A kind of change; its `Display` is the short name that mutants carry.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        #[non_exhaustive]
-        pub enum Operator { $(#[doc = $doc] $operator,)+ }
+/// The name of a kind of change, and what the library permits after it.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) struct Operator(pub(super) &'static str, pub(super) &'static str);
 
-        impl fmt::Display for Operator {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.pad(match self { $(Operator::$operator => $name,)+ })
-            }
-        }
-    };
-}
-
-operators! {
-    Public "public" "A private item becomes `pub`.",
-    MustUse "must-use" "`#[must_use]` goes.",
-    Exhaustive "exhaustive" "`#[non_exhaustive]` goes.",
-    Marker "marker" "A marker field no longer affects variance, `Send` and `Sync`.",
-    Clone "clone" "`Clone` is implemented.",
-    Copy "copy" "`Copy` is implemented.",
-    Send "send" "`Send` is implemented.",
-    Sync "sync" "`Sync` is implemented.",
-    Default "default" "`Default` is implemented.",
-    Bound "bound" "One bound goes.",
-    Untie "untie" "The result may outlive an argument.",
-    HigherRanked "higher-ranked" "What a closure is lent lives as long as the caller likes.",
-    Receiver "receiver" "A shared reference will do, in place of `&mut` or of `self` by value.",
-    Unsafe "unsafe" "An `unsafe fn` becomes safe.",
+impl Operator {
+    pub(super) const PUBLIC: Self = Self("public", "`{item}` is public");
+    pub(super) const MUST_USE: Self = Self("must-use", "the value of `{item}` may be ignored");
+    pub(super) const EXHAUSTIVE: Self = Self("exhaustive", "others may rely on all of `{item}`");
+    pub(super) const MARKER: Self = Self("marker", "`{item}` affects no variance, `Send`, `Sync`");
+    pub(super) const CLONE: Self = Self("clone", "`{item}` may be cloned");
+    pub(super) const COPY: Self = Self("copy", "`{item}` may be copied");
+    pub(super) const SEND: Self = Self("send", "`{item}` may be sent to another thread");
+    pub(super) const SYNC: Self = Self("sync", "`{item}` may be shared between threads");
+    pub(super) const DEFAULT: Self = Self("default", "`{item}` may be made out of nothing");
+    pub(super) const BOUND: Self = Self("bound", "`{item}` does without the bound `{detail}`");
+    pub(super) const UNTIE: Self = Self("untie", "what `{item}` returns may outlive `{detail}`");
+    pub(super) const LENT: Self = Self("higher-ranked", "what `{item}` lends `{detail}` escapes");
+    pub(super) const RECEIVER: Self = Self("receiver", "`{item}` takes a shared `{detail}`");
+    pub(super) const UNSAFE: Self = Self("unsafe", "`{item}` may be called without `unsafe`");
 }
 
 /// A change of one declaration, after which the library accepts more programs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mutant {
-    /// The kind of change.
-    pub operator: Operator,
+    /// The kind of change, as its name says it: `public`, `must-use`, `clone`.
+    pub operator: &'static str,
     /// The path of what is changed inside its file, such as `Guard::split` or `Thread.field`.
     pub item: String,
     /// Which of several changes of the item; may be empty.
@@ -74,21 +60,12 @@ pub struct Mutant {
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NotLanded {
-    /// A range is outside the text, or inside a character.
-    #[error("bytes {0:?} are not in the text")]
-    Outside(Range<usize>),
-    /// A range begins before its predecessor ends.
-    #[error("bytes {0:?} overlap an earlier change")]
-    Overlap(Range<usize>),
-    /// Another text stands in the range than when the mutant was generated.
-    #[error("the text at bytes {0:?} is now {1:?}")]
-    Moved(Range<usize>, String),
+    /// The text is not the one that the mutant was generated from.
+    #[error("bytes {0:?} are not what they were")]
+    Moved(Range<usize>),
     /// The result is the text itself.
     #[error("nothing changes")]
     Same,
-    /// The result is no Rust.
-    #[error("the result does not parse: {0}")]
-    Syntax(String),
 }
 
 impl Mutant {
@@ -99,28 +76,14 @@ impl Mutant {
         format!("{}: {operator} {item}{detail}", file.display())
     }
 
-    /// Returns the changed text.
+    /// Returns the changed text. Whether it still is Rust, the compiler says.
     ///
     /// # Errors
     ///
     /// If the mutant does not land: see [`NotLanded`].
     pub fn apply(&self, text: &str) -> Result<String, NotLanded> {
-        let (mut result, mut end) = (String::with_capacity(text.len()), 0);
-        for Change { range, was, replace } in &self.changes {
-            let found = text.get(range.clone()).ok_or_else(|| NotLanded::Outside(range.clone()))?;
-            if found != was {
-                return Err(NotLanded::Moved(range.clone(), found.into()));
-            }
-            let kept = text.get(end..range.start);
-            result.extend([kept.ok_or_else(|| NotLanded::Overlap(range.clone()))?, replace]);
-            end = range.end;
-        }
-        result.push_str(&text[end..]);
-        if result == text {
-            return Err(NotLanded::Same);
-        }
-        parse(&result, |_, _| ()).map_err(|error| NotLanded::Syntax(error.to_string()))?;
-        Ok(result)
+        let (result, _) = splice(text, self.changes.iter().collect())?;
+        if result == text { Err(NotLanded::Same) } else { Ok(result) }
     }
 }
 
@@ -129,10 +92,8 @@ impl Mutant {
 pub struct Probe {
     /// The name of the mutant.
     pub mutant: String,
-    /// Where the text goes, as an offset in bytes.
-    pub at: usize,
-    /// Compiles only if the type has the trait for all its parameters already.
-    pub text: String,
+    /// Inserts what compiles only if the type has the trait for all its parameters already.
+    pub change: Change,
 }
 
 impl Probe {
@@ -143,14 +104,20 @@ impl Probe {
     ///
     /// If the probes are not in ascending order, or not of this text.
     pub fn insert(probes: &[Probe], text: &str) -> Result<(String, Vec<Range<usize>>), NotLanded> {
-        let (mut result, mut ranges, mut end) = (String::new(), Vec::new(), 0);
-        for Probe { at, text: probe, .. } in probes {
-            result.push_str(text.get(end..*at).ok_or(NotLanded::Outside(*at..*at))?);
-            ranges.push(result.len()..result.len() + probe.len());
-            result.push_str(probe);
-            end = *at;
-        }
-        result.push_str(&text[end..]);
-        Ok((result, ranges))
+        splice(text, probes.iter().map(|probe| &probe.change).collect())
     }
+}
+
+/// Makes changes in a text, and returns with it where each of them stands.
+fn splice(text: &str, changes: Vec<&Change>) -> Result<(String, Vec<Range<usize>>), NotLanded> {
+    let (mut result, mut places, mut end) = (String::with_capacity(text.len()), Vec::new(), 0);
+    for Change { range, was, replace } in changes {
+        let kept = text.get(end..range.start).filter(|_| text.get(range.clone()) == Some(was));
+        result.push_str(kept.ok_or_else(|| NotLanded::Moved(range.clone()))?);
+        places.push(result.len()..result.len() + replace.len());
+        result.push_str(replace);
+        end = range.end;
+    }
+    result.push_str(&text[end..]);
+    Ok((result, places))
 }

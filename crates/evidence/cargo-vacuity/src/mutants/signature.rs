@@ -1,255 +1,206 @@
-//! What a public function asks of its caller: lifetimes, receivers, `unsafe`.
+//! What a declaration asks of others: bounds, lifetimes, exclusive access, `unsafe`.
 
-use std::collections::BTreeMap;
-use std::ops::Range;
+use std::collections::BTreeSet;
 
+use proc_macro2::Span;
+use quote::ToTokens;
 use syn::visit::{self, Visit};
+use syn::visit_mut::{self, VisitMut};
 use syn::{
-    Block, FnArg, Lifetime, ParenthesizedGenericArguments, PathArguments, Receiver, ReceiverKind,
-    Safety, Signature, Type, TypeFnPtr, TypeImplTrait, TypeParamBound, TypeReference,
-    WherePredicate,
+    Block, FnArg, ItemTrait, Lifetime, LifetimeParam, ParenthesizedGenericArguments as Arguments,
+    PathArguments, PredicateType, ReceiverKind, Safety, Signature, TraitBound, Type, TypeFnPtr,
+    TypeImplTrait, TypeParam, TypeParamBound, TypeReference,
 };
 
-use super::generate::Generator;
-use super::{Change, Operator};
+use super::Operator;
+use super::facts::{argument, last, line_of, range, words};
+use super::generate::{Edit, Generator};
 
-struct Function<'a> {
-    item: &'a str,
-    sig: &'a Signature,
-    /// Makes the body fit any signature.
-    body: Option<Change>,
-}
+/// A change of a signature, and which of its kind it is.
+type Found = (Operator, String, Vec<Edit>);
 
-impl<'a> Generator<'a> {
+impl Generator<'_> {
     /// `of` is the type whose method it is.
-    pub(super) fn signature(
-        &mut self,
-        item: &str,
-        sig: &Signature,
-        block: &Block,
-        of: Option<&Type>,
-    ) {
-        self.bounds(item, &sig.generics);
-        self.argument_bounds(item, sig);
-
-        let mut hidden = Impls::default();
-        hidden.visit_return_type(&sig.output);
-        // What a future or a type behind `impl` is, only the body says.
-        let body = (hidden.0.is_empty() && sig.asyncness.is_none())
-            .then(|| self.src.replace(self.src.range(block), "{ ::core::unimplemented!() }"));
-        let function = Function { item, sig, body };
-        self.untie(&function, of);
-        self.higher_ranked(&function);
-        self.receivers(&function);
+    pub(super) fn callee(&mut self, item: &str, sig: &Signature, body: &Block, of: Option<&Type>) {
+        let mut bounded = Bounded::default();
+        bounded.visit_generics(&sig.generics);
+        sig.inputs.iter().for_each(|input| bounded.visit_fn_arg(input));
+        let copied = item.rsplit("::").nth(1).is_some_and(|ty| self.facts.has(ty, "Copy"));
+        let mut found = Vec::new();
+        untie(sig, of, &mut found);
+        higher_ranked(sig, &bounded, &mut found);
+        receivers(sig, copied, &mut found);
         if let Safety::Unsafe(token) = &sig.safety {
-            let next = self.src.start(&sig.fn_token);
-            let next = sig.abi.as_ref().map_or(next, |abi| self.src.start(abi));
-            let change = self.src.replace(self.src.start(token)..next, "");
-            let says = format!("`{item}` may be called without `unsafe`");
-            self.without_body(&function, Operator::Unsafe, "", vec![change], says);
+            found.push((Operator::UNSAFE, String::new(), vec![(range(token), String::new())]));
         }
-    }
-
-    fn without_body(
-        &mut self,
-        function: &Function<'_>,
-        operator: Operator,
-        detail: &str,
-        mut changes: Vec<Change>,
-        says: String,
-    ) {
-        changes.extend(function.body.clone());
-        self.push(operator, function.item, detail, changes, says);
-    }
-
-    /// Names the lifetimes at `places` by a new parameter.
-    fn fresh(&self, sig: &Signature, name: &str, places: &[Place]) -> Vec<Change> {
-        let parameter = match &sig.generics.lt_token {
-            Some(token) => self.src.insert(self.src.end(token), format!("{name}, ")),
-            None => self.src.insert(self.src.end(&sig.ident), format!("<{name}>")),
-        };
-        let change = |place: &Place| match place {
-            Place::Reference(end) => self.src.insert(*end, format!("{name} ")),
-            Place::Lifetime(range) => self.src.replace(range.clone(), name),
-        };
-        places.iter().map(change).chain([parameter]).collect()
-    }
-
-    /// A named lifetime may tie the result to several arguments: each tie is loosened alone, so
-    /// that a test of one does not stand for the others.
-    fn untie(&mut self, function: &Function<'_>, of: Option<&Type>) {
-        let Function { item, sig, .. } = *function;
-        let output = self.lifetimes(|v| v.visit_return_type(&sig.output));
-        let loosen = |generator: &mut Self, detail: &str, from: &str, places: &[Place]| {
-            let changes = generator.fresh(sig, "'untied", places);
-            let says = format!("what `{item}` returns may outlive {from}");
-            generator.without_body(function, Operator::Untie, detail, changes, says);
-        };
-        if !output.elided.is_empty() {
-            loosen(self, "'_", "what it is borrowed from", &output.elided);
+        // Any body will do, unless it says what a future is, or a type behind `impl`.
+        let hides = sig.asyncness.is_some() || words(&sig.output).contains("impl");
+        for (operator, detail, mut edits) in found {
+            edits.extend((!hides).then(|| (range(body), "{ ::core::unimplemented!() }".into())));
+            self.push(operator, item, &detail, edits);
         }
-        for (name, places) in &output.named {
-            let mut tied = Vec::new();
-            for input in &sig.inputs {
-                let mut found = self.lifetimes(|v| v.visit_fn_arg(input));
-                tied.extend(found.named.remove(name).map(|places| (self.argument(input), places)));
-            }
-            // `self` brings in what is in `Self`.
-            let by_self = of
-                .filter(|_| sig.receiver().is_some())
-                .is_some_and(|of| self.lifetimes(|v| v.visit_type(of)).named.contains_key(name));
-            if tied.len() + usize::from(by_self) > 1 {
-                for (argument, places) in &tied {
-                    let detail = format!("{name} of {argument}");
-                    loosen(self, &detail, &format!("`{argument}`"), places);
+        self.bounds(item, |all| *all = bounded);
+    }
+
+    pub(super) fn bounds(&mut self, item: &str, visit: impl FnOnce(&mut Bounded)) {
+        let mut bounded = Bounded::default();
+        visit(&mut bounded);
+        for (name, bounds) in bounded.found {
+            for (index, bound) in bounds.iter().enumerate() {
+                // What is called has to be callable, and most things are `Sized` anyway.
+                let needed = ["Fn", "FnMut", "FnOnce", "Sized"];
+                if matches!(bound, TypeParamBound::Trait(b) if needed.contains(&&*last(&b.path))) {
+                    continue;
                 }
-            } else if by_self || !tied.is_empty() {
-                loosen(self, name, &format!("`{name}`"), places);
-            }
-        }
-    }
-
-    fn higher_ranked(&mut self, function: &Function<'_>) {
-        let sig = function.sig;
-        let mut bounds = Vec::new();
-        for param in sig.generics.type_params() {
-            bounds.extend(param.bounds.iter().map(|bound| (param.ident.to_string(), bound, None)));
-        }
-        for predicate in sig.generics.where_clause.iter().flat_map(|clause| &clause.predicates) {
-            let WherePredicate::Type(p) = predicate else { continue };
-            let name = self.src.line_of(&p.bounded_ty);
-            let binder = self.src.start(p)..self.src.start(&p.bounded_ty);
-            // Other bounds may need the same binder.
-            if binder.is_empty() || p.bounds.len() == 1 {
-                let bound = |bound| (name.clone(), bound, Some(binder.clone()));
-                bounds.extend(p.bounds.iter().map(bound));
-            }
-        }
-        for argument in &sig.inputs {
-            let mut impls = Impls::default();
-            impls.visit_fn_arg(argument);
-            let all = impls.0.iter().flat_map(|ty| &ty.bounds);
-            bounds.extend(all.map(|bound| (self.argument(argument), bound, None)));
-        }
-        for (name, bound, binder) in bounds {
-            let TypeParamBound::Trait(bound) = bound else { continue };
-            let Some(segment) = bound.path.segments.last() else { continue };
-            let PathArguments::Parenthesized(args) = &segment.arguments else { continue };
-            let lent = self.lifetimes(|v| visit::visit_parenthesized_generic_arguments(v, args));
-            let binders =
-                [binder.unwrap_or(0..0), self.src.start(bound)..self.src.start(&bound.path)];
-            let declared = |name: &str| {
-                let words = |binder: &Range<usize>| {
-                    self.src.at(binder.clone()).split(['<', '>', ',', ':', ' '])
-                };
-                binders.iter().flat_map(words).any(|word| word == name)
-            };
-            let named = lent.named.into_iter().filter(|(name, _)| declared(name));
-            let mut places = lent.elided;
-            places.extend(named.flat_map(|(_, places)| places));
-            if places.is_empty() {
-                continue;
-            }
-            let mut changes = self.fresh(sig, "'lent", &places);
-            let binders = binders.into_iter().filter(|binder| !binder.is_empty());
-            changes.extend(binders.map(|binder| self.src.replace(binder, "")));
-            let says = format!("what `{}` lends to `{name}` may escape from it", function.item);
-            self.without_body(function, Operator::HigherRanked, &name, changes, says);
-        }
-    }
-
-    fn receivers(&mut self, function: &Function<'_>) {
-        let Function { item, sig, .. } = *function;
-        let copied = self.facts.has(item.rsplit("::").nth(1).unwrap_or(""), "Copy");
-        // An elided lifetime of the result would be tied to `&self`.
-        let elided = !self.lifetimes(|v| v.visit_return_type(&sig.output)).elided.is_empty();
-        for argument in &sig.inputs {
-            let change = match argument {
-                FnArg::Receiver(Receiver { kind, self_token, mutability, .. }) => {
-                    let Range { start, end } = self.src.range(self_token);
-                    match kind {
-                        ReceiverKind::Reference(_, _, Some(token)) => {
-                            self.src.replace(self.src.start(token)..start, "")
-                        }
-                        ReceiverKind::Value if !copied && !elided => {
-                            let start = mutability.map_or(start, |token| self.src.start(&token));
-                            self.src.replace(start..end, "&self")
-                        }
-                        _ => continue,
-                    }
+                let mut edit = (range(bound), String::new());
+                if let Some(next) = bounds.get(index + 1) {
+                    edit.0.end = range(next).start;
+                } else if index == 0 && !name.is_empty() && !name.starts_with('\'') {
+                    // Behind `impl` something has to be left.
+                    edit.1 = "Sized".into();
                 }
-                FnArg::Typed(argument) => match &*argument.ty {
-                    Type::Reference(TypeReference { mutability: Some(token), elem, .. }) => {
-                        self.src.replace(self.src.start(token)..self.src.start(elem), "")
-                    }
-                    _ => continue,
-                },
-            };
-            let name = self.argument(argument);
-            let says = format!("a shared reference `{name}` will do for `{item}`");
-            self.without_body(function, Operator::Receiver, &name, vec![change], says);
-        }
-    }
-
-    /// The name of an argument.
-    pub(super) fn argument(&self, argument: &FnArg) -> String {
-        match argument {
-            FnArg::Receiver(_) => "self".into(),
-            FnArg::Typed(argument) => {
-                self.src.line_of(&argument.pat).trim_start_matches("mut ").into()
+                let detail = format!("{name}: {}", line_of(bound));
+                self.push(Operator::BOUND, item, detail.trim_start_matches(": "), vec![edit]);
             }
         }
     }
-
-    fn lifetimes(&self, visit: impl FnOnce(&mut Lifetimes<'a>)) -> Lifetimes<'a> {
-        let mut found = Lifetimes { src: self.src, elided: Vec::new(), named: BTreeMap::new() };
-        visit(&mut found);
-        found
-    }
 }
 
-enum Place {
-    /// `&` without a lifetime, which would stand at this offset.
-    Reference(usize),
-    Lifetime(Range<usize>),
-}
-
-/// The lifetimes of a type, without those that `fn(…)` and `Fn(…)` in it declare.
-struct Lifetimes<'a> {
-    src: &'a super::source::Source<'a>,
-    elided: Vec<Place>,
-    named: BTreeMap<String, Vec<Place>>,
-}
-
-impl<'ast> Visit<'ast> for Lifetimes<'_> {
-    fn visit_type_reference(&mut self, ty: &'ast TypeReference) {
-        if ty.lifetime.is_none() {
-            self.elided.push(Place::Reference(self.src.end(&ty.and_token)));
-        }
-        visit::visit_type_reference(self, ty);
-    }
-
-    fn visit_lifetime(&mut self, lifetime: &'ast Lifetime) {
-        let place = Place::Lifetime(self.src.range(lifetime));
-        match &*lifetime.to_string() {
-            "'_" => self.elided.push(place),
-            "'static" => {}
-            name => self.named.entry(name.into()).or_default().push(place),
+/// Loosens each tie of the result alone, so that a test of one does not stand for the others.
+fn untie(sig: &Signature, of: Option<&Type>, found: &mut Vec<Found>) {
+    let mut names = words(&sig.output);
+    names.retain(|word| word.starts_with('\'') && word != "'static");
+    names.insert("'_".into());
+    for name in &names {
+        let untied = ("'untied", &BTreeSet::from([name.clone()]));
+        let output = fresh(untied, (sig, &sig.output), |f, new| f.visit_return_type_mut(new));
+        let Some(output) = output else { continue };
+        let tie = |input| {
+            let edits = fresh(untied, (sig, input), |f, new| f.visit_fn_arg_mut(new))?;
+            Some((Operator::UNTIE, format!("{name} of {}", argument(input)), edits))
+        };
+        let ties: Vec<_> = sig.inputs.iter().filter_map(tie).collect();
+        // `self` brings in what is in `Self`.
+        let by_self = sig.receiver().and(of).is_some_and(|of| words(of).contains(name));
+        if name == "'_" || ties.len() + usize::from(by_self) == 1 {
+            found.push((Operator::UNTIE, name.clone(), output));
+        } else {
+            found.extend(ties);
         }
     }
-
-    fn visit_parenthesized_generic_arguments(&mut self, _: &'ast ParenthesizedGenericArguments) {}
-
-    fn visit_type_fn_ptr(&mut self, _: &'ast TypeFnPtr) {}
 }
 
-/// The types behind `impl`.
+fn higher_ranked(sig: &Signature, bounded: &Bounded, found: &mut Vec<Found>) {
+    for (name, bounds) in &bounded.found {
+        for bound in bounds {
+            let TypeParamBound::Trait(TraitBound { lifetimes, .. }) = bound else { continue };
+            let mut from = words(lifetimes);
+            from.insert("'_".into());
+            let edits = fresh(("'lent", &from), (sig, bound), |fresh, bound| {
+                let TypeParamBound::Trait(bound) = bound else { return };
+                let Some(last) = bound.path.segments.last_mut() else { return };
+                let PathArguments::Parenthesized(args) = &mut last.arguments else { return };
+                bound.lifetimes = None;
+                visit_mut::visit_parenthesized_generic_arguments_mut(fresh, args);
+            });
+            found.extend(edits.map(|edits| (Operator::LENT, name.clone(), edits)));
+        }
+    }
+}
+
+fn receivers(sig: &Signature, copied: bool, found: &mut Vec<Found>) {
+    // An elided lifetime of the result would be tied to `&self`.
+    let output = line_of(&sig.output);
+    let by_value = !copied && !output.contains('&') && !output.contains("'_");
+    for input in &sig.inputs {
+        let (place, shared) = match input {
+            FnArg::Receiver(receiver) => match &receiver.kind {
+                ReceiverKind::Reference(_, _, Some(token)) => (range(token), ""),
+                ReceiverKind::Value if by_value => (range(receiver), "&self"),
+                _ => continue,
+            },
+            FnArg::Typed(typed) => match &*typed.ty {
+                Type::Reference(TypeReference { mutability: Some(t), .. }) => (range(t), ""),
+                _ => continue,
+            },
+        };
+        found.push((Operator::RECEIVER, argument(input), vec![(place, shared.into())]));
+    }
+}
+
+/// Puts a new lifetime in the place of others in a part of a signature, which declares it.
+fn fresh<T: ToTokens + Clone>(
+    (to, from): (&str, &BTreeSet<String>),
+    (sig, part): (&Signature, &T),
+    visit: impl FnOnce(&mut Fresh<'_>, &mut T),
+) -> Option<Vec<Edit>> {
+    let (mut fresh, mut new) = (Fresh { to, from, found: false }, part.clone());
+    visit(&mut fresh, &mut new);
+    let (at, parameter) = match &sig.generics.lt_token {
+        Some(token) => (range(token).end, format!("{to}, ")),
+        None => (range(&sig.ident).end, format!("<{to}>")),
+    };
+    let part = (range(part), new.to_token_stream().to_string());
+    fresh.found.then(|| vec![(at..at, parameter), part])
+}
+
+struct Fresh<'a> {
+    to: &'a str,
+    /// `'_` stands for those that are elided, too.
+    from: &'a BTreeSet<String>,
+    found: bool,
+}
+
+/// What `fn(…)` and `Fn(…)` declare is theirs.
+impl VisitMut for Fresh<'_> {
+    fn visit_type_reference_mut(&mut self, ty: &mut TypeReference) {
+        ty.lifetime.get_or_insert_with(|| Lifetime::new("'_", Span::call_site()));
+        visit_mut::visit_type_reference_mut(self, ty);
+    }
+
+    fn visit_lifetime_mut(&mut self, lifetime: &mut Lifetime) {
+        if self.from.contains(&lifetime.to_string()) {
+            *lifetime = Lifetime::new(self.to, Span::call_site());
+            self.found = true;
+        }
+    }
+
+    fn visit_parenthesized_generic_arguments_mut(&mut self, _: &mut Arguments) {}
+
+    fn visit_type_fn_ptr_mut(&mut self, _: &mut TypeFnPtr) {}
+}
+
+/// What has bounds: parameters, arguments behind `impl`, and a trait, whose name is left out.
 #[derive(Default)]
-pub(super) struct Impls<'ast>(pub(super) Vec<&'ast TypeImplTrait>);
+pub(super) struct Bounded {
+    argument: String,
+    found: Vec<(String, Vec<TypeParamBound>)>,
+}
 
-impl<'ast> Visit<'ast> for Impls<'ast> {
+impl<'ast> Visit<'ast> for Bounded {
+    fn visit_lifetime_param(&mut self, p: &'ast LifetimeParam) {
+        let bounds = p.bounds.iter().cloned().map(TypeParamBound::Lifetime).collect();
+        self.found.push((p.lifetime.to_string(), bounds));
+    }
+
+    fn visit_type_param(&mut self, p: &'ast TypeParam) {
+        self.found.push((p.ident.to_string(), p.bounds.iter().cloned().collect()));
+    }
+
+    fn visit_predicate_type(&mut self, p: &'ast PredicateType) {
+        self.found.push((line_of(&p.bounded_ty), p.bounds.iter().cloned().collect()));
+    }
+
+    fn visit_fn_arg(&mut self, input: &'ast FnArg) {
+        self.argument = argument(input);
+        visit::visit_fn_arg(self, input);
+    }
+
     fn visit_type_impl_trait(&mut self, ty: &'ast TypeImplTrait) {
-        self.0.push(ty);
-        visit::visit_type_impl_trait(self, ty);
+        self.found.push((self.argument.clone(), ty.bounds.iter().cloned().collect()));
+    }
+
+    fn visit_item_trait(&mut self, i: &'ast ItemTrait) {
+        self.found.push((String::new(), i.supertraits.iter().cloned().collect()));
     }
 }
