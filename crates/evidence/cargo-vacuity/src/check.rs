@@ -8,12 +8,12 @@ use serde::Serialize;
 
 use crate::Error;
 use crate::collect::collect;
-use crate::parallel::in_parallel;
 use crate::verdict::{Finding, Judge, Verdict};
 use crate::workspace::{Selection, Workspace};
+use cargo_vacuity::parallel::in_parallel;
 
 /// Hears of a run's progress.
-pub trait Tell: Sync {
+pub(crate) trait Tell: Sync {
     /// A part of the run begins; it has so many steps, if that is known.
     fn begins(&self, part: &str, steps: Option<usize>);
     /// One step is done.
@@ -22,23 +22,23 @@ pub trait Tell: Sync {
 
 /// What a run found.
 #[derive(Debug, Serialize)]
-pub struct Report {
+pub(crate) struct Report {
     /// The workspace's folder.
     #[serde(skip)]
-    pub workspace: PathBuf,
+    pub(crate) workspace: PathBuf,
     /// The compiler, as `rustc 1.95.0`.
-    pub compiler: String,
+    pub(crate) compiler: String,
     /// The cases.
-    pub findings: Vec<Finding>,
+    pub(crate) findings: Vec<Finding>,
     /// What could not be looked at, and why.
-    pub problems: Vec<String>,
+    pub(crate) problems: Vec<String>,
     /// How long the cases took, the libraries made before.
-    pub judging: Duration,
+    pub(crate) judging: Duration,
 }
 
 impl Report {
     /// How many cases got a verdict.
-    pub fn count(&self, verdict: Verdict) -> usize {
+    pub(crate) fn count(&self, verdict: Verdict) -> usize {
         self.findings.iter().filter(|finding| finding.verdict == verdict).count()
     }
 }
@@ -49,7 +49,7 @@ impl Report {
 /// # Errors
 ///
 /// If cargo cannot make the libraries, or the system refuses.
-pub fn check(selection: Selection, exe: &Path, tell: &dyn Tell) -> Result<Report, Error> {
+pub(crate) fn check(selection: Selection, exe: &Path, tell: &dyn Tell) -> Result<Report, Error> {
     let workspace = Workspace::open(selection, exe, None)?;
     let collected = collect(&workspace, &|part| tell.begins(part, None))?;
     let judge = Judge::new(&workspace, &collected.cases);

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum Error {
+pub(crate) enum Error {
     /// Cargo refused; with its words.
     #[error("cargo: {0}")]
     Cargo(String),

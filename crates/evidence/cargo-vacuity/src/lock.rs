@@ -18,14 +18,14 @@ use crate::report::word;
 use crate::verdict::{Finding, Judged, Verdict};
 
 /// The file's name, beside the workspace's manifest.
-pub const FILE: &str = "vacuity.lock";
+pub(crate) const FILE: &str = "vacuity.lock";
 
 const VERSION: u32 = 1;
 
 /// Everything that was believed.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Lock {
+pub(crate) struct Lock {
     version: u32,
     #[serde(default, rename = "case", skip_serializing_if = "Vec::is_empty")]
     cases: Vec<Believed>,
@@ -70,7 +70,7 @@ impl Reason {
 
 impl Lock {
     /// What a report says now.
-    pub fn of(report: &Report) -> Self {
+    pub(crate) fn of(report: &Report) -> Self {
         let believed = |finding: &Finding| Believed {
             case: finding.case.clone(),
             verdict: finding.verdict,
@@ -86,7 +86,7 @@ impl Lock {
     /// # Errors
     ///
     /// If the file cannot be read, or was written by a later version of the tool.
-    pub fn read(workspace: &Path) -> Result<Self, Error> {
+    pub(crate) fn read(workspace: &Path) -> Result<Self, Error> {
         let file = workspace.join(FILE);
         let text = match fs::read_to_string(&file) {
             Ok(text) => text,
@@ -109,7 +109,7 @@ impl Lock {
     /// # Errors
     ///
     /// If the file cannot be written.
-    pub fn write(&self, workspace: &Path) -> Result<(), Error> {
+    pub(crate) fn write(&self, workspace: &Path) -> Result<(), Error> {
         let file = workspace.join(FILE);
         let text = toml::to_string(self)
             .map_err(|error| Error::Format(file.clone(), error.to_string()))?;
@@ -123,7 +123,7 @@ impl Lock {
     }
 
     /// What a report says otherwise than the lock, one sentence each.
-    pub fn differences(&self, report: &Report) -> Vec<String> {
+    pub(crate) fn differences(&self, report: &Report) -> Vec<String> {
         let mut left: BTreeMap<&str, &Believed> =
             self.cases.iter().map(|believed| (believed.case.as_str(), believed)).collect();
         let mut found = Vec::new();

@@ -1,5 +1,35 @@
-//! `cargo vacuity`.
+//! Says which compile-fail tests of a crate test what they say.
+//!
+//! A test that a program must *not* compile passes when it fails for any reason at all: a `use`
+//! was forgotten, a method was renamed, a bracket is astray. The runner prints `ok`. Verification
+//! engineers call such a test vacuous.
+//!
+//! Read in this order:
+//!
+//! 1. `stand_in`: the runners run, and find this program in the compiler's place; so
+//!    `collect` knows every `program` and how its runner builds it;
+//! 2. `verdict`: each is compiled, and its errors judged by `rules`, which are data, and by whose
+//!    `names` they are about; `repair` tries what a void case lacks;
+//! 3. `lock` keeps what was believed;
+//! 4. `mutants` changes declarations, and asks whether a case notices.
 #![forbid(unsafe_code)]
+
+mod check;
+mod collect;
+mod doctest;
+mod error;
+mod lock;
+mod mutants;
+mod names;
+mod program;
+mod repair;
+mod report;
+mod rules;
+mod source;
+mod stand_in;
+mod tools;
+mod verdict;
+mod workspace;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -7,8 +37,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use cargo_vacuity::lock::Lock;
-use cargo_vacuity::{Selection, Tell, Verdict, check, mutants, report};
+use crate::check::{Tell, check};
+use crate::error::Error;
+use crate::lock::Lock;
+use crate::verdict::Verdict;
+use crate::workspace::Selection;
 use clap::{Args, Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -133,7 +166,7 @@ impl Tell for Bar {
 }
 
 fn main() -> ExitCode {
-    if let Some(played) = cargo_vacuity::played() {
+    if let Some(played) = stand_in::played() {
         return played;
     }
     // Cargo hands its subcommand's name on.
@@ -150,7 +183,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(arguments: Arguments) -> Result<ExitCode, cargo_vacuity::Error> {
+fn run(arguments: Arguments) -> Result<ExitCode, Error> {
     let exe = std::env::current_exe()?;
     let bar = Bar(ProgressBar::new_spinner());
     if let Some(Verb::Mutate { list, only, cases, jobs, limit }) = arguments.command {
@@ -192,7 +225,7 @@ fn mutate(
     json: bool,
     exe: &Path,
     bar: &Bar,
-) -> Result<ExitCode, cargo_vacuity::Error> {
+) -> Result<ExitCode, Error> {
     if list {
         let lines = mutants::list(options, exe)?;
         bar.0.finish_and_clear();

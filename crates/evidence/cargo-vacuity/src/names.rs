@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use cargo_metadata::diagnostic::Diagnostic;
 use proc_macro2::{TokenStream, TokenTree};
 
+use cargo_vacuity::diagnostic;
+
 use crate::rules::said;
 
 /// Names that the standard library has as well: they show nothing.
@@ -63,6 +65,8 @@ pub(crate) struct Names<'a> {
     declared: &'a BTreeSet<String>,
     /// What the program reaches through the crate's name.
     reached: BTreeSet<String>,
+    /// The crate's attributes, derives and macros that it applies.
+    applied: BTreeSet<String>,
     /// Whether the program says the crate's name at all.
     pub(crate) names_crate: bool,
     text: &'a str,
@@ -94,7 +98,11 @@ impl<'a> Names<'a> {
                 }
             }
         }
-        Names { declared, reached, names_crate: named, text }
+        let applied = applied(&own)
+            .filter(|word| reached.contains(*word) && !COMMON.contains(word))
+            .map(str::to_owned)
+            .collect();
+        Names { declared, reached, applied, names_crate: named, text }
     }
 
     /// The names of the crate that an error is about: in what the compiler says, or else on the
@@ -111,10 +119,6 @@ impl<'a> Names<'a> {
                 found.extend(words(&of.macro_decl_name).filter(|word| self.knows(word)));
                 expansion = of.span.expansion.as_deref();
             }
-        }
-        if found.is_empty() && error.code.as_ref().is_some_and(|code| code.code == "E0080") {
-            // The compiler evaluates what it calls, and points at the call alone.
-            found.extend(words(self.text).filter(|word| self.knows(word)));
         }
         if found.is_empty() {
             let mut lines: BTreeSet<usize> = pointed_at(error);
@@ -139,7 +143,34 @@ impl<'a> Names<'a> {
             let on_lines = lines.iter().filter_map(|line| all.get(line - 1));
             found.extend(on_lines.flat_map(|line| words(line)).filter(|word| self.knows(word)));
         }
+        let evaluates = diagnostic::code(error) == Some("E0080");
+        if found.is_empty() && evaluates {
+            // The compiler evaluates what it calls, and points at the call alone.
+            found.extend(words(self.text).filter(|word| self.knows(word)));
+        }
+        if found.is_empty() {
+            // What a macro of the crate makes has names of its own.
+            found.extend(self.applied.iter().map(String::as_str));
+        }
         found.into_iter().map(str::to_owned).collect()
+    }
+
+    /// Whether the compiler points into a call of one of the crate's macros.
+    pub(crate) fn in_macro(&self, error: &Diagnostic) -> bool {
+        let lines: Vec<&str> = self.text.lines().collect();
+        let here = pointed_at(error);
+        let here = here.iter().filter_map(|line| lines.get(line - 1));
+        here.flat_map(|line| line.split('!')).any(|before| {
+            let name = before.rsplit(|c: char| !c.is_alphanumeric() && c != '_').next();
+            name.is_some_and(|name| self.knows(name))
+        })
+    }
+
+    /// Whether the names that the message itself quotes are of the crate, or in it.
+    pub(crate) fn in_message(&self, error: &Diagnostic, roots: &BTreeSet<String>) -> bool {
+        let quoted = error.message.split('`').skip(1).step_by(2).flat_map(words);
+        let mut quoted = quoted.peekable();
+        quoted.peek().is_none() || quoted.any(|word| self.knows(word) || roots.contains(word))
     }
 
     fn knows(&self, word: &str) -> bool {
@@ -162,6 +193,12 @@ fn pointed_at(error: &Diagnostic) -> BTreeSet<usize> {
 
 fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| !word.is_empty())
+}
+
+/// The words of attributes and derives.
+fn applied(text: &str) -> impl Iterator<Item = &str> {
+    let attributes = text.split("#[").skip(1);
+    attributes.filter_map(|rest| rest.split(']').next()).flat_map(words)
 }
 
 /// The variables that a line binds: those of its `let`, parameters and loops.

@@ -12,7 +12,7 @@ use std::time::Duration;
 use cargo_metadata::diagnostic::Diagnostic;
 use serde::{Deserialize, Serialize};
 
-use crate::diagnostic;
+use cargo_vacuity::diagnostic;
 
 /// How long the compiler may take over one program.
 const PATIENCE: Duration = Duration::from_secs(120);

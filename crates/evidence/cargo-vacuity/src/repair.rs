@@ -7,9 +7,9 @@ use std::path::Path;
 use cargo_metadata::diagnostic::{Diagnostic, DiagnosticSpan};
 
 use crate::collect::Case;
-use crate::diagnostic;
 use crate::program::{Answer, Program};
 use crate::verdict::{Judge, Repair, Verdict};
+use cargo_vacuity::diagnostic;
 
 /// How often the compiler is asked for more.
 const ROUNDS: usize = 4;

@@ -11,7 +11,7 @@ use crate::verdict::{Finding, Verdict};
 /// # Errors
 ///
 /// If `out` refuses.
-pub fn write(report: &Report, all: bool, out: &mut dyn Write) -> fmt::Result {
+pub(crate) fn write(report: &Report, all: bool, out: &mut dyn Write) -> fmt::Result {
     for finding in &report.findings {
         if all || finding.verdict != Verdict::Guards {
             write_finding(finding, out)?;
@@ -62,7 +62,7 @@ fn write_finding(finding: &Finding, out: &mut dyn Write) -> fmt::Result {
 }
 
 /// The word for a verdict.
-pub fn word(verdict: Verdict) -> &'static str {
+pub(crate) fn word(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Guards => "guards",
         Verdict::Void => "void",
@@ -79,7 +79,7 @@ pub fn word(verdict: Verdict) -> &'static str {
 /// # Errors
 ///
 /// If `out` refuses.
-pub fn write_mutation(mutation: &Mutation, out: &mut dyn Write) -> fmt::Result {
+pub(crate) fn write_mutation(mutation: &Mutation, out: &mut dyn Write) -> fmt::Result {
     let (mut caught, mut survive, mut void, mut already, mut absent) = (0, 0, 0, 0, 0);
     for tried in &mutation.tried {
         let fate = match &tried.fate {

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use cargo_metadata::diagnostic::Diagnostic;
 use serde::Deserialize;
 
-use crate::diagnostic;
+use cargo_vacuity::diagnostic;
 
 /// What an error says about its program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -33,6 +33,9 @@ pub(crate) struct Rule {
     declared: Option<bool>,
     standard: Option<bool>,
     parses: Option<bool>,
+    /// Whether a macro of the crate that makes such an error refuses its input so.
+    #[serde(default)]
+    pub(crate) of_input: bool,
     pub(crate) verdict: Fit,
     pub(crate) kind: String,
     pub(crate) reason: String,
@@ -55,6 +58,7 @@ static OTHER: LazyLock<Rule> = LazyLock::new(|| Rule {
     declared: None,
     standard: None,
     parses: None,
+    of_input: false,
     verdict: Fit::Fitting,
     kind: "other".to_owned(),
     reason: "No rule knows this error.".to_owned(),

@@ -8,7 +8,7 @@ use std::fs;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
-use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use pulldown_cmark::{CodeBlockKind, Event, Parser, Tag, TagEnd};
 
 /// What declares the name after it.
@@ -194,11 +194,11 @@ impl Walk {
             }
             match token {
                 TokenTree::Punct(mark) if mark.as_char() == '#' => (hash, inner) = (true, false),
-                TokenTree::Punct(mark) if mark.as_char() == '!' && hash => inner = true,
+                TokenTree::Punct(mark) if mark.as_char() == '!' => inner = hash,
                 TokenTree::Group(group) if hash && group.delimiter() == Delimiter::Bracket => {
                     hash = false;
                     let of = if inner { &mut own } else { &mut before };
-                    of.attribute(&group, file);
+                    of.attribute(group.stream(), file);
                 }
                 TokenTree::Ident(ident) => {
                     let ident = ident.to_string();
@@ -265,26 +265,51 @@ impl Walk {
 }
 
 impl Before {
-    /// Reads `#[doc = …]`, `#[cfg(…)]` and `#[path = …]`.
-    fn attribute(&mut self, group: &Group, file: &Path) {
-        let beside = file.parent().unwrap_or(Path::new(""));
-        if let Ok(syn::Meta::List(list)) = syn::parse2(group.stream()) {
-            if list.path.is_ident("cfg") {
-                let text = list.tokens.to_string();
-                let tight = [(" (", "("), (" ,", ","), ("( ", "("), (" )", ")")];
-                let text = tight.iter().fold(text, |text, (from, to)| text.replace(from, to));
-                self.conditions.push(text);
+    /// Reads `doc = …`, `cfg(…)`, `path = …`, and those of them that stand in a `cfg_attr(…)`.
+    fn attribute(&mut self, tokens: TokenStream, file: &Path) {
+        match syn::parse2(tokens) {
+            Ok(syn::Meta::List(list)) if list.path.is_ident("cfg") => {
+                self.conditions.push(tight(&list.tokens));
             }
-            return;
+            Ok(syn::Meta::List(list)) if list.path.is_ident("cfg_attr") => {
+                let mut parts = vec![TokenStream::new()];
+                for token in list.tokens {
+                    match (token, parts.last_mut()) {
+                        (TokenTree::Punct(mark), _) if mark.as_char() == ',' => {
+                            parts.push(TokenStream::new());
+                        }
+                        (token, Some(part)) => part.extend([token]),
+                        _ => {}
+                    }
+                }
+                let before = self.lines.len();
+                for part in parts.drain(1..) {
+                    self.attribute(part, file);
+                }
+                if self.lines.len() > before && !parts[0].is_empty() {
+                    self.conditions.push(tight(&parts[0]));
+                }
+            }
+            Ok(syn::Meta::NameValue(pair)) => self.named(&pair, file),
+            _ => {}
         }
-        let Ok(pair) = syn::parse2::<syn::MetaNameValue>(group.stream()) else { return };
+    }
+
+    fn named(&mut self, pair: &syn::MetaNameValue, file: &Path) {
         let (text, file, first) = match &pair.value {
             syn::Expr::Lit(syn::ExprLit { lit: syn::Lit::Str(text), .. }) => {
                 (text.value(), file.to_owned(), text.span().start().line)
             }
-            syn::Expr::Macro(call) if call.mac.path.is_ident("include_str") => {
+            syn::Expr::Macro(call)
+                if call
+                    .mac
+                    .path
+                    .segments
+                    .last()
+                    .is_some_and(|last| last.ident == "include_str") =>
+            {
                 let Ok(name) = call.mac.parse_body::<syn::LitStr>() else { return };
-                let file = beside.join(name.value());
+                let file = file.parent().unwrap_or(Path::new("")).join(name.value());
                 (fs::read_to_string(&file).unwrap_or_default(), file, 1)
             }
             _ => return,
@@ -297,12 +322,19 @@ impl Before {
                 let line = line.trim_start();
                 line.is_empty() || line.starts_with('*')
             });
-            for (index, line) in text.lines().enumerate() {
+            // `lines` has none for an empty comment, which ends a paragraph.
+            for (index, line) in text.trim_end_matches('\n').split('\n').enumerate() {
                 let star = line.trim_start().strip_prefix('*').filter(|_| starred && index > 0);
                 self.lines.push((star.unwrap_or(line).to_owned(), file.clone(), first + index));
             }
         }
     }
+}
+
+/// Tokens with fewer spaces.
+fn tight(tokens: &TokenStream) -> String {
+    let places = [(" (", "("), (" ,", ","), ("( ", "("), (" )", ")")];
+    places.iter().fold(tokens.to_string(), |text, (from, to)| text.replace(from, to))
 }
 
 /// The file of a module, and the folder of its own modules.

@@ -128,7 +128,7 @@ fn part_path(folder: &Path, part: &str) -> PathBuf {
 /// Plays a part, if a runner called this process.
 ///
 /// Returns `None` if a person did.
-pub fn played() -> Option<ExitCode> {
+pub(crate) fn played() -> Option<ExitCode> {
     let records = PathBuf::from(env::var_os(RECORDS)?);
     let mut arguments = env::args_os();
     let name = PathBuf::from(arguments.next()?);

@@ -12,13 +12,14 @@ use crate::names::Names;
 use crate::program::Answer;
 use crate::repair;
 use crate::rules::{self, Fit};
+use crate::source;
 use crate::workspace::Workspace;
-use crate::{diagnostic, source};
+use cargo_vacuity::diagnostic;
 
 /// What a case is worth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Verdict {
+pub(crate) enum Verdict {
     /// It fails by an error that such a case can be about, which names something of the crate.
     Guards,
     /// It fails for a reason that has nothing to do with the crate.
@@ -37,61 +38,61 @@ pub enum Verdict {
 
 /// One error, judged.
 #[derive(Debug, Clone, Serialize)]
-pub struct Judged {
+pub(crate) struct Judged {
     /// Its code, or a lint's name.
-    pub code: Option<String>,
+    pub(crate) code: Option<String>,
     /// What kind of error it is, by the rules.
-    pub kind: String,
+    pub(crate) kind: String,
     /// What the compiler says.
-    pub message: String,
+    pub(crate) message: String,
     /// Where, seen from the workspace.
-    pub file: PathBuf,
+    pub(crate) file: PathBuf,
     /// The line, from 1.
-    pub line: usize,
+    pub(crate) line: usize,
     /// The expression that the compiler marks.
-    pub expression: String,
+    pub(crate) expression: String,
     /// The names of the crate that it is about.
-    pub names: Vec<String>,
+    pub(crate) names: Vec<String>,
     /// Whether it is what a case can be about.
-    pub fits: bool,
+    pub(crate) fits: bool,
     /// Why, or why not.
-    pub reason: String,
+    pub(crate) reason: String,
     /// Whether the program was never meant to be compiled here.
-    pub not_ours: bool,
+    pub(crate) not_ours: bool,
 }
 
 /// A change of a void case that was tried.
 #[derive(Debug, Clone, Serialize)]
-pub struct Repair {
+pub(crate) struct Repair {
     /// What to add.
-    pub add: Vec<String>,
+    pub(crate) add: Vec<String>,
     /// What the case does then.
-    pub then: Verdict,
+    pub(crate) then: Verdict,
     /// How it fails then, if it does.
-    pub error: Option<String>,
+    pub(crate) error: Option<String>,
 }
 
 /// A case and what it is worth.
 #[derive(Debug, Clone, Serialize)]
-pub struct Finding {
+pub(crate) struct Finding {
     /// The case's name, which stays when lines move.
-    pub case: String,
+    pub(crate) case: String,
     /// Its package.
-    pub package: String,
+    pub(crate) package: String,
     /// Its file, seen from the workspace.
-    pub file: PathBuf,
+    pub(crate) file: PathBuf,
     /// Its line, from 1.
-    pub line: usize,
+    pub(crate) line: usize,
     /// The verdict.
-    pub verdict: Verdict,
+    pub(crate) verdict: Verdict,
     /// In one sentence.
-    pub why: String,
+    pub(crate) why: String,
     /// The compiler's errors.
-    pub errors: Vec<Judged>,
+    pub(crate) errors: Vec<Judged>,
     /// For a void or masked case, what would make it one.
-    pub repair: Option<Repair>,
+    pub(crate) repair: Option<Repair>,
     /// For one that is never run: what it would be worth.
-    pub otherwise: Option<Verdict>,
+    pub(crate) otherwise: Option<Verdict>,
 }
 
 /// What a judge knows of the crates under test.
@@ -197,7 +198,7 @@ impl<'w> Judge<'w> {
         let names = Names::of(text, roots, declared);
         let parses = syn::parse_file(text).is_ok();
         let mut errors: Vec<Judged> = diagnostic::errors(said)
-            .map(|error| judged(case, error, &names, declared, parses))
+            .map(|error| judged(case, error, &names, roots, declared, parses))
             .collect();
         errors.sort_by_key(|error| error.line);
         let (verdict, why) = sum_up(case, &errors, &names);
@@ -228,6 +229,7 @@ fn judged(
     case: &Case,
     error: &Diagnostic,
     names: &Names<'_>,
+    roots: &BTreeSet<String>,
     declared: &BTreeSet<String>,
     parses: bool,
 ) -> Judged {
@@ -252,7 +254,13 @@ fn judged(
         ),
         Fit::Fitting => (true, rule.reason.clone()),
         // That a name is absent can be the claim: then the case says so.
-        _ if stated && !about.is_empty() => (true, "The case states this code.".to_owned()),
+        _ if stated && !about.is_empty() && names.in_message(error, roots) => {
+            (true, "The case states this code.".to_owned())
+        }
+        // What a macro makes of its input is how it refuses it.
+        _ if rule.of_input && names.in_macro(error) => {
+            (true, "A macro of the crate refuses its input by this error.".to_owned())
+        }
         _ => (false, rule.reason.clone()),
     };
     Judged {

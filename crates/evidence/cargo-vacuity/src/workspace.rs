@@ -13,19 +13,20 @@ use cargo_metadata::{Message, Metadata, MetadataCommand, Package, Target, Target
 use crate::program::Program;
 use crate::stand_in::{Record, StandIn};
 use crate::tools::Tools;
-use crate::{Error, diagnostic, source};
+use crate::{Error, source};
+use cargo_vacuity::diagnostic;
 
 /// Which packages are looked at, with which features.
 #[derive(Debug, Clone, Default)]
-pub struct Selection {
+pub(crate) struct Selection {
     /// The manifest; if `None`, the one that cargo finds.
-    pub manifest: Option<PathBuf>,
+    pub(crate) manifest: Option<PathBuf>,
     /// The packages' names; if there are none, cargo's default.
-    pub packages: Vec<String>,
+    pub(crate) packages: Vec<String>,
     /// Every package of the workspace.
-    pub workspace: bool,
+    pub(crate) workspace: bool,
     /// Arguments that are handed on to cargo: features, `--offline` and the like.
-    pub cargo: Vec<OsString>,
+    pub(crate) cargo: Vec<OsString>,
 }
 
 /// A workspace, and the tool's place in it.

@@ -23,7 +23,7 @@ use super::{Change, Mutant, Operator, Probe};
 /// # Errors
 ///
 /// If `text` is no Rust.
-pub fn generate(file: &Path, text: &str) -> Result<Vec<Mutant>, syn::Error> {
+pub(crate) fn generate(file: &Path, text: &str) -> Result<Vec<Mutant>, syn::Error> {
     // The parser recurses: what is nested too deeply for it, few compilers take.
     let syntax = syn::parse_file(text).map_err(|error| {
         let line = error.span().start().line;
@@ -47,7 +47,7 @@ pub fn generate(file: &Path, text: &str) -> Result<Vec<Mutant>, syn::Error> {
 /// # Errors
 ///
 /// If `text` is no Rust.
-pub fn probes(file: &Path, text: &str) -> Result<Vec<Probe>, syn::Error> {
+pub(crate) fn probes(file: &Path, text: &str) -> Result<Vec<Probe>, syn::Error> {
     let probe = |mutant: Mutant| {
         let place = mutant.changes.first()?.clone();
         Some(Probe { mutant: mutant.name(), change: Change { replace: mutant.probe?, ..place } })

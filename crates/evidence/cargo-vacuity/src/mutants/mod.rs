@@ -6,10 +6,12 @@ mod generate;
 mod mutant;
 mod run;
 mod signature;
+#[cfg(test)]
+mod tests;
 mod together;
 mod traits;
 
-pub use generate::{generate, probes};
+pub(crate) use generate::{generate, probes};
 use mutant::Operator;
-pub use mutant::{Change, Mutant, NotLanded, Probe};
-pub use run::{Fate, Mutation, Options, Tried, list, mutate};
+pub(crate) use mutant::{Change, Mutant, Probe};
+pub(crate) use run::{Fate, Mutation, Options, list, mutate};

@@ -5,13 +5,13 @@ use std::path::PathBuf;
 
 /// One change of a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Change {
+pub(crate) struct Change {
     /// The bytes that go.
-    pub range: Range<usize>,
+    pub(crate) range: Range<usize>,
     /// What stands in the range before the change.
-    pub was: String,
+    pub(crate) was: String,
     /// What takes their place.
-    pub replace: String,
+    pub(crate) replace: String,
 }
 
 /// The name of a kind of change, and what the library permits after it.
@@ -37,29 +37,29 @@ impl Operator {
 
 /// A change of one declaration, after which the library accepts more programs.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mutant {
+pub(crate) struct Mutant {
     /// The kind of change, as its name says it: `public`, `must-use`, `clone`.
-    pub operator: &'static str,
+    pub(crate) operator: &'static str,
     /// The path of what is changed inside its file, such as `Guard::split` or `Thread.field`.
-    pub item: String,
+    pub(crate) item: String,
     /// Which of several changes of the item; may be empty.
-    pub detail: String,
+    pub(crate) detail: String,
     /// The file.
-    pub file: PathBuf,
+    pub(crate) file: PathBuf,
     /// The line of the first change, from 1.
-    pub line: usize,
+    pub(crate) line: usize,
     /// Disjoint changes in ascending order.
-    pub changes: Vec<Change>,
+    pub(crate) changes: Vec<Change>,
     /// What the library permits after it, as a clause: "`Guard` may be cloned".
-    pub says: String,
+    pub(crate) says: String,
     /// The text of its [`Probe`], for `send` and `sync`.
-    pub probe: Option<String>,
+    pub(crate) probe: Option<String>,
 }
 
 /// Why a mutant could not be applied.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum NotLanded {
+pub(crate) enum NotLanded {
     /// The text is not the one that the mutant was generated from.
     #[error("bytes {0:?} are not what they were")]
     Moved(Range<usize>),
@@ -70,7 +70,7 @@ pub enum NotLanded {
 
 impl Mutant {
     /// Returns `file: operator item [detail]`, which is unique in the file and names no line.
-    pub fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         let Mutant { operator, item, detail, file, .. } = self;
         let detail = if detail.is_empty() { String::new() } else { format!(" [{detail}]") };
         format!("{}: {operator} {item}{detail}", file.display())
@@ -81,7 +81,7 @@ impl Mutant {
     /// # Errors
     ///
     /// If the mutant does not land: see [`NotLanded`].
-    pub fn apply(&self, text: &str) -> Result<String, NotLanded> {
+    pub(crate) fn apply(&self, text: &str) -> Result<String, NotLanded> {
         let (result, _) = splice(text, self.changes.iter().collect())?;
         if result == text { Err(NotLanded::Same) } else { Ok(result) }
     }
@@ -89,11 +89,11 @@ impl Mutant {
 
 /// A text that compiles only where a `send` or `sync` mutant would change nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Probe {
+pub(crate) struct Probe {
     /// The name of the mutant.
-    pub mutant: String,
+    pub(crate) mutant: String,
     /// Inserts what compiles only if the type has the trait for all its parameters already.
-    pub change: Change,
+    pub(crate) change: Change,
 }
 
 impl Probe {
@@ -103,7 +103,10 @@ impl Probe {
     /// # Errors
     ///
     /// If the probes are not in ascending order, or not of this text.
-    pub fn insert(probes: &[Probe], text: &str) -> Result<(String, Vec<Range<usize>>), NotLanded> {
+    pub(crate) fn insert(
+        probes: &[Probe],
+        text: &str,
+    ) -> Result<(String, Vec<Range<usize>>), NotLanded> {
         splice(text, probes.iter().map(|probe| &probe.change).collect())
     }
 }

@@ -20,33 +20,34 @@ use super::together::{Guard, without_error};
 use super::{Mutant, Probe, generate, probes};
 use crate::check::Tell;
 use crate::collect::collect;
-use crate::copy::bring_up_to_date;
 use crate::program::Answer;
 use crate::verdict::{Judge, Verdict};
 use crate::workspace::{Selection, Workspace};
-use crate::{Error, diagnostic, source};
+use crate::{Error, source};
+use cargo_vacuity::copy::bring_up_to_date;
+use cargo_vacuity::diagnostic;
 
 /// What is tried, and how long.
 #[derive(Debug, Clone, Default)]
-pub struct Options {
+pub(crate) struct Options {
     /// The packages whose declarations are changed. The cases are theirs, and those of the packages
     /// that depend on them.
-    pub selection: Selection,
+    pub(crate) selection: Selection,
     /// The packages whose cases are asked; if there are none, the changed ones and all that depend
     /// on them.
-    pub cases: Vec<String>,
+    pub(crate) cases: Vec<String>,
     /// Only mutants whose names contain this.
-    pub only: Option<String>,
+    pub(crate) only: Option<String>,
     /// How many copies are worked in; if `None`, one a processor.
-    pub jobs: Option<usize>,
+    pub(crate) jobs: Option<usize>,
     /// No mutant is begun after this long; a later run goes on.
-    pub limit: Option<Duration>,
+    pub(crate) limit: Option<Duration>,
 }
 
 /// What became of a mutant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Fate {
+pub(crate) enum Fate {
     /// This case compiles with it, or this static assertion does not hold any more.
     Caught(String),
     /// No case notices.
@@ -61,30 +62,30 @@ pub enum Fate {
 
 /// A mutant and what became of it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Tried {
+pub(crate) struct Tried {
     /// File, operator and item.
-    pub mutant: String,
+    pub(crate) mutant: String,
     /// What becomes possible.
-    pub says: String,
+    pub(crate) says: String,
     /// The file, seen from the workspace.
-    pub file: PathBuf,
+    pub(crate) file: PathBuf,
     /// The line, from 1.
-    pub line: usize,
+    pub(crate) line: usize,
     /// What became of it.
-    pub fate: Fate,
+    pub(crate) fate: Fate,
 }
 
 /// What a run found.
 #[derive(Debug, Serialize)]
-pub struct Mutation {
+pub(crate) struct Mutation {
     /// The mutants that were tried, in the order of the sources.
-    pub tried: Vec<Tried>,
+    pub(crate) tried: Vec<Tried>,
     /// How many are left for a later run.
-    pub left: usize,
+    pub(crate) left: usize,
     /// How many cases could have caught them.
-    pub cases: usize,
+    pub(crate) cases: usize,
     /// Survivors without an explanation, and explanations that explain nothing.
-    pub complaints: Vec<String>,
+    pub(crate) complaints: Vec<String>,
 }
 
 /// Lists the mutants of a selection, by name and what each makes possible.
@@ -92,7 +93,7 @@ pub struct Mutation {
 /// # Errors
 ///
 /// If cargo does not know the packages, or a file is not Rust.
-pub fn list(options: &Options, exe: &Path) -> Result<Vec<(String, String)>, Error> {
+pub(crate) fn list(options: &Options, exe: &Path) -> Result<Vec<(String, String)>, Error> {
     let workspace = Workspace::open(options.selection.clone(), exe, None)?;
     let mutants = of_packages(&workspace, options)?;
     Ok(mutants.iter().map(|mutant| (mutant.name(), mutant.says.clone())).collect())
@@ -103,7 +104,7 @@ pub fn list(options: &Options, exe: &Path) -> Result<Vec<(String, String)>, Erro
 /// # Errors
 ///
 /// If the workspace cannot be copied or built, or a case compiles without any mutant.
-pub fn mutate(options: &Options, exe: &Path, tell: &dyn Tell) -> Result<Mutation, Error> {
+pub(crate) fn mutate(options: &Options, exe: &Path, tell: &dyn Tell) -> Result<Mutation, Error> {
     let workspace = Workspace::open(options.selection.clone(), exe, None)?;
     let mutants = of_packages(&workspace, options)?;
     let explained = Explained::read(workspace.root())?;

@@ -9,9 +9,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::collect::Case;
-use crate::diagnostic;
 use crate::program::{Answer, Runner};
 use crate::verdict::Finding;
+use cargo_vacuity::diagnostic;
 
 /// A case that guards, and the errors by which it does: code, and line of the program.
 #[derive(Debug, Clone)]

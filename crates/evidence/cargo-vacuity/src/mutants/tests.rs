@@ -5,8 +5,10 @@ use std::fs;
 use std::ops::Range;
 use std::path::Path;
 
-use cargo_vacuity::mutants::{Change, Mutant, NotLanded, Probe, generate, probes};
 use proc_macro2::TokenStream;
+
+use super::mutant::NotLanded;
+use super::{Change, Mutant, Probe, generate, probes};
 
 fn mutants(text: &str) -> Vec<Mutant> {
     generate(Path::new("lib.rs"), text).unwrap_or_else(|error| panic!("{error}: {text}"))
