@@ -94,29 +94,22 @@ impl Program {
         const OUTPUT: [&str; 7] =
             ["-o", "--out-dir", "--emit", "--error-format", "--json", "--color", "--crate-name"];
         const OUTPUT_CODEGEN: [&str; 3] = ["metadata=", "extra-filename=", "incremental="];
+        let codegen = |text: &str| OUTPUT_CODEGEN.iter().any(|name| text.starts_with(name));
         let mut seeing = Vec::new();
         let mut arguments = self.arguments.iter().peekable();
         while let Some(argument) = arguments.next() {
             let name = argument.split('=').next().unwrap_or_default();
-            if OUTPUT.contains(&argument.as_str()) {
-                arguments.next();
-            } else if argument == "-C"
-                && arguments
-                    .peek()
-                    .is_some_and(|next| OUTPUT_CODEGEN.iter().any(|n| next.starts_with(n)))
-            {
-                arguments.next();
-            } else if OUTPUT.contains(&name)
+            let of_next = argument == "-C" && arguments.peek().is_some_and(|next| codegen(next));
+            let with_value = OUTPUT.contains(&argument.as_str()) || of_next;
+            let of_output = OUTPUT.contains(&name)
                 || name == "--diagnostic-width"
-                || argument.strip_prefix("-C").is_some_and(|rest| {
-                    OUTPUT_CODEGEN.iter().any(|name| rest.starts_with(name))
-                })
-                // What `--test-builder` needed, and the program itself.
-                || argument == "-Zunstable-options"
-                || argument == "-"
-                || (argument.ends_with(".rs") && !argument.starts_with('-'))
-            {
-            } else {
+                || argument.strip_prefix("-C").is_some_and(codegen);
+            // What `--test-builder` needed, and the program itself.
+            let of_runner = argument == "-Zunstable-options" || argument == "-";
+            let program = argument.ends_with(".rs") && !argument.starts_with('-');
+            if with_value {
+                arguments.next();
+            } else if !(of_output || of_runner || program) {
                 seeing.push(argument);
             }
         }

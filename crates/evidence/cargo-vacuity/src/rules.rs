@@ -77,13 +77,10 @@ pub(crate) fn rule(
 ) -> &'static Rule {
     let code = diagnostic::code(error).unwrap_or("none");
     let first = error.message.split('`').nth(1).unwrap_or_default();
-    let last = |name: &str| {
-        let words = name.split(|c: char| !c.is_alphanumeric() && c != '_');
-        words.filter(|word| !word.is_empty()).next_back().map(str::to_owned)
-    };
     let numbered = code.strip_prefix('E').is_some_and(|rest| rest.parse::<u32>().is_ok());
     let is_lint = code != "none" && !numbered;
-    let name = last(first).unwrap_or_default();
+    let words = first.split(|c: char| !c.is_alphanumeric() && c != '_');
+    let name = words.rev().find(|word| !word.is_empty()).unwrap_or_default().to_owned();
     let texts = said(error);
     let says = |words: &String| texts.iter().any(|text| text.contains(words));
     let fits = |rule: &&Rule| {

@@ -305,7 +305,7 @@ impl Copy {
                 with += &format!("\n#[cfg({condition})] compile_error!(\"{MARK}{at}.\");");
             }
             fs::write(root, with)?;
-            let failed = self.workspace.library_errors(&[package.id.repr.clone()]);
+            let failed = self.workspace.library_errors(std::slice::from_ref(&package.id.repr));
             fs::write(root, text)?;
             let failed = failed?;
             for (mutant, condition) in of_mutants {
