@@ -67,6 +67,8 @@ pub(crate) struct Names<'a> {
     reached: BTreeSet<String>,
     /// The crate's attributes, derives and macros that it applies.
     applied: BTreeSet<String>,
+    /// The types that the program itself declares.
+    local: BTreeSet<String>,
     /// Whether the program says the crate's name at all.
     pub(crate) names_crate: bool,
     text: &'a str,
@@ -102,7 +104,11 @@ impl<'a> Names<'a> {
             .filter(|word| reached.contains(*word) && !COMMON.contains(word))
             .map(str::to_owned)
             .collect();
-        Names { declared, reached, applied, names_crate: named, text }
+        let types =
+            |pair: &[&str]| (["struct", "enum"].contains(&pair[0])).then(|| pair[1].to_owned());
+        let all: Vec<&str> = words(&own).collect();
+        let local = all.windows(2).filter_map(types).collect();
+        Names { declared, reached, applied, local, names_crate: named, text }
     }
 
     /// The names of the crate that an error is about: in what the compiler says, or else on the
@@ -155,15 +161,35 @@ impl<'a> Names<'a> {
         found.into_iter().map(str::to_owned).collect()
     }
 
-    /// Whether the compiler points into a call of one of the crate's macros.
+    /// Whether the compiler points into what one of the crate's macros is given or makes, or names
+    /// what it made: `BoxBuilder`, where the program has a `Box`.
     pub(crate) fn in_macro(&self, error: &Diagnostic) -> bool {
         let lines: Vec<&str> = self.text.lines().collect();
         let here = pointed_at(error);
-        let here = here.iter().filter_map(|line| lines.get(line - 1));
-        here.flat_map(|line| line.split('!')).any(|before| {
-            let name = before.rsplit(|c: char| !c.is_alphanumeric() && c != '_').next();
-            name.is_some_and(|name| self.knows(name))
-        })
+        let mut here = here.iter().filter_map(|line| lines.get(line - 1));
+        let called = here.any(|line| {
+            line.split('!').any(|before| {
+                let name = before.rsplit(|c: char| !c.is_alphanumeric() && c != '_').next();
+                name.is_some_and(|name| self.knows(name))
+            })
+        });
+        let mut expansion = diagnostic::primary(error).and_then(|span| span.expansion.as_deref());
+        let mut made = false;
+        while let Some(of) = expansion {
+            made |= words(&of.macro_decl_name).any(|word| self.knows(word));
+            expansion = of.span.expansion.as_deref();
+        }
+        let named = || {
+            let quoted =
+                said(error).into_iter().flat_map(|text| text.split('`').skip(1).step_by(2));
+            let mut quoted = quoted.flat_map(words);
+            quoted.any(|word| {
+                self.local
+                    .iter()
+                    .any(|own| word.len() > own.len() && word.starts_with(own.as_str()))
+            })
+        };
+        called || made || (!self.applied.is_empty() && named())
     }
 
     /// Whether the names that the message itself quotes are of the crate, or in it.

@@ -279,7 +279,13 @@ fn judged(
 
 fn sum_up(case: &Case, errors: &[Judged], names: &Names<'_>) -> (Verdict, String) {
     let fitting = errors.iter().filter(|error| error.fits).count();
-    let first_void = errors.iter().find(|error| !error.fits);
+    // What a macro refuses it does not make: names that are missing then are no second reason.
+    let refused = errors.iter().any(|error| error.fits && error.kind == "macro");
+    let follows = |error: &Judged| {
+        let of_names = ["name resolution", "unknown method", "unlinked crate", "unknown macro"];
+        refused && of_names.contains(&error.kind.as_str())
+    };
+    let first_void = errors.iter().find(|error| !error.fits && !follows(error));
     match first_void {
         Some(error) if error.not_ours && fitting == 0 => (Verdict::NotOurs, error.reason.clone()),
         Some(error) if fitting == 0 && !names.names_crate => {
