@@ -282,7 +282,11 @@ impl Copy {
     fn absent(&self, mutants: &[Mutant]) -> Result<BTreeMap<String, Fate>, Error> {
         const MARK: &str = "vacuity asks about condition ";
         let mut absent = BTreeMap::new();
-        for package in self.packages()? {
+        // All together, so that features are those of the cases.
+        let packages = self.packages()?;
+        let libraries = packages.iter().filter(|package| library_root(package).is_some());
+        let libraries: Vec<String> = libraries.map(|package| package.id.repr.clone()).collect();
+        for package in packages {
             let Some(root) = library_root(package) else { continue };
             let walk = source::walk(root);
             let mut asked: Vec<String> = Vec::new();
@@ -305,7 +309,7 @@ impl Copy {
                 with += &format!("\n#[cfg({condition})] compile_error!(\"{MARK}{at}.\");");
             }
             fs::write(root, with)?;
-            let failed = self.workspace.library_errors(std::slice::from_ref(&package.id.repr));
+            let failed = self.workspace.library_errors(&libraries);
             fs::write(root, text)?;
             let failed = failed?;
             for (mutant, condition) in of_mutants {
