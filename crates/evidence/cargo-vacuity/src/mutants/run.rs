@@ -12,6 +12,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use cargo_metadata::diagnostic::Diagnostic;
 use cargo_metadata::{Package, TargetKind};
 use serde::{Deserialize, Serialize};
 
@@ -132,8 +133,9 @@ pub(crate) fn mutate(options: &Options, exe: &Path, tell: &dyn Tell) -> Result<M
             .collect::<Result<Vec<_>, Error>>()
     })?;
     let cases = first.guards.len();
-    let mut idle = first.absent(&mutants)?;
-    idle.extend(first.already(&mutants)?.into_iter().map(|name| (name, Fate::Already)));
+    let already = first.already(&mutants)?.into_iter();
+    let mut idle: BTreeMap<_, _> = already.map(|name| (name, Fate::Already)).collect();
+    idle.extend(first.absent(&mutants)?);
 
     let journal = Journal::open(&folder, &first, &mutants, &explained)?;
     tell.begins("mutants", Some(mutants.len()));
@@ -213,8 +215,6 @@ fn library_root(package: &Package) -> Option<&Path> {
 struct Copy {
     workspace: Workspace,
     guards: Vec<Guard>,
-    /// The packages that are changed.
-    originals: Vec<String>,
 }
 
 impl Copy {
@@ -270,7 +270,7 @@ impl Copy {
         workspace.selection.packages.retain(|name| {
             originals.contains(name) || guards.iter().any(|guard| guard.case.package == *name)
         });
-        Ok(Copy { workspace, guards, originals })
+        Ok(Copy { workspace, guards })
     }
 
     /// The packages whose tests and cases are asked.
@@ -282,11 +282,7 @@ impl Copy {
     fn absent(&self, mutants: &[Mutant]) -> Result<BTreeMap<String, Fate>, Error> {
         const MARK: &str = "vacuity asks about condition ";
         let mut absent = BTreeMap::new();
-        // All together, so that features are those of the cases.
-        let packages = self.packages()?;
-        let libraries = packages.iter().filter(|package| library_root(package).is_some());
-        let libraries: Vec<String> = libraries.map(|package| package.id.repr.clone()).collect();
-        for package in packages {
+        for package in self.packages()? {
             let Some(root) = library_root(package) else { continue };
             let walk = source::walk(root);
             let mut asked: Vec<String> = Vec::new();
@@ -309,7 +305,7 @@ impl Copy {
                 with += &format!("\n#[cfg({condition})] compile_error!(\"{MARK}{at}.\");");
             }
             fs::write(root, with)?;
-            let failed = self.workspace.library_errors(&libraries);
+            let failed = self.library_errors();
             fs::write(root, text)?;
             let failed = failed?;
             for (mutant, condition) in of_mutants {
@@ -321,6 +317,14 @@ impl Copy {
             }
         }
         Ok(absent)
+    }
+
+    /// Checks the libraries, all together, so that their features are those of the cases.
+    fn library_errors(&self) -> Result<Vec<Diagnostic>, Error> {
+        let packages = self.packages()?;
+        let libraries = packages.iter().filter(|package| library_root(package).is_some());
+        let libraries: Vec<String> = libraries.map(|package| package.id.repr.clone()).collect();
+        self.workspace.library_errors(&libraries)
     }
 
     /// The mutants that would add a trait which the type has anyway.
@@ -342,7 +346,7 @@ impl Copy {
                 fs::write(path, with)?;
                 places.push(ranges);
             }
-            let failed = self.workspace.library_errors(&self.originals)?;
+            let failed = self.library_errors()?;
             let mut removed = false;
             for ((path, _, of_file), ranges) in probed.iter_mut().zip(places) {
                 let fails = |range: &Range<usize>| {
