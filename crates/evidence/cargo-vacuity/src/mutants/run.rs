@@ -228,7 +228,7 @@ impl Copy {
         tell: &dyn Tell,
     ) -> Result<Self, Error> {
         let root = folder.join("workspace");
-        copy_workspace(original, &root).map_err(|error| Error::File(root.clone(), error))?;
+        copy_workspace(original, &root).map_err(Error::file(&root))?;
         let selection = Selection {
             manifest: Some(root.join("Cargo.toml")),
             packages: asked,
