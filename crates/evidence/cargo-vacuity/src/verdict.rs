@@ -155,13 +155,10 @@ impl<'w> Judge<'w> {
                 finding.repair = repair::find(self, case, program, said, scratch)?;
             }
         }
-        if let Some(never) = &case.never_run {
+        if let Some(why) = &case.never_run {
             finding.otherwise = case.program.is_some().then_some(finding.verdict);
             finding.verdict = Verdict::NeverRun;
-            finding.why = match never.with {
-                Some(with) => format!("{}; `{with}` runs it", never.why),
-                None => never.why.clone(),
-            };
+            finding.why.clone_from(why);
         }
         Ok(Some(finding))
     }

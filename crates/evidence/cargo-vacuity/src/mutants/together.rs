@@ -9,7 +9,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::collect::Case;
-use crate::program::{Answer, Runner};
+use crate::program::Answer;
 use crate::verdict::Finding;
 use cargo_vacuity::diagnostic;
 
@@ -72,14 +72,11 @@ fn ask(
     let mut files = BTreeMap::new();
     for &at in &group {
         let Some(program) = &guards[at].case.program else { continue };
-        let file: PathBuf = match &program.runner {
-            Runner::Trybuild { file } | Runner::UiTest { file } => program.resolved(file),
-            Runner::Doctest { .. } => {
-                let file = scratch.join(format!("case_{at}.rs"));
-                fs::write(&file, &program.text)?;
-                file
-            }
-        };
+        let scratched = scratch.join(format!("case_{at}.rs"));
+        let file = program.file().unwrap_or(scratched.clone());
+        if file == scratched {
+            fs::write(&file, &program.text)?;
+        }
         modules += &format!("#[path = {:?}]\nmod case_{at};\n", file.display().to_string());
         files.insert(at, file);
     }
@@ -88,7 +85,7 @@ fn ask(
     let Some(program) = group.first().and_then(|&at| guards[at].case.program.as_ref()) else {
         return Ok(group);
     };
-    let Answer::Fails(said) = program.check_file(rustc, scratch, &together)? else {
+    let Answer::Fails(said) = program.ask(rustc, scratch, &together, "metadata")? else {
         return Ok(group);
     };
     let shown: BTreeSet<(PathBuf, Option<&str>, usize)> = diagnostic::errors(&said)
