@@ -13,7 +13,7 @@ use crate::stand_in::Record;
 use crate::workspace::{Workspace, folder_of, library};
 
 /// One test that a program does not compile.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Case {
     /// File and item, and which of the item's: stable when lines move.
     pub(crate) id: String,
@@ -68,8 +68,8 @@ pub(crate) fn collect(workspace: &Workspace, tell: &dyn Fn(&str)) -> Result<Coll
     }
     for (package, blocks) in left {
         for block in blocks.into_iter().flatten() {
-            let why = why_not_collected(package, &block);
-            let mut case = Case::new(workspace, package, &block.file, None, Some(why));
+            let mut case = Case::new(workspace, package, &block.file);
+            case.never_run = Some(why_not_collected(package, &block));
             case.adopt(&block, workspace);
             cases.push(case);
         }
@@ -87,23 +87,12 @@ pub(crate) fn collect(workspace: &Workspace, tell: &dyn Fn(&str)) -> Result<Coll
 }
 
 impl Case {
-    fn new(
-        workspace: &Workspace,
-        package: &Package,
-        file: &Path,
-        program: Option<Program>,
-        never_run: Option<String>,
-    ) -> Self {
+    fn new(workspace: &Workspace, package: &Package, file: &Path) -> Self {
         Case {
-            id: String::new(),
             package: package.name.to_string(),
             file: workspace.seen_from_root(file),
             line: 1,
-            offset: 0,
-            stated: Vec::new(),
-            before: String::new(),
-            program,
-            never_run,
+            ..Case::default()
         }
     }
 
@@ -154,10 +143,14 @@ fn doctests(
         let never_run = block.as_ref().filter(|_| all_features).map(|block| {
             format!("{}; `--all-features` runs it", why_not_collected(package, block))
         });
-        let mut case = Case::new(workspace, package, &file, Some(program.clone()), never_run);
-        case.id = name.item;
-        case.line = name.line;
-        case.offset = *line as isize;
+        let mut case = Case {
+            id: name.item,
+            line: name.line,
+            offset: *line as isize,
+            program: Some(program.clone()),
+            never_run,
+            ..Case::new(workspace, package, &file)
+        };
         if let Some(block) = block {
             let moved = block.line as isize - name.line as isize;
             case.offset = block.offset_in(&program.text).unwrap_or(case.offset + moved);
@@ -185,16 +178,17 @@ fn in_files(workspace: &Workspace, package: &Package) -> Result<Vec<Case>, Error
     let mut cases: BTreeMap<PathBuf, Case> = BTreeMap::new();
     for program in workspace.run_tests(package)? {
         if let Some(file) = program.file() {
-            let stated = source::marked(&program.text);
-            let mut case = Case::new(workspace, package, &file, Some(program), None);
-            case.stated = stated;
+            let mut case = Case::new(workspace, package, &file);
+            case.stated = source::marked(&program.text);
+            case.program = Some(program);
             cases.entry(file).or_insert(case);
         }
     }
     for file in source::rust_files(&folder_of(package).join("tests")) {
         if file.with_extension("stderr").is_file() && !cases.contains_key(&file) {
-            let why = "it has a snapshot, and no test takes it".to_owned();
-            cases.insert(file.clone(), Case::new(workspace, package, &file, None, Some(why)));
+            let mut case = Case::new(workspace, package, &file);
+            case.never_run = Some("it has a snapshot, and no test takes it".to_owned());
+            cases.insert(file, case);
         }
     }
     Ok(cases.into_values().collect())

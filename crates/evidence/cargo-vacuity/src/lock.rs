@@ -96,10 +96,6 @@ impl Lock {
     }
 
     /// Writes the lock of a workspace, whole or not at all.
-    ///
-    /// # Errors
-    ///
-    /// If the file cannot be written.
     pub(crate) fn write(&self, workspace: &Path) -> Result<(), Error> {
         let file = workspace.join(FILE);
         let text = toml::to_string(self).map_err(Error::format(&file))?;

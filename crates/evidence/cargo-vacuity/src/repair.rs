@@ -55,14 +55,13 @@ pub(crate) fn find(
             }
             text.replace_range(start..end, &new);
         }
-        let answer = program.compile_text(judge.rustc(), scratch, &text)?;
+        let answer = program.compile_text(&judge.workspace.tools.rustc, scratch, &text)?;
         let (verdict, _, errors) = judge.weigh(case, &text, &answer);
         match (verdict, answer) {
             (Verdict::Guards | Verdict::Compiles, _) => {
                 let error = errors.first().map(|error| {
-                    let code =
-                        error.code.as_deref().map_or(String::new(), |code| format!("{code}: "));
-                    format!("{code}{}", error.message)
+                    let code = error.code.iter().map(|code| format!("{code}: "));
+                    code.chain([error.message.clone()]).collect()
                 });
                 return Ok(Some(Repair { add: add.into_iter().collect(), then: verdict, error }));
             }

@@ -18,10 +18,6 @@ const WORDS: [(Verdict, &str, &str); 7] = [
 ];
 
 /// Writes what is wrong with the cases, and a line of counts. With `all`, good ones too.
-///
-/// # Errors
-///
-/// If `out` refuses.
 pub(crate) fn write(report: &Report, all: bool, out: &mut dyn Write) -> fmt::Result {
     for finding in &report.findings {
         if all || finding.verdict != Verdict::Guards {
@@ -71,10 +67,6 @@ pub(crate) fn word(verdict: Verdict) -> &'static str {
 }
 
 /// Writes what became of each mutant, what is wrong with that, and a line of counts.
-///
-/// # Errors
-///
-/// If `out` refuses.
 pub(crate) fn write_mutation(mutation: &Mutation, out: &mut dyn Write) -> fmt::Result {
     for tried in &mutation.tried {
         let fate = match &tried.fate {

@@ -98,7 +98,7 @@ pub(crate) struct Finding {
 /// What a judge knows of the crates under test.
 #[derive(Debug)]
 pub(crate) struct Judge<'w> {
-    workspace: &'w Workspace,
+    pub(crate) workspace: &'w Workspace,
     /// For each package: the crates under test, and what they declare.
     about: BTreeMap<String, (BTreeSet<String>, BTreeSet<String>)>,
 }
@@ -161,10 +161,6 @@ impl<'w> Judge<'w> {
             finding.why.clone_from(why);
         }
         Ok(Some(finding))
-    }
-
-    pub(crate) fn rustc(&self) -> &Path {
-        &self.workspace.tools.rustc
     }
 
     /// The names of the crates under test of a case's package.
@@ -257,7 +253,7 @@ fn judged(case: &Case, error: &Diagnostic, names: &Names<'_>, parses: bool) -> J
 }
 
 fn sum_up(case: &Case, errors: &[Judged], names: &Names<'_>) -> (Verdict, String) {
-    let fitting = errors.iter().filter(|error| error.fits).count();
+    let fits = errors.iter().any(|error| error.fits);
     // What a macro refuses it does not make: names that are missing then are no second reason.
     let refused = errors.iter().any(|error| error.fits && error.kind == "macro");
     let follows = |error: &Judged| {
@@ -265,32 +261,23 @@ fn sum_up(case: &Case, errors: &[Judged], names: &Names<'_>) -> (Verdict, String
         refused && of_names.contains(&error.kind.as_str())
     };
     let first_void = errors.iter().find(|error| !error.fits && !follows(error));
-    match first_void {
-        Some(error) if error.not_ours && fitting == 0 => (Verdict::NotOurs, error.reason.clone()),
-        Some(error) if fitting == 0 && !names.names_crate => {
+    let states = |error: &Judged| error.code.as_ref().is_some_and(|is| case.stated.contains(is));
+    match (first_void, errors.first()) {
+        (Some(error), _) if fits => (Verdict::Masked, error.reason.clone()),
+        (Some(error), _) if error.not_ours => (Verdict::NotOurs, error.reason.clone()),
+        (Some(error), _) if !names.names_crate => {
             (Verdict::Void, format!("It never names the crate. {}", error.reason))
         }
-        Some(error) if fitting == 0 => (Verdict::Void, error.reason.clone()),
-        Some(error) => (Verdict::Masked, error.reason.clone()),
-        None => {
-            let unstated = |error: &&Judged| {
-                !case.stated.is_empty()
-                    && !error.code.as_ref().is_some_and(|code| case.stated.contains(code))
-            };
-            let others = errors.iter().filter(unstated).count();
-            match errors.first() {
-                Some(error) if others == errors.len() => {
-                    let is = error.code.as_deref().unwrap_or("no code");
-                    let stated = case.stated.join(", ");
-                    let why = format!(
-                        "It states {stated} and fails with {is}, which a stable compiler does not \
-                         compare."
-                    );
-                    (Verdict::Void, why)
-                }
-                Some(error) => (Verdict::Guards, error.reason.clone()),
-                None => (Verdict::Unknown, "the compiler names no error".to_owned()),
-            }
+        (Some(error), _) => (Verdict::Void, error.reason.clone()),
+        (None, Some(error)) if !case.stated.is_empty() && !errors.iter().any(states) => {
+            let is = error.code.as_deref().unwrap_or("no code");
+            let stated = case.stated.join(", ");
+            let why = format!(
+                "It states {stated} and fails with {is}, which a stable compiler does not compare."
+            );
+            (Verdict::Void, why)
         }
+        (None, Some(error)) => (Verdict::Guards, error.reason.clone()),
+        (None, None) => (Verdict::Unknown, "the compiler names no error".to_owned()),
     }
 }

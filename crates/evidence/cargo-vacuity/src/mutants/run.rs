@@ -213,6 +213,7 @@ fn library_root(package: &Package) -> Option<&Path> {
 /// folder for output would take each other's libraries for their own.
 #[derive(Debug)]
 struct Copy {
+    /// Its packages are those whose tests and cases are asked.
     workspace: Workspace,
     guards: Vec<Guard>,
 }
@@ -269,16 +270,11 @@ impl Copy {
         Ok(Copy { workspace, guards })
     }
 
-    /// The packages whose tests and cases are asked.
-    fn packages(&self) -> Result<Vec<&Package>, Error> {
-        self.workspace.packages()
-    }
-
     /// The mutants that are no part of what is built: the compiler is asked about their conditions.
     fn absent(&self, mutants: &[Mutant]) -> Result<BTreeMap<String, Fate>, Error> {
         const MARK: &str = "vacuity asks about condition ";
         let mut absent = BTreeMap::new();
-        for package in self.packages()? {
+        for package in self.workspace.packages()? {
             let Some(root) = library_root(package) else { continue };
             let walk = source::walk(root);
             let mut of_mutants = Vec::new();
@@ -313,7 +309,7 @@ impl Copy {
 
     /// Checks the libraries, all together, so that their features are those of the cases.
     fn library_errors(&self) -> Result<Vec<Diagnostic>, Error> {
-        let mut libraries = self.packages()?;
+        let mut libraries = self.workspace.packages()?;
         libraries.retain(|package| library_root(package).is_some());
         self.workspace.library_errors(&libraries)
     }
@@ -387,7 +383,7 @@ impl Copy {
     }
 
     fn noticed(&self, mutant: &Mutant, named: Option<&str>) -> Result<Fate, Error> {
-        match self.workspace.make(&self.packages()?) {
+        match self.workspace.make(&self.workspace.packages()?) {
             Err(Error::Cargo(words)) => return Ok(Fate::Void(words)),
             made => made?,
         }
@@ -411,7 +407,7 @@ impl Copy {
                 }
             }
         }
-        Ok(match self.workspace.tests_compile(&self.packages()?)? {
+        Ok(match self.workspace.tests_compile(&self.workspace.packages()?)? {
             Ok(()) => Fate::Survives,
             Err((words, true)) => Fate::Caught(words),
             Err((words, false)) => Fate::Void(format!("it breaks what is lawful: {words}")),
@@ -450,21 +446,18 @@ fn names(packages: Vec<&Package>) -> Vec<String> {
 /// The selected packages, and those of the workspace that depend on them.
 fn dependents(workspace: &Workspace) -> Result<Vec<String>, Error> {
     let mut names = names(workspace.packages()?);
-    loop {
-        let before = names.len();
-        for package in workspace.metadata.workspace_packages() {
-            let depends = package
-                .dependencies
-                .iter()
-                .any(|one| one.path.is_some() && names.contains(&one.name));
-            if depends && !names.iter().any(|name| *name == package.name.as_str()) {
-                names.push(package.name.to_string());
-            }
-        }
-        if names.len() == before {
-            return Ok(names);
-        }
+    let members = workspace.metadata.workspace_packages();
+    let new = |names: &[String]| {
+        let depends = |package: &&&Package| {
+            let mut on = package.dependencies.iter().filter(|one| one.path.is_some());
+            !names.contains(&package.name) && on.any(|one| names.contains(&one.name))
+        };
+        members.iter().find(depends).map(|package| package.name.to_string())
+    };
+    while let Some(name) = new(&names) {
+        names.push(name);
     }
+    Ok(names)
 }
 
 /// What is known already, from this run or from one that was interrupted.
