@@ -156,15 +156,10 @@ fn rustdoc(records: &Path, arguments: &[OsString]) -> io::Result<ExitCode> {
     let builder = part_path(records.parent().unwrap_or(records), "doctest");
     let mut command = real(RUSTDOC, arguments);
     command.args(["-Zunstable-options", "--test-builder"]).arg(builder);
-    command.env("RUSTC_BOOTSTRAP", "1").stdout(Stdio::piped());
-    let mut child = command.spawn()?;
-    let mut said = Vec::new();
-    if let Some(out) = &mut child.stdout {
-        out.read_to_end(&mut said)?;
-    }
-    child.wait()?;
+    command.env("RUSTC_BOOTSTRAP", "1").stdin(Stdio::inherit()).stderr(Stdio::inherit());
+    let output = command.output()?;
     let package = env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
-    let said = String::from_utf8_lossy(&said);
+    let said = String::from_utf8_lossy(&output.stdout);
     // A library whose documentation rustdoc cannot read is no library without tests.
     if !said.contains("test result:") {
         return Err(io::Error::other("rustdoc could not collect the documentation tests"));

@@ -123,10 +123,7 @@ impl Workspace {
                 folder.is_some_and(|folder| here.starts_with(folder) && folder != self.root())
             }),
         });
-        match here {
-            Some(package) => Ok(vec![package]),
-            None => Ok(self.metadata.workspace_default_packages()),
-        }
+        Ok(here.map_or_else(|| self.metadata.workspace_default_packages(), |one| vec![one]))
     }
 
     /// Cargo, with what the user wants handed on.

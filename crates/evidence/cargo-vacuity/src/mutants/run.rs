@@ -238,34 +238,28 @@ impl Copy {
         if let Some(problem) = collected.problems.into_iter().next() {
             return Err(Error::Cargo(problem));
         }
-        let judge = Judge::new(&workspace, &collected.cases);
+        let (count, judge) = (collected.cases.len(), Judge::new(&workspace, &collected.cases));
+        let cases = collected.cases.into_iter().filter(|case| case.never_run.is_none());
         let mut guards = Vec::new();
-        if like.is_none() {
-            tell.begins("cases", Some(collected.cases.len()));
-        }
-        let scratch = tempfile::tempdir()?;
-        for case in collected.cases {
-            if case.never_run.is_some() {
-                continue;
-            }
-            match like {
-                Some(like) => {
-                    let same = like.guards.iter().find(|guard| guard.case.id == case.id);
-                    guards.extend(same.map(|same| Guard { case, ..same.clone() }));
-                }
-                None => {
-                    let finding = judge.judge(&case, scratch.path())?;
-                    tell.done();
-                    if let Some(finding) = finding.filter(|one| one.verdict == Verdict::Guards) {
-                        guards.push(Guard::new(case, &finding));
-                    }
-                }
+        if let Some(like) = like {
+            guards.extend(cases.filter_map(|case| {
+                let same = like.guards.iter().find(|guard| guard.id == case.id)?;
+                Some(Guard { program: case.program?, ..same.clone() })
+            }));
+        } else {
+            tell.begins("cases", Some(count));
+            let scratch = tempfile::tempdir()?;
+            for case in cases {
+                let finding = judge.judge(&case, scratch.path())?;
+                tell.done();
+                let finding = finding.filter(|finding| finding.verdict == Verdict::Guards);
+                guards.extend(finding.and_then(|finding| Guard::new(case, &finding)));
             }
         }
         let originals = names(original.packages()?);
         // The others have no part in what follows.
         workspace.selection.packages.retain(|name| {
-            originals.contains(name) || guards.iter().any(|guard| guard.case.package == *name)
+            originals.contains(name) || guards.iter().any(|guard| guard.package == *name)
         });
         Ok(Copy { workspace, guards })
     }
@@ -396,14 +390,14 @@ impl Copy {
         let (near, far): (Vec<Guard>, Vec<Guard>) = self
             .guards
             .iter()
-            .filter(|guard| named.is_none_or(|named| guard.case.id == named))
+            .filter(|guard| named.is_none_or(|named| guard.id == named))
             .cloned()
             .partition(is_about);
         for guards in [near, far] {
             for at in without_error(&guards, rustc, scratch.path())? {
-                let Some(program) = &guards[at].case.program else { continue };
-                if let Answer::Compiles = program.compile(rustc, scratch.path())? {
-                    return Ok(Fate::Caught(guards[at].case.id.clone()));
+                let guard = &guards[at];
+                if let Answer::Compiles = guard.program.compile(rustc, scratch.path())? {
+                    return Ok(Fate::Caught(guard.id.clone()));
                 }
             }
         }
@@ -484,7 +478,7 @@ impl Journal {
             explained.named(&mutant.name()).hash(&mut hasher);
         }
         for guard in &copy.guards {
-            (&guard.case.id, guard.case.program.as_ref().map(|one| &one.text)).hash(&mut hasher);
+            (&guard.id, Some(&guard.program.text)).hash(&mut hasher);
         }
         let path = folder.join(format!("mutants-{:016x}.jsonl", hasher.finish()));
         let text = fs::read_to_string(&path).unwrap_or_default();
