@@ -1,6 +1,6 @@
 //! The cases of a workspace: those that their runners run, and those that nobody does.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use cargo_metadata::Package;
@@ -110,16 +110,10 @@ impl Case {
 
 /// The blocks in a package's sources, each once.
 fn blocks_of(package: &Package) -> Vec<Option<Block>> {
-    let mut blocks: Vec<Option<Block>> = Vec::new();
-    for block in
-        package.targets.iter().flat_map(|one| source::walk(one.src_path.as_std_path()).blocks)
-    {
-        let place = (&block.file, block.line);
-        if !blocks.iter().flatten().any(|one| (&one.file, one.line) == place) {
-            blocks.push(Some(block));
-        }
-    }
-    blocks
+    let mut seen = BTreeSet::new();
+    let roots = package.targets.iter().map(|target| target.src_path.as_std_path());
+    let blocks = roots.flat_map(|root| source::walk(root).blocks);
+    blocks.filter(|block| seen.insert((block.file.clone(), block.line))).map(Some).collect()
 }
 
 /// The cases among the documentation tests of a package; takes their blocks out of `blocks`. With

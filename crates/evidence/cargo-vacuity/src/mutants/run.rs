@@ -139,8 +139,7 @@ pub(crate) fn mutate(
     });
     let others = others.into_iter().collect::<Result<Vec<_>, Error>>()?;
     let cases = first.guards.len();
-    let already = first.already(&mutants)?.into_iter();
-    let mut idle: BTreeMap<_, _> = already.map(|name| (name, Fate::Already)).collect();
+    let mut idle = first.already(&mutants)?;
     idle.extend(first.absent(&mutants)?);
 
     let journal = Journal::open(&folder, &first, &mutants, &explained)?;
@@ -326,7 +325,7 @@ impl Copy {
     }
 
     /// The mutants that would add a trait which the type has anyway.
-    fn already(&self, mutants: &[Mutant]) -> Result<BTreeSet<String>, Error> {
+    fn already(&self, mutants: &[Mutant]) -> Result<BTreeMap<String, Fate>, Error> {
         let mut probed = Vec::new();
         for file in mutants.iter().map(|mutant| &mutant.file).collect::<BTreeSet<_>>() {
             let path = self.workspace.root().join(file);
@@ -345,7 +344,7 @@ impl Copy {
             let failed = self.with(&texts, || self.library_errors())?;
             if failed.is_empty() {
                 let left = probed.into_iter().flat_map(|(.., of_file)| of_file);
-                return Ok(left.map(|probe| probe.mutant).collect());
+                return Ok(left.map(|probe| (probe.mutant, Fate::Already)).collect());
             }
             let mut removed = false;
             for ((path, _, of_file), ranges) in probed.iter_mut().zip(places) {
@@ -362,7 +361,7 @@ impl Copy {
             }
             // An error that is no probe's: nothing is known.
             if !removed {
-                return Ok(BTreeSet::new());
+                return Ok(BTreeMap::new());
             }
         }
     }
