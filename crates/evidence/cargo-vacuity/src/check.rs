@@ -1,7 +1,7 @@
 //! One run over a workspace.
 
+use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -55,19 +55,16 @@ pub(crate) fn check(selection: Selection, exe: &Path, tell: &dyn Tell) -> Result
     let judge = Judge::new(&workspace, &collected.cases);
     tell.begins("cases", Some(collected.cases.len()));
     let begun = Instant::now();
-    let failed = Mutex::new(None);
     let findings = in_parallel(&collected.cases, |case| {
         let found = tempfile::tempdir().and_then(|scratch| judge.judge(case, scratch.path()));
         tell.done();
-        found.map_err(|error| failed.lock().map(|mut first| first.get_or_insert(error).kind())).ok()
+        found
     });
-    if let Some(error) = failed.into_inner().unwrap_or_default() {
-        return Err(error.into());
-    }
+    let findings: io::Result<Vec<_>> = findings.into_iter().collect();
     Ok(Report {
         workspace: workspace.root().to_owned(),
         compiler: workspace.tools.version.clone(),
-        findings: findings.into_iter().flatten().flatten().collect(),
+        findings: findings?.into_iter().flatten().collect(),
         problems: collected.problems,
         judging: begun.elapsed(),
     })

@@ -1,6 +1,6 @@
 //! The cases of a workspace: those that their runners run, and those that nobody does.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use cargo_metadata::Package;
@@ -13,7 +13,7 @@ use crate::stand_in::Record;
 use crate::workspace::{Workspace, folder_of, library};
 
 /// One test that a program does not compile.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Case {
     /// File and item, and which of the item's: stable when lines move.
     pub(crate) id: String,
@@ -29,14 +29,7 @@ pub(crate) struct Case {
     pub(crate) before: String,
     pub(crate) program: Option<Program>,
     /// Why no runner runs it, and what would.
-    pub(crate) never_run: Option<NeverRun>,
-}
-
-#[derive(Debug, Clone)]
-pub(crate) struct NeverRun {
-    pub(crate) why: String,
-    /// The argument with which it is run.
-    pub(crate) with: Option<&'static str>,
+    pub(crate) never_run: Option<String>,
 }
 
 /// What was found.
@@ -58,7 +51,7 @@ pub(crate) fn collect(workspace: &Workspace, tell: &dyn Fn(&str)) -> Result<Coll
     let mut left = Vec::new();
     for &package in &packages {
         let mut blocks = blocks_of(package);
-        cases.extend(doctests(workspace, package, &records, &mut blocks, None));
+        cases.extend(doctests(workspace, package, &records, &mut blocks, false));
         left.push((package, blocks));
     }
     let conditional = |block: &Block| !block.conditions.is_empty();
@@ -67,8 +60,7 @@ pub(crate) fn collect(workspace: &Workspace, tell: &dyn Fn(&str)) -> Result<Coll
         match workspace.doctests(&packages, &["--all-features"]) {
             Ok(records) => {
                 for (package, blocks) in &mut left {
-                    let with = Some("--all-features");
-                    cases.extend(doctests(workspace, package, &records, blocks, with));
+                    cases.extend(doctests(workspace, package, &records, blocks, true));
                 }
             }
             Err(error) => problems.push(format!("with --all-features: {error}")),
@@ -76,8 +68,8 @@ pub(crate) fn collect(workspace: &Workspace, tell: &dyn Fn(&str)) -> Result<Coll
     }
     for (package, blocks) in left {
         for block in blocks.into_iter().flatten() {
-            let never_run = NeverRun { why: why_not_collected(package, &block), with: None };
-            let mut case = Case::new(workspace, package, &block.file, None, Some(never_run));
+            let mut case = Case::new(workspace, package, &block.file);
+            case.never_run = Some(why_not_collected(package, &block));
             case.adopt(&block, workspace);
             cases.push(case);
         }
@@ -95,23 +87,12 @@ pub(crate) fn collect(workspace: &Workspace, tell: &dyn Fn(&str)) -> Result<Coll
 }
 
 impl Case {
-    fn new(
-        workspace: &Workspace,
-        package: &Package,
-        file: &Path,
-        program: Option<Program>,
-        never_run: Option<NeverRun>,
-    ) -> Self {
+    fn new(workspace: &Workspace, package: &Package, file: &Path) -> Self {
         Case {
-            id: String::new(),
             package: package.name.to_string(),
             file: workspace.seen_from_root(file),
             line: 1,
-            offset: 0,
-            stated: Vec::new(),
-            before: String::new(),
-            program,
-            never_run,
+            ..Case::default()
         }
     }
 
@@ -129,26 +110,20 @@ impl Case {
 
 /// The blocks in a package's sources, each once.
 fn blocks_of(package: &Package) -> Vec<Option<Block>> {
-    let mut blocks: Vec<Option<Block>> = Vec::new();
-    for block in
-        package.targets.iter().flat_map(|one| source::walk(one.src_path.as_std_path()).blocks)
-    {
-        let place = (&block.file, block.line);
-        if !blocks.iter().flatten().any(|one| (&one.file, one.line) == place) {
-            blocks.push(Some(block));
-        }
-    }
-    blocks
+    let mut seen = BTreeSet::new();
+    let roots = package.targets.iter().map(|target| target.src_path.as_std_path());
+    let blocks = roots.flat_map(|root| source::walk(root).blocks);
+    blocks.filter(|block| seen.insert((block.file.clone(), block.line))).map(Some).collect()
 }
 
 /// The cases among the documentation tests of a package; takes their blocks out of `blocks`. With
-/// features beyond the user's, only those that were left there.
+/// `all_features`, which are beyond the user's, only those that were left there.
 fn doctests(
     workspace: &Workspace,
     package: &Package,
     records: &[Record],
     blocks: &mut [Option<Block>],
-    with: Option<&'static str>,
+    all_features: bool,
 ) -> Vec<Case> {
     let mut cases = Vec::new();
     for (name, program) in named_programs(records, folder_of(package)) {
@@ -156,17 +131,20 @@ fn doctests(
         let file = program.resolved(path);
         let at = place(blocks, &file, name.line, &program.text);
         let block = at.and_then(|at| blocks[at].take());
-        let never_run = match (&block, with) {
-            (None, Some(_)) => continue,
-            (Some(block), Some(_)) => {
-                Some(NeverRun { why: why_not_collected(package, block), with })
-            }
-            (_, None) => None,
+        if all_features && block.is_none() {
+            continue;
+        }
+        let never_run = block.as_ref().filter(|_| all_features).map(|block| {
+            format!("{}; `--all-features` runs it", why_not_collected(package, block))
+        });
+        let mut case = Case {
+            id: name.item,
+            line: name.line,
+            offset: *line as isize,
+            program: Some(program.clone()),
+            never_run,
+            ..Case::new(workspace, package, &file)
         };
-        let mut case = Case::new(workspace, package, &file, Some(program.clone()), never_run);
-        case.id = name.item;
-        case.line = name.line;
-        case.offset = *line as isize;
         if let Some(block) = block {
             let moved = block.line as isize - name.line as isize;
             case.offset = block.offset_in(&program.text).unwrap_or(case.offset + moved);
@@ -193,19 +171,18 @@ fn place(blocks: &[Option<Block>], file: &Path, line: usize, text: &str) -> Opti
 fn in_files(workspace: &Workspace, package: &Package) -> Result<Vec<Case>, Error> {
     let mut cases: BTreeMap<PathBuf, Case> = BTreeMap::new();
     for program in workspace.run_tests(package)? {
-        if let Runner::Trybuild { file } | Runner::UiTest { file } = &program.runner {
-            let file = program.resolved(file);
-            let stated = source::marked(&program.text);
-            let mut case = Case::new(workspace, package, &file, Some(program), None);
-            case.stated = stated;
+        if let Some(file) = program.file() {
+            let mut case = Case::new(workspace, package, &file);
+            case.stated = source::marked(&program.text);
+            case.program = Some(program);
             cases.entry(file).or_insert(case);
         }
     }
     for file in source::rust_files(&folder_of(package).join("tests")) {
         if file.with_extension("stderr").is_file() && !cases.contains_key(&file) {
-            let why = "it has a snapshot, and no test takes it".to_owned();
-            let never_run = Some(NeverRun { why, with: None });
-            cases.insert(file.clone(), Case::new(workspace, package, &file, None, never_run));
+            let mut case = Case::new(workspace, package, &file);
+            case.never_run = Some("it has a snapshot, and no test takes it".to_owned());
+            cases.insert(file, case);
         }
     }
     Ok(cases.into_values().collect())

@@ -7,13 +7,12 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Error;
 use crate::check::Report;
+use crate::error::{Error, read_toml};
 use crate::report::word;
 use crate::verdict::{Finding, Judged, Verdict};
 
@@ -88,15 +87,7 @@ impl Lock {
     /// If the file cannot be read, or was written by a later version of the tool.
     pub(crate) fn read(workspace: &Path) -> Result<Self, Error> {
         let file = workspace.join(FILE);
-        let text = match fs::read_to_string(&file) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Ok(Lock { version: VERSION, cases: Vec::new() });
-            }
-            Err(error) => return Err(Error::File(file, error)),
-        };
-        let lock: Lock = toml::from_str(&text)
-            .map_err(|error| Error::Format(file.clone(), error.to_string()))?;
+        let lock = read_toml(&file)?.unwrap_or(Lock { version: VERSION, cases: Vec::new() });
         if lock.version != VERSION {
             let what = format!("version {} is not known here, only {VERSION}", lock.version);
             return Err(Error::Format(file, what));
@@ -105,14 +96,9 @@ impl Lock {
     }
 
     /// Writes the lock of a workspace, whole or not at all.
-    ///
-    /// # Errors
-    ///
-    /// If the file cannot be written.
     pub(crate) fn write(&self, workspace: &Path) -> Result<(), Error> {
         let file = workspace.join(FILE);
-        let text = toml::to_string(self)
-            .map_err(|error| Error::Format(file.clone(), error.to_string()))?;
+        let text = toml::to_string(self).map_err(Error::format(&file))?;
         let text = format!("# Written by `cargo vacuity --bless`: why each case fails.\n{text}");
         let new = file.with_extension("lock.new");
         let written = fs::write(&new, text).and_then(|()| fs::rename(&new, &file));

@@ -32,8 +32,8 @@ mod verdict;
 mod workspace;
 
 use std::ffi::OsString;
+use std::fmt;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -42,8 +42,9 @@ use crate::error::Error;
 use crate::lock::Lock;
 use crate::verdict::Verdict;
 use crate::workspace::Selection;
-use clap::{Args, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
 
 /// Says which compile-fail tests test what they say.
 ///
@@ -56,7 +57,7 @@ struct Arguments {
     #[command(subcommand)]
     command: Option<Verb>,
     #[command(flatten)]
-    selection: SelectionArguments,
+    selection: Selection,
     /// Print what was found as JSON.
     #[arg(long, global = true)]
     json: bool,
@@ -82,65 +83,9 @@ enum Verb {
         /// Print the mutants, and try none.
         #[arg(long)]
         list: bool,
-        /// Try only the mutants whose name contains this.
-        #[arg(long, value_name = "TEXT")]
-        only: Option<String>,
-        /// Ask only the cases of this package; may be given more than once.
-        #[arg(long, value_name = "NAME")]
-        cases: Vec<String>,
-        /// How many copies to work in.
-        #[arg(short, long, value_name = "N")]
-        jobs: Option<usize>,
-        /// Begin no mutant after so many minutes.
-        #[arg(long, value_name = "MINUTES")]
-        limit: Option<u64>,
+        #[command(flatten)]
+        options: mutants::Options,
     },
-}
-
-#[derive(Args)]
-struct SelectionArguments {
-    /// The package's manifest.
-    #[arg(long, value_name = "PATH", global = true)]
-    manifest_path: Option<PathBuf>,
-    /// A package to look at; may be given more than once.
-    #[arg(short, long, value_name = "NAME", global = true)]
-    package: Vec<String>,
-    /// Look at all packages of the workspace.
-    #[arg(long, global = true)]
-    workspace: bool,
-    /// Features, as for `cargo test`.
-    #[arg(short = 'F', long, value_name = "LIST", global = true)]
-    features: Vec<String>,
-    /// All features, as for `cargo test`.
-    #[arg(long, global = true)]
-    all_features: bool,
-    /// No default features, as for `cargo test`.
-    #[arg(long, global = true)]
-    no_default_features: bool,
-    /// Do without the network.
-    #[arg(long, global = true)]
-    offline: bool,
-}
-
-impl SelectionArguments {
-    fn selection(self) -> Selection {
-        let mut cargo: Vec<OsString> = Vec::new();
-        for features in self.features {
-            cargo.extend(["--features".into(), features.into()]);
-        }
-        let flags = [
-            (self.all_features, "--all-features"),
-            (self.no_default_features, "--no-default-features"),
-            (self.offline, "--offline"),
-        ];
-        cargo.extend(flags.into_iter().filter(|(is, _)| *is).map(|(_, flag)| flag.into()));
-        Selection {
-            manifest: self.manifest_path,
-            packages: self.package,
-            workspace: self.workspace,
-            cargo,
-        }
-    }
 }
 
 /// Progress, on a terminal.
@@ -184,66 +129,59 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: Arguments) -> Result<ExitCode, Error> {
+    let Arguments { command, selection, json, all, bless, locked } = arguments;
     let exe = std::env::current_exe()?;
     let bar = Bar(ProgressBar::new_spinner());
-    if let Some(Verb::Mutate { list, only, cases, jobs, limit }) = arguments.command {
-        let limit = limit.map(|minutes| Duration::from_secs(minutes.saturating_mul(60)));
-        let selection = arguments.selection.selection();
-        let options = mutants::Options { selection, cases, only, jobs, limit };
-        return mutate(&options, list, arguments.json, &exe, &bar);
-    }
-    let report = check(arguments.selection.selection(), &exe, &bar)?;
-    bar.0.finish_and_clear();
-    let mut text = String::new();
-    if arguments.json {
-        text = serde_json::to_string_pretty(&report).map_err(io::Error::from)?;
-        text.push('\n');
-    } else {
-        report::write(&report, arguments.all, &mut text).map_err(io::Error::other)?;
-    }
-    print(&text)?;
-    if arguments.bless {
-        Lock::of(&report).write(&report.workspace)?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    let as_wanted = if arguments.locked {
-        let differences = Lock::read(&report.workspace)?.differences(&report);
-        for difference in &differences {
-            eprintln!("{difference}");
+    let good = match command {
+        Some(Verb::Mutate { list: true, options }) => {
+            let lines = mutants::list(&selection, &options, &exe)?;
+            bar.0.finish_and_clear();
+            let line = |(name, says): &(_, _)| format!("{name}: {says}\n");
+            print(&lines.iter().map(line).collect::<String>())?;
+            true
         }
-        differences.is_empty()
-    } else {
-        report.count(Verdict::Guards) == report.findings.len()
+        Some(Verb::Mutate { list: false, options }) => {
+            let mutation = mutants::mutate(&selection, &options, &exe, &bar)?;
+            bar.0.finish_and_clear();
+            show(&mutation, json, |text| report::write_mutation(&mutation, text))?;
+            mutation.complaints.is_empty() && mutation.left == 0
+        }
+        None => {
+            let report = check(selection, &exe, &bar)?;
+            bar.0.finish_and_clear();
+            show(&report, json, |text| report::write(&report, all, text))?;
+            if bless {
+                Lock::of(&report).write(&report.workspace)?;
+                return Ok(ExitCode::SUCCESS);
+            }
+            let as_wanted = if locked {
+                let differences = Lock::read(&report.workspace)?.differences(&report);
+                for difference in &differences {
+                    eprintln!("{difference}");
+                }
+                differences.is_empty()
+            } else {
+                report.count(Verdict::Guards) == report.findings.len()
+            };
+            as_wanted && report.problems.is_empty()
+        }
     };
-    let whole = as_wanted && report.problems.is_empty();
-    Ok(if whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn mutate(
-    options: &mutants::Options,
-    list: bool,
+/// Prints what was found, as JSON or as `words` has it for people.
+fn show(
+    found: &impl Serialize,
     json: bool,
-    exe: &Path,
-    bar: &Bar,
-) -> Result<ExitCode, Error> {
-    if list {
-        let lines = mutants::list(options, exe)?;
-        bar.0.finish_and_clear();
-        print(&lines.iter().map(|(name, says)| format!("{name}: {says}\n")).collect::<String>())?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    let mutation = mutants::mutate(options, exe, bar)?;
-    bar.0.finish_and_clear();
+    words: impl FnOnce(&mut String) -> fmt::Result,
+) -> Result<(), Error> {
     let mut text = String::new();
     if json {
-        text = serde_json::to_string_pretty(&mutation).map_err(io::Error::from)?;
-        text.push('\n');
+        text = serde_json::to_string_pretty(found).map_err(io::Error::from)? + "\n";
     } else {
-        report::write_mutation(&mutation, &mut text).map_err(io::Error::other)?;
+        words(&mut text).map_err(io::Error::other)?;
     }
-    print(&text)?;
-    let good = mutation.complaints.is_empty() && mutation.left == 0;
-    Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(print(&text)?)
 }
 
 /// Writes to standard output. A reader that has seen enough is no failure.

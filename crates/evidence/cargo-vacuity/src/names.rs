@@ -1,68 +1,20 @@
 //! Whether an error is about the crate under test.
 
 use std::collections::BTreeSet;
+use std::iter::successors;
 
-use cargo_metadata::diagnostic::Diagnostic;
+use cargo_metadata::diagnostic::{Diagnostic, DiagnosticSpan, DiagnosticSpanMacroExpansion};
 use proc_macro2::{TokenStream, TokenTree};
 
 use cargo_vacuity::diagnostic;
 
-use crate::rules::said;
-
-/// Names that the standard library has as well: they show nothing.
-const COMMON: [&str; 46] = [
-    "new",
-    "main",
-    "drop",
-    "clone",
-    "default",
-    "from",
-    "into",
-    "get",
-    "get_mut",
-    "len",
-    "push",
-    "pop",
-    "iter",
-    "iter_mut",
-    "next",
-    "fmt",
-    "eq",
-    "ne",
-    "cmp",
-    "partial_cmp",
-    "hash",
-    "deref",
-    "deref_mut",
-    "as_ref",
-    "as_mut",
-    "borrow",
-    "borrow_mut",
-    "Error",
-    "Result",
-    "Option",
-    "String",
-    "Vec",
-    "Output",
-    "Item",
-    "Target",
-    "index",
-    "map",
-    "unwrap",
-    "insert",
-    "remove",
-    "add",
-    "sub",
-    "mul",
-    "f",
-    "x",
-    "T",
-];
+use crate::rules::{is_common, said};
 
 /// The names of the crate under test, as one program can use them.
 #[derive(Debug)]
 pub(crate) struct Names<'a> {
-    declared: &'a BTreeSet<String>,
+    roots: &'a BTreeSet<String>,
+    pub(crate) declared: &'a BTreeSet<String>,
     /// What the program reaches through the crate's name.
     reached: BTreeSet<String>,
     /// The crate's attributes, derives and macros that it applies.
@@ -78,79 +30,63 @@ impl<'a> Names<'a> {
     /// Reads which names of the crates `roots` the program uses.
     pub(crate) fn of(
         text: &'a str,
-        roots: &BTreeSet<String>,
+        roots: &'a BTreeSet<String>,
         declared: &'a BTreeSet<String>,
     ) -> Self {
         let mut reached = BTreeSet::new();
-        let mut named = false;
         // rustdoc adds the crate to programs that do not name it.
         let own: String = text
             .lines()
             .filter(|line| !line.starts_with("extern crate r#"))
             .flat_map(|line| [line, "\n"])
             .collect();
-        match own.parse::<TokenStream>() {
-            Ok(tokens) => walk(tokens, roots, &mut reached, &mut named),
+        let names_crate = match own.parse::<TokenStream>() {
+            Ok(tokens) => walk(tokens, false, roots, &mut reached),
             Err(_) => {
                 // Not even brackets match: words have to do.
-                named = words(&own).any(|word| roots.contains(word));
-                if named {
-                    reached
-                        .extend(words(&own).filter(|w| declared.contains(*w)).map(str::to_owned));
-                }
+                let named = words(&own).any(|word| roots.contains(word));
+                let known = words(&own).filter(|word| named && declared.contains(*word));
+                reached.extend(known.map(str::to_owned));
+                named
             }
-        }
+        };
         let applied = applied(&own)
-            .filter(|word| reached.contains(*word) && !COMMON.contains(word))
+            .filter(|word| reached.contains(*word) && !is_common(word))
             .map(str::to_owned)
             .collect();
         let types =
             |pair: &[&str]| (["struct", "enum"].contains(&pair[0])).then(|| pair[1].to_owned());
         let all: Vec<&str> = words(&own).collect();
         let local = all.windows(2).filter_map(types).collect();
-        Names { declared, reached, applied, local, names_crate: named, text }
+        Names { roots, declared, reached, applied, local, names_crate, text }
     }
 
     /// The names of the crate that an error is about: in what the compiler says, or else on the
     /// lines that it points at, or where what stands there comes from.
     pub(crate) fn in_error(&self, error: &Diagnostic) -> Vec<String> {
-        let mut found = BTreeSet::new();
-        for text in said(error) {
-            let quoted = text.split('`').skip(1).step_by(2);
-            found.extend(quoted.flat_map(words).filter(|word| self.knows(word)));
-        }
-        for span in error.spans.iter().chain(error.children.iter().flat_map(|child| &child.spans)) {
-            let mut expansion = span.expansion.as_deref();
-            while let Some(of) = expansion {
-                found.extend(words(&of.macro_decl_name).filter(|word| self.knows(word)));
-                expansion = of.span.expansion.as_deref();
-            }
-        }
+        let macros = spans(error).flat_map(expansions);
+        let made = macros.flat_map(|of| words(&of.macro_decl_name));
+        let quoted = said(error).into_iter().flat_map(quoted);
+        let mut found: BTreeSet<&str> =
+            quoted.chain(made).filter(|word| self.knows(word)).collect();
         if found.is_empty() {
-            let mut lines: BTreeSet<usize> = pointed_at(error);
-            let all: Vec<&str> = self.text.lines().collect();
+            let mut lines = pointed_at(error);
             // Where the variables on these lines come from, and so on.
-            loop {
-                let used: BTreeSet<&str> = lines
-                    .iter()
-                    .filter_map(|line| all.get(line - 1))
-                    .flat_map(|l| words(l))
-                    .collect();
+            let used = loop {
+                let used: BTreeSet<&str> = self.lines(&lines).flat_map(words).collect();
                 let before = lines.len();
-                for (index, line) in all.iter().enumerate() {
+                for (index, line) in self.text.lines().enumerate() {
                     if bound(line).any(|name| used.contains(name)) {
                         lines.insert(index + 1);
                     }
                 }
                 if lines.len() == before {
-                    break;
+                    break used;
                 }
-            }
-            let on_lines = lines.iter().filter_map(|line| all.get(line - 1));
-            found.extend(on_lines.flat_map(|line| words(line)).filter(|word| self.knows(word)));
+            };
+            found.extend(used.into_iter().filter(|word| self.knows(word)));
         }
-        let evaluates = diagnostic::code(error) == Some("E0080");
-        if found.is_empty() && evaluates {
+        if found.is_empty() && diagnostic::code(error) == Some("E0080") {
             // The compiler evaluates what it calls, and points at the call alone.
             found.extend(words(self.text).filter(|word| self.knows(word)));
         }
@@ -164,60 +100,62 @@ impl<'a> Names<'a> {
     /// Whether the compiler points into what one of the crate's macros is given or makes, or names
     /// what it made: `BoxBuilder`, where the program has a `Box`.
     pub(crate) fn in_macro(&self, error: &Diagnostic) -> bool {
-        let lines: Vec<&str> = self.text.lines().collect();
-        let here = pointed_at(error);
-        let mut here = here.iter().filter_map(|line| lines.get(line - 1));
-        let called = here.any(|line| {
-            line.split('!').any(|before| {
+        let called =
+            self.lines(&pointed_at(error)).flat_map(|line| line.split('!')).any(|before| {
                 let name = before.rsplit(|c: char| !c.is_alphanumeric() && c != '_').next();
                 name.is_some_and(|name| self.knows(name))
-            })
-        });
-        let mut expansion = diagnostic::primary(error).and_then(|span| span.expansion.as_deref());
-        let mut made = false;
-        while let Some(of) = expansion {
-            made |= words(&of.macro_decl_name).any(|word| self.knows(word));
-            expansion = of.span.expansion.as_deref();
-        }
-        let named = || {
-            let quoted =
-                said(error).into_iter().flat_map(|text| text.split('`').skip(1).step_by(2));
-            let mut quoted = quoted.flat_map(words);
-            quoted.any(|word| {
-                self.local
-                    .iter()
-                    .any(|own| word.len() > own.len() && word.starts_with(own.as_str()))
-            })
-        };
-        called || made || (!self.applied.is_empty() && named())
+            });
+        let mut macros = diagnostic::primary(error).into_iter().flat_map(expansions);
+        let extends = |word: &str, own: &String| word.len() > own.len() && word.starts_with(own);
+        let mut quoted = said(error).into_iter().flat_map(quoted);
+        called
+            || macros.any(|of| words(&of.macro_decl_name).any(|word| self.knows(word)))
+            || (!self.applied.is_empty()
+                && quoted.any(|word| self.local.iter().any(|own| extends(word, own))))
     }
 
     /// Whether the names that the message itself quotes are of the crate, or in it.
-    pub(crate) fn in_message(&self, error: &Diagnostic, roots: &BTreeSet<String>) -> bool {
-        let quoted = error.message.split('`').skip(1).step_by(2).flat_map(words);
-        let mut quoted = quoted.peekable();
-        quoted.peek().is_none() || quoted.any(|word| self.knows(word) || roots.contains(word))
+    pub(crate) fn in_message(&self, error: &Diagnostic) -> bool {
+        let mut quoted = quoted(&error.message).peekable();
+        quoted.peek().is_none() || quoted.any(|word| self.knows(word) || self.roots.contains(word))
     }
 
     fn knows(&self, word: &str) -> bool {
-        !COMMON.contains(&word) && (self.declared.contains(word) || self.reached.contains(word))
+        !is_common(word) && (self.declared.contains(word) || self.reached.contains(word))
+    }
+
+    /// Lines of the program, by their numbers.
+    fn lines(&self, numbers: &BTreeSet<usize>) -> impl Iterator<Item = &'a str> {
+        let numbered = self.text.lines().enumerate();
+        numbered.filter(|(index, _)| numbers.contains(&(index + 1))).map(|(_, line)| line)
     }
 }
 
 /// The lines of the program that the compiler points at, macros' own left out.
 fn pointed_at(error: &Diagnostic) -> BTreeSet<usize> {
     let mut lines = BTreeSet::new();
-    for span in error.spans.iter().chain(error.children.iter().flat_map(|child| &child.spans)) {
-        let mut span = span;
-        while let Some(expansion) = &span.expansion {
-            span = &expansion.span;
-        }
+    for span in spans(error) {
+        let span = expansions(span).last().map_or(span, |of| &of.span);
         lines.extend(span.line_start..=span.line_end.min(span.line_start + 20));
     }
     lines
 }
 
-fn words(text: &str) -> impl Iterator<Item = &str> {
+fn spans(error: &Diagnostic) -> impl Iterator<Item = &DiagnosticSpan> {
+    error.spans.iter().chain(error.children.iter().flat_map(|child| &child.spans))
+}
+
+/// The macros that made what stands there, the innermost first.
+fn expansions(span: &DiagnosticSpan) -> impl Iterator<Item = &DiagnosticSpanMacroExpansion> {
+    successors(span.expansion.as_deref(), |of| of.span.expansion.as_deref())
+}
+
+/// The words between backquotes.
+fn quoted(text: &str) -> impl Iterator<Item = &str> {
+    text.split('`').skip(1).step_by(2).flat_map(words)
+}
+
+pub(crate) fn words(text: &str) -> impl DoubleEndedIterator<Item = &str> {
     text.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| !word.is_empty())
 }
 
@@ -237,13 +175,15 @@ fn bound(line: &str) -> impl Iterator<Item = &str> {
     words(of_let).chain(words(of_fn))
 }
 
+/// Adds what follows the name of a root to `reached`, and everything in a `tree` of imports, and says
+/// whether a root is named.
 fn walk(
     tokens: TokenStream,
+    tree: bool,
     roots: &BTreeSet<String>,
     reached: &mut BTreeSet<String>,
-    named: &mut bool,
-) {
-    let mut inside = false;
+) -> bool {
+    let (mut inside, mut named) = (tree, false);
     for token in tokens {
         match token {
             TokenTree::Ident(ident) => {
@@ -252,31 +192,16 @@ fn walk(
                 if inside {
                     reached.insert(ident.to_owned());
                 } else if roots.contains(ident) {
-                    inside = true;
-                    *named = true;
+                    (inside, named) = (true, true);
                 }
             }
             TokenTree::Punct(mark) if mark.as_char() == ':' => {}
             TokenTree::Group(group) => {
-                if inside {
-                    all(group.stream(), reached);
-                } else {
-                    walk(group.stream(), roots, reached, named);
-                }
-                inside = false;
+                named |= walk(group.stream(), inside, roots, reached);
+                inside = tree;
             }
-            _ => inside = false,
+            _ => inside = tree,
         }
     }
-}
-
-/// The identifiers in a tree of imports, and their new names.
-fn all(tokens: TokenStream, reached: &mut BTreeSet<String>) {
-    for token in tokens {
-        match token {
-            TokenTree::Ident(ident) => drop(reached.insert(ident.to_string())),
-            TokenTree::Group(group) => all(group.stream(), reached),
-            _ => {}
-        }
-    }
+    named
 }

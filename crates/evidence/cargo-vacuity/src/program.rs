@@ -29,16 +29,8 @@ pub(crate) enum Runner {
         /// The line that it counts the program's lines from.
         line: usize,
     },
-    /// trybuild.
-    Trybuild {
-        /// The program's file.
-        file: PathBuf,
-    },
-    /// `ui_test` or compiletest.
-    UiTest {
-        /// The program's file.
-        file: PathBuf,
-    },
+    /// trybuild, `ui_test` or compiletest, with the program's file.
+    File(PathBuf),
 }
 
 /// A program, and how its runner has it compiled.
@@ -62,12 +54,7 @@ pub(crate) enum Answer {
 
 impl Program {
     /// A program that this process was called to build.
-    pub(crate) fn new(
-        runner: Runner,
-        arguments: Vec<String>,
-        folder: PathBuf,
-        text: String,
-    ) -> Self {
+    pub(crate) fn new(runner: Runner, arguments: Vec<String>, text: String) -> io::Result<Self> {
         let environment = env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .filter(|(name, _)| {
@@ -76,7 +63,7 @@ impl Program {
                     && name != "RUSTC_BOOTSTRAP"
             })
             .collect();
-        Program { runner, arguments, environment, folder, text }
+        Ok(Program { runner, arguments, environment, folder: env::current_dir()?, text })
     }
 
     /// A variable of the environment it is built in.
@@ -87,6 +74,14 @@ impl Program {
     /// Where a file that the runner names is.
     pub(crate) fn resolved(&self, file: &Path) -> PathBuf {
         self.folder.join(file)
+    }
+
+    /// Its file, unless it stands in documentation.
+    pub(crate) fn file(&self) -> Option<PathBuf> {
+        match &self.runner {
+            Runner::File(file) => Some(self.resolved(file)),
+            Runner::Doctest { .. } => None,
+        }
     }
 
     /// The arguments that say what the program sees, not what becomes of it.
@@ -118,12 +113,7 @@ impl Program {
 
     /// Whether its runner may want it to compile: a file without a snapshot of errors.
     pub(crate) fn may_compile(&self) -> bool {
-        match &self.runner {
-            Runner::Doctest { .. } => false,
-            Runner::Trybuild { file } | Runner::UiTest { file } => {
-                !self.resolved(file).with_extension("stderr").is_file()
-            }
-        }
+        self.file().is_some_and(|file| !file.with_extension("stderr").is_file())
     }
 
     /// What has to be the same for programs to be modules of one: the libraries and the language.
@@ -131,16 +121,6 @@ impl Program {
         let mut kin: Vec<String> = self.seeing().into_iter().cloned().collect();
         kin.push(self.folder.display().to_string());
         kin
-    }
-
-    /// Checks a file in the program's place.
-    pub(crate) fn check_file(
-        &self,
-        rustc: &Path,
-        scratch: &Path,
-        file: &Path,
-    ) -> io::Result<Answer> {
-        self.ask(rustc, scratch, file, "metadata")
     }
 
     /// Whether its runner makes code of it, and so sees what is found only then.
@@ -165,9 +145,7 @@ impl Program {
         text: &str,
     ) -> io::Result<Answer> {
         let file = match &self.runner {
-            Runner::Trybuild { file } | Runner::UiTest { file } if text == self.text => {
-                file.clone()
-            }
+            Runner::File(file) if text == self.text => file.clone(),
             _ => {
                 let file = scratch.join("program.rs");
                 fs::write(&file, text)?;
@@ -182,7 +160,14 @@ impl Program {
         }
     }
 
-    fn ask(&self, rustc: &Path, scratch: &Path, file: &Path, emit: &str) -> io::Result<Answer> {
+    /// Compiles a file in the program's place to what is called `emit`.
+    pub(crate) fn ask(
+        &self,
+        rustc: &Path,
+        scratch: &Path,
+        file: &Path,
+        emit: &str,
+    ) -> io::Result<Answer> {
         let mut command = Command::new(rustc);
         command.args(self.seeing()).args(["--error-format=json", "--crate-name=program"]);
         command.arg(format!("--emit={emit}")).arg("--out-dir").arg(scratch).arg(file);

@@ -30,17 +30,12 @@ pub(crate) fn find(
     for _ in 0..ROUNDS {
         let mut edits: Vec<(usize, usize, String)> = Vec::new();
         for error in diagnostic::errors(&said) {
-            let (start, end, new) = match import(error, judge.roots(case)) {
-                Some(span) => {
-                    let new = span.suggested_replacement.clone().unwrap_or_default();
-                    (span.byte_start as usize, span.byte_end as usize, new)
-                }
-                None => {
-                    let Some(new) = guess(error, case) else { continue };
-                    let at = head(&text);
-                    (at, at, new)
-                }
-            };
+            let proposed = import(error, judge.roots(case)).map(|span| {
+                let new = span.suggested_replacement.clone().unwrap_or_default();
+                (span.byte_start as usize, span.byte_end as usize, new)
+            });
+            let guessed = || guess(error, case).map(|new| (head(&text), head(&text), new));
+            let Some((start, end, new)) = proposed.or_else(guessed) else { continue };
             if add.insert(new.trim().to_owned()) {
                 edits.push((start, end, new));
             }
@@ -55,14 +50,13 @@ pub(crate) fn find(
             }
             text.replace_range(start..end, &new);
         }
-        let answer = program.compile_text(judge.rustc(), scratch, &text)?;
+        let answer = program.compile_text(&judge.workspace.tools.rustc, scratch, &text)?;
         let (verdict, _, errors) = judge.weigh(case, &text, &answer);
         match (verdict, answer) {
             (Verdict::Guards | Verdict::Compiles, _) => {
                 let error = errors.first().map(|error| {
-                    let code =
-                        error.code.as_deref().map_or(String::new(), |code| format!("{code}: "));
-                    format!("{code}{}", error.message)
+                    let code = error.code.iter().map(|code| format!("{code}: "));
+                    code.chain([error.message.clone()]).collect()
                 });
                 return Ok(Some(Repair { add: add.into_iter().collect(), then: verdict, error }));
             }

@@ -6,11 +6,18 @@ use crate::check::Report;
 use crate::mutants::{Fate, Mutation};
 use crate::verdict::{Finding, Verdict};
 
+/// The verdicts in the order of a summary, with the word for one case and for some.
+const WORDS: [(Verdict, &str, &str); 7] = [
+    (Verdict::Guards, "guards", "guard"),
+    (Verdict::Void, "void", "void"),
+    (Verdict::Masked, "masked", "masked"),
+    (Verdict::Compiles, "compiles", "compile"),
+    (Verdict::NeverRun, "never run", "never run"),
+    (Verdict::NotOurs, "not ours", "not ours"),
+    (Verdict::Unknown, "unknown", "unknown"),
+];
+
 /// Writes what is wrong with the cases, and a line of counts. With `all`, good ones too.
-///
-/// # Errors
-///
-/// If `out` refuses.
 pub(crate) fn write(report: &Report, all: bool, out: &mut dyn Write) -> fmt::Result {
     for finding in &report.findings {
         if all || finding.verdict != Verdict::Guards {
@@ -24,16 +31,9 @@ pub(crate) fn write(report: &Report, all: bool, out: &mut dyn Write) -> fmt::Res
     let total = report.findings.len();
     let plural = if total == 1 { "" } else { "s" };
     write!(out, "{total} case{plural}: {} guard", count(Verdict::Guards))?;
-    for (verdict, word) in [
-        (Verdict::Void, "void"),
-        (Verdict::Masked, "masked"),
-        (Verdict::Compiles, "compile"),
-        (Verdict::NeverRun, "never run"),
-        (Verdict::NotOurs, "not ours"),
-        (Verdict::Unknown, "unknown"),
-    ] {
-        if count(verdict) > 0 {
-            write!(out, ", {} {word}", count(verdict))?;
+    for (verdict, _, word) in &WORDS[1..] {
+        if count(*verdict) > 0 {
+            write!(out, ", {} {word}", count(*verdict))?;
         }
     }
     writeln!(out, " ({}, {:.1} s)", report.compiler, report.judging.as_secs_f64())
@@ -63,46 +63,18 @@ fn write_finding(finding: &Finding, out: &mut dyn Write) -> fmt::Result {
 
 /// The word for a verdict.
 pub(crate) fn word(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Guards => "guards",
-        Verdict::Void => "void",
-        Verdict::Masked => "masked",
-        Verdict::NeverRun => "never run",
-        Verdict::NotOurs => "not ours",
-        Verdict::Compiles => "compiles",
-        Verdict::Unknown => "unknown",
-    }
+    WORDS.iter().find(|(is, ..)| *is == verdict).map_or("", |(_, word, _)| word)
 }
 
 /// Writes what became of each mutant, what is wrong with that, and a line of counts.
-///
-/// # Errors
-///
-/// If `out` refuses.
 pub(crate) fn write_mutation(mutation: &Mutation, out: &mut dyn Write) -> fmt::Result {
-    let (mut caught, mut survive, mut void, mut already, mut absent) = (0, 0, 0, 0, 0);
     for tried in &mutation.tried {
         let fate = match &tried.fate {
-            Fate::Caught(by) => {
-                caught += 1;
-                format!("caught by {by}")
-            }
-            Fate::Survives => {
-                survive += 1;
-                format!("SURVIVES: {}", tried.says)
-            }
-            Fate::Void(words) => {
-                void += 1;
-                format!("void: {words}")
-            }
-            Fate::Already => {
-                already += 1;
-                "changes nothing".to_owned()
-            }
-            Fate::Absent(condition) => {
-                absent += 1;
-                format!("is not built: it exists only with {condition}")
-            }
+            Fate::Caught(by) => format!("caught by {by}"),
+            Fate::Survives => format!("SURVIVES: {}", tried.says),
+            Fate::Void(words) => format!("void: {words}"),
+            Fate::Already => "changes nothing".to_owned(),
+            Fate::Absent(condition) => format!("is not built: it exists only with {condition}"),
         };
         writeln!(out, "{}: {fate}", tried.mutant)?;
     }
@@ -110,8 +82,13 @@ pub(crate) fn write_mutation(mutation: &Mutation, out: &mut dyn Write) -> fmt::R
     for complaint in &mutation.complaints {
         writeln!(out, "{complaint}")?;
     }
-    let total = mutation.tried.len();
-    let cases = mutation.cases;
+    let count = |is: fn(&Fate) -> bool| mutation.tried.iter().filter(|one| is(&one.fate)).count();
+    let caught = count(|fate| matches!(fate, Fate::Caught(_)));
+    let survive = count(|fate| matches!(fate, Fate::Survives));
+    let void = count(|fate| matches!(fate, Fate::Void(_)));
+    let already = count(|fate| matches!(fate, Fate::Already));
+    let absent = count(|fate| matches!(fate, Fate::Absent(_)));
+    let (total, cases) = (mutation.tried.len(), mutation.cases);
     write!(out, "{total} mutants, {cases} cases: {caught} caught, {survive} survive, {void} void")?;
     write!(out, ", {already} change nothing, {absent} are not built")?;
     if mutation.left > 0 {

@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 use cargo_metadata::diagnostic::Diagnostic;
 use serde::Deserialize;
 
+use crate::names::words;
 use cargo_vacuity::diagnostic;
 
 /// What an error says about its program.
@@ -46,23 +47,10 @@ pub(crate) struct Rule {
 struct Rules {
     /// Methods of the standard library's traits.
     standard: Vec<String>,
+    common: Vec<String>,
     rule: Vec<Rule>,
+    other: Rule,
 }
-
-/// What fits none: the compiler has checked names by then.
-static OTHER: LazyLock<Rule> = LazyLock::new(|| Rule {
-    codes: Vec::new(),
-    message: Vec::new(),
-    says: Vec::new(),
-    claimed: Vec::new(),
-    declared: None,
-    standard: None,
-    parses: None,
-    of_input: false,
-    verdict: Fit::Fitting,
-    kind: "other".to_owned(),
-    reason: "No rule knows this error.".to_owned(),
-});
 
 static RULES: LazyLock<Rules> =
     LazyLock::new(|| toml::from_str(include_str!("rules.toml")).expect("a test reads them"));
@@ -79,22 +67,26 @@ pub(crate) fn rule(
     let first = error.message.split('`').nth(1).unwrap_or_default();
     let numbered = code.strip_prefix('E').is_some_and(|rest| rest.parse::<u32>().is_ok());
     let is_lint = code != "none" && !numbered;
-    let words = first.split(|c: char| !c.is_alphanumeric() && c != '_');
-    let name = words.rev().find(|word| !word.is_empty()).unwrap_or_default().to_owned();
+    let name = words(first).next_back().unwrap_or_default().to_owned();
     let texts = said(error);
-    let says = |words: &String| texts.iter().any(|text| text.contains(words));
+    let one_of = |list: &[String], is: &dyn Fn(&str) -> bool| {
+        list.is_empty() || list.iter().any(|one| is(one))
+    };
     let fits = |rule: &&Rule| {
         rule.codes.iter().any(|is| is == code || (is == "lint" && is_lint))
-            && (rule.message.is_empty()
-                || rule.message.iter().any(|begins| error.message.starts_with(begins)))
-            && (rule.says.is_empty() || rule.says.iter().any(says))
-            && (rule.claimed.is_empty()
-                || rule.claimed.iter().any(|words| before.contains(words.as_str())))
+            && one_of(&rule.message, &|begins| error.message.starts_with(begins))
+            && one_of(&rule.says, &|words| texts.iter().any(|text| text.contains(words)))
+            && one_of(&rule.claimed, &|words| before.contains(words))
             && rule.declared.is_none_or(|is| is == declared.contains(&name))
             && rule.standard.is_none_or(|is| is == RULES.standard.contains(&name))
             && rule.parses.is_none_or(|is| is == parses)
     };
-    RULES.rule.iter().find(fits).unwrap_or(&OTHER)
+    RULES.rule.iter().find(fits).unwrap_or(&RULES.other)
+}
+
+/// Whether the standard library has such a name as well.
+pub(crate) fn is_common(name: &str) -> bool {
+    RULES.common.iter().any(|common| common == name)
 }
 
 /// Everything that the compiler says of an error: message, labels, notes and help.

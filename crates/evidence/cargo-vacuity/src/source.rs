@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use pulldown_cmark::{CodeBlockKind, Event, Parser, Tag, TagEnd};
 
+use crate::mutants::last;
+
 /// What declares the name after it.
 const KEYWORDS: [&str; 10] =
     ["struct", "enum", "union", "trait", "type", "fn", "const", "static", "mod", "macro_rules"];
@@ -180,6 +182,7 @@ impl Walk {
         for token in tokens {
             let span = token.span();
             let first = *begin.get_or_insert(span.start().line);
+            // A comma ends a field or a variant; one in generics ends nothing.
             let ends = match &token {
                 TokenTree::Punct(mark) => {
                     mark.as_char() == ';' || (mark.as_char() == ',' && keyword.is_empty())
@@ -188,7 +191,6 @@ impl Walk {
                 _ => false,
             };
             if ends {
-                begin = None;
                 let lines = first..=span.end().line;
                 self.conditional.push((file.to_owned(), lines, before.conditions.clone()));
             }
@@ -209,31 +211,22 @@ impl Walk {
                     }
                 }
                 TokenTree::Group(group) => {
-                    let body = group.delimiter() == Delimiter::Brace;
-                    let conditions = [outer, &own.conditions, &before.conditions].concat();
                     let below =
                         if keyword == "mod" { folder.join(&name) } else { folder.to_owned() };
-                    self.items(group.stream(), file, &below, &conditions);
-                    if body {
-                        self.documentation(std::mem::take(&mut before), &name, outer);
-                        (name, keyword) = Default::default();
-                    }
-                }
-                TokenTree::Punct(mark) if mark.as_char() == ';' => {
                     let conditions = [outer, &own.conditions, &before.conditions].concat();
-                    if keyword == "mod" {
-                        let (file, below) = module(file, folder, &name, before.path.as_deref());
-                        self.file(&file, &below, &conditions);
-                    }
-                    self.documentation(std::mem::take(&mut before), &name, outer);
-                    (name, keyword) = Default::default();
+                    self.items(group.stream(), file, &below, &conditions);
                 }
-                // After a field or a variant; one in generics ends nothing.
-                TokenTree::Punct(mark) if mark.as_char() == ',' && keyword.is_empty() => {
-                    self.documentation(std::mem::take(&mut before), &name, outer);
-                    name.clear();
+                TokenTree::Punct(_) if ends && keyword == "mod" => {
+                    let (file, below) = module(file, folder, &name, before.path.as_deref());
+                    let conditions = [outer, &own.conditions, &before.conditions].concat();
+                    self.file(&file, &below, &conditions);
                 }
                 _ => {}
+            }
+            if ends {
+                begin = None;
+                self.documentation(std::mem::take(&mut before), &name, outer);
+                (name, keyword) = Default::default();
             }
         }
         self.documentation(before, &name, outer);
@@ -300,16 +293,9 @@ impl Before {
             syn::Expr::Lit(syn::ExprLit { lit: syn::Lit::Str(text), .. }) => {
                 (text.value(), file.to_owned(), text.span().start().line)
             }
-            syn::Expr::Macro(call)
-                if call
-                    .mac
-                    .path
-                    .segments
-                    .last()
-                    .is_some_and(|last| last.ident == "include_str") =>
-            {
+            syn::Expr::Macro(call) if last(&call.mac.path) == "include_str" => {
                 let Ok(name) = call.mac.parse_body::<syn::LitStr>() else { return };
-                let file = file.parent().unwrap_or(Path::new("")).join(name.value());
+                let file = file.with_file_name(name.value());
                 (fs::read_to_string(&file).unwrap_or_default(), file, 1)
             }
             _ => return,
@@ -340,7 +326,7 @@ fn tight(tokens: &TokenStream) -> String {
 /// The file of a module, and the folder of its own modules.
 fn module(file: &Path, folder: &Path, name: &str, path: Option<&str>) -> (PathBuf, PathBuf) {
     if let Some(path) = path {
-        let file = file.parent().unwrap_or(Path::new("")).join(path);
+        let file = file.with_file_name(path);
         let below = file.parent().unwrap_or(Path::new("")).to_owned();
         return (file, below);
     }

@@ -26,15 +26,15 @@ use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 
 use crate::program::{Program, Runner};
+use crate::tools::Tools;
 
 const RECORDS: &str = "CARGO_VACUITY_RECORDS";
 const RUSTC: &str = "CARGO_VACUITY_RUSTC";
 const RUSTDOC: &str = "CARGO_VACUITY_RUSTDOC";
-/// The libraries are made, and rustdoc is not asked.
-const ONLY_MAKE: &str = "CARGO_VACUITY_ONLY_MAKE";
-
-/// The libraries were changed: what they deny is no matter.
-const CHANGED: &str = "CARGO_VACUITY_CHANGED";
+/// The variable that lets cargo make what documentation tests need, and not collect them.
+pub(crate) const ONLY_MAKE: &str = "CARGO_VACUITY_ONLY_MAKE";
+/// The variable that lets libraries, which are changed, break the lints that they deny.
+pub(crate) const CHANGED: &str = "CARGO_VACUITY_CHANGED";
 
 /// The most bytes of a program that are kept.
 const LONGEST: u64 = 4 << 20;
@@ -57,19 +57,12 @@ pub(crate) enum Record {
 #[derive(Debug)]
 pub(crate) struct StandIn {
     folder: TempDir,
-    rustc: PathBuf,
-    rustdoc: PathBuf,
+    tools: Tools,
 }
 
 impl StandIn {
-    /// Makes `exe`, the tool, callable by the names of `rustc` and `rustdoc`, which stand for the
-    /// two programs with these paths. The links are made below `output`, where programs may run.
-    pub(crate) fn new(
-        exe: &Path,
-        output: &Path,
-        rustc: PathBuf,
-        rustdoc: PathBuf,
-    ) -> io::Result<Self> {
+    /// Makes `exe`, the tool, callable by the names of `rustc` and `rustdoc` in `tools`. The links are made below `output`, where programs may run.
+    pub(crate) fn new(exe: &Path, output: &Path, tools: Tools) -> io::Result<Self> {
         fs::create_dir_all(output)?;
         let folder = tempfile::Builder::new().prefix("vacuity-").tempdir_in(output)?;
         for part in ["rustc", "rustdoc", "doctest"] {
@@ -79,7 +72,7 @@ impl StandIn {
             }
         }
         fs::create_dir(folder.path().join("records"))?;
-        Ok(StandIn { folder, rustc, rustdoc })
+        Ok(StandIn { folder, tools })
     }
 
     /// Lets `cargo` call the tool for `rustdoc`.
@@ -92,21 +85,11 @@ impl StandIn {
         self.known(cargo).env("RUSTC", part_path(self.folder.path(), "rustc"));
     }
 
-    /// Lets `cargo` make what documentation tests need, and not collect them.
-    pub(crate) fn only_make(&self, cargo: &mut Command) {
-        cargo.env(ONLY_MAKE, "1");
-    }
-
-    /// Lets the libraries break the lints that they deny.
-    pub(crate) fn changed(&self, cargo: &mut Command) {
-        cargo.env(CHANGED, "1");
-    }
-
     fn known<'c>(&self, cargo: &'c mut Command) -> &'c mut Command {
         cargo
             .env(RECORDS, self.folder.path().join("records"))
-            .env(RUSTC, &self.rustc)
-            .env(RUSTDOC, &self.rustdoc)
+            .env(RUSTC, &self.tools.rustc)
+            .env(RUSTDOC, &self.tools.rustdoc)
     }
 
     /// Takes what was recorded since the last call.
@@ -153,8 +136,7 @@ fn write(records: &Path, record: &Record) -> io::Result<()> {
 }
 
 fn real(name: &str, arguments: &[OsString]) -> Command {
-    let program = env::var_os(name).unwrap_or_default();
-    let mut command = Command::new(program);
+    let mut command = Command::new(env::var_os(name).unwrap_or_default());
     command.args(arguments);
     command
 }
@@ -174,15 +156,10 @@ fn rustdoc(records: &Path, arguments: &[OsString]) -> io::Result<ExitCode> {
     let builder = part_path(records.parent().unwrap_or(records), "doctest");
     let mut command = real(RUSTDOC, arguments);
     command.args(["-Zunstable-options", "--test-builder"]).arg(builder);
-    command.env("RUSTC_BOOTSTRAP", "1").stdout(Stdio::piped());
-    let mut child = command.spawn()?;
-    let mut said = Vec::new();
-    if let Some(out) = &mut child.stdout {
-        out.read_to_end(&mut said)?;
-    }
-    child.wait()?;
+    command.env("RUSTC_BOOTSTRAP", "1").stdin(Stdio::inherit()).stderr(Stdio::inherit());
+    let output = command.output()?;
     let package = env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
-    let said = String::from_utf8_lossy(&said);
+    let said = String::from_utf8_lossy(&output.stdout);
     // A library whose documentation rustdoc cannot read is no library without tests.
     if !said.contains("test result:") {
         return Err(io::Error::other("rustdoc could not collect the documentation tests"));
@@ -198,44 +175,47 @@ fn doctest(records: &Path, arguments: &[OsString]) -> io::Result<ExitCode> {
         (env::var("UNSTABLE_RUSTDOC_TEST_PATH"), env::var("UNSTABLE_RUSTDOC_TEST_LINE"))
     {
         let arguments = expanded(arguments)?;
-        let mut text = String::new();
-        match arguments.last().map(String::as_str) {
-            Some("-") | None => io::stdin().take(LONGEST).read_to_string(&mut text)?,
-            Some(file) => fs::File::open(file)?.take(LONGEST).read_to_string(&mut text)?,
+        let text = match arguments.last().map(String::as_str) {
+            Some("-") | None => text(io::stdin())?,
+            Some(file) => text(fs::File::open(file)?)?,
         };
         let line = line.parse().unwrap_or_default();
         let runner = Runner::Doctest { path: PathBuf::from(path), line };
-        let program = Program::new(runner, arguments, env::current_dir()?, text);
-        write(records, &Record::Program(program))?;
+        write(records, &Record::Program(Program::new(runner, arguments, text)?))?;
     }
     Ok(ExitCode::FAILURE)
 }
 
 fn rustc(records: &Path, arguments: &[OsString]) -> io::Result<ExitCode> {
     let expanded = expanded(arguments)?;
-    let Some((runner, file)) = case(&expanded) else {
+    let Some(file) = case(&expanded) else {
         let mut command = real(RUSTC, arguments);
         if env::var_os(CHANGED).is_some() && env::var_os("CARGO_CRATE_NAME").is_some() {
             command.arg("--cap-lints=warn");
         }
         return pass_on(command);
     };
-    let mut text = String::new();
-    fs::File::open(&file)?.take(LONGEST).read_to_string(&mut text)?;
-    let program = Program::new(runner, expanded, env::current_dir()?, text);
-    write(records, &Record::Program(program))?;
+    let text = text(fs::File::open(&file)?)?;
+    write(records, &Record::Program(Program::new(Runner::File(file), expanded, text)?))?;
     io::stderr().write_all(b"error: refused, and recorded\n")?;
     Ok(ExitCode::FAILURE)
 }
 
-/// Which runner's case the compiler is to build, and the file it is in, if it is one.
-fn case(arguments: &[String]) -> Option<(Runner, PathBuf)> {
+/// The text of a program.
+fn text(from: impl Read) -> io::Result<String> {
+    let mut text = String::new();
+    from.take(LONGEST).read_to_string(&mut text)?;
+    Ok(text)
+}
+
+/// The file that the compiler is to build, if it is a case.
+fn case(arguments: &[String]) -> Option<PathBuf> {
     let file = PathBuf::from(arguments.iter().find(|argument| argument.ends_with(".rs"))?);
     let name = arguments.iter().position(|argument| argument == "--crate-name");
     let name = name.and_then(|at| arguments.get(at + 1)).map_or("", String::as_str);
     let number = name.strip_prefix("trybuild").unwrap_or_default();
     if number.len() >= 3 && number.bytes().all(|digit| digit.is_ascii_digit()) {
-        return Some((Runner::Trybuild { file: file.clone() }, file));
+        return Some(file);
     }
     // Cargo names the crate that it builds, and the number of jobs to a build script that probes
     // the compiler; a test that is a runner has neither.
@@ -245,8 +225,7 @@ fn case(arguments: &[String]) -> Option<(Runner, PathBuf)> {
     if by_cargo || asks || auxiliary {
         return None;
     }
-    let file = env::current_dir().ok()?.join(file);
-    Some((Runner::UiTest { file: file.clone() }, file))
+    Some(env::current_dir().ok()?.join(file))
 }
 
 /// The arguments, with those that stand in a file which is gone after the call.

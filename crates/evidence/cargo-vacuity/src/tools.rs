@@ -19,8 +19,7 @@ pub(crate) struct Tools {
 impl Tools {
     /// Finds them as cargo does: by `RUSTC` and `RUSTDOC`, or on the path.
     pub(crate) fn find() -> io::Result<Self> {
-        let chosen = env::var_os("RUSTC");
-        let rustc = chosen.clone().unwrap_or_else(|| "rustc".into());
+        let rustc = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
         let ask = |question: &[&str]| -> io::Result<String> {
             let output = Command::new(&rustc).args(question).output()?;
             if !output.status.success() {
@@ -32,17 +31,12 @@ impl Tools {
         let version = said.split_whitespace().take(2).collect::<Vec<_>>().join(" ");
         // rustup's stand-ins would choose the toolchain anew for each program.
         let bin = Path::new(&ask(&["--print", "sysroot"])?).join("bin");
-        let itself = |name: &str| Some(bin.join(name)).filter(|path| path.is_file());
-        let rustdoc = env::var_os("RUSTDOC").map(PathBuf::from);
-        let rustc = match chosen {
-            Some(chosen) => chosen.into(),
-            None => {
-                itself(&format!("rustc{}", env::consts::EXE_SUFFIX)).unwrap_or(rustc.clone().into())
-            }
+        let tool = |variable: &str, name: &str| {
+            let itself = bin.join(format!("{name}{}", env::consts::EXE_SUFFIX));
+            let or_on_path = || if itself.is_file() { itself.clone() } else { name.into() };
+            env::var_os(variable).map_or_else(or_on_path, PathBuf::from)
         };
-        let rustdoc = rustdoc
-            .or_else(|| itself(&format!("rustdoc{}", env::consts::EXE_SUFFIX)))
-            .unwrap_or_else(|| "rustdoc".into());
+        let (rustc, rustdoc) = (tool("RUSTC", "rustc"), tool("RUSTDOC", "rustdoc"));
         let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         Ok(Tools { cargo, rustc, rustdoc, version })
     }

@@ -13,7 +13,7 @@ use crate::program::Answer;
 use crate::repair;
 use crate::rules::{self, Fit};
 use crate::source;
-use crate::workspace::Workspace;
+use crate::workspace::{Workspace, folder_of};
 use cargo_vacuity::diagnostic;
 
 /// What a case is worth.
@@ -98,35 +98,32 @@ pub(crate) struct Finding {
 /// What a judge knows of the crates under test.
 #[derive(Debug)]
 pub(crate) struct Judge<'w> {
-    workspace: &'w Workspace,
+    pub(crate) workspace: &'w Workspace,
     /// For each package: the crates under test, and what they declare.
     about: BTreeMap<String, (BTreeSet<String>, BTreeSet<String>)>,
 }
 
 impl<'w> Judge<'w> {
     pub(crate) fn new(workspace: &'w Workspace, cases: &[Case]) -> Self {
-        let mut about: BTreeMap<String, (BTreeSet<String>, BTreeSet<String>)> = BTreeMap::new();
-        let mut declared: BTreeMap<PathBuf, BTreeSet<String>> = BTreeMap::new();
+        let mut about = BTreeMap::<_, (BTreeSet<_>, BTreeSet<_>)>::new();
+        let mut declared: BTreeMap<&Path, BTreeSet<String>> = BTreeMap::new();
         for case in cases {
             if about.contains_key(&case.package) {
                 continue;
             }
-            let (mut roots, mut names) = (BTreeSet::new(), BTreeSet::new());
+            let (roots, names) = about.entry(case.package.clone()).or_default();
             // The package, and those of the user's own that it depends on.
             for package in own_packages(workspace, &case.package) {
-                let folder = package.manifest_path.parent().map(|path| path.as_std_path());
-                let folder = folder.unwrap_or(Path::new("")).to_owned();
+                let folder = folder_of(package);
                 roots.insert(package.name.replace('-', "_"));
                 roots.extend(package.targets.iter().filter_map(|target| {
                     let library = target.src_path.as_str().contains("src");
                     library.then(|| target.name.replace('-', "_"))
                 }));
-                let of_folder = declared
-                    .entry(folder.clone())
-                    .or_insert_with(|| source::declared(&folder.join("src")));
+                let of_folder =
+                    declared.entry(folder).or_insert_with(|| source::declared(&folder.join("src")));
                 names.extend(of_folder.iter().cloned());
             }
-            about.insert(case.package.clone(), (roots, names));
         }
         Judge { workspace, about }
     }
@@ -153,26 +150,17 @@ impl<'w> Judge<'w> {
                 return Ok(None);
             }
             let (verdict, why, errors) = self.weigh(case, &program.text, &answer);
-            finding.verdict = verdict;
-            finding.why = why;
-            finding.errors = errors;
+            finding = Finding { verdict, why, errors, ..finding };
             if let (Verdict::Void | Verdict::Masked, Answer::Fails(said)) = (verdict, &answer) {
                 finding.repair = repair::find(self, case, program, said, scratch)?;
             }
         }
-        if let Some(never) = &case.never_run {
+        if let Some(why) = &case.never_run {
             finding.otherwise = case.program.is_some().then_some(finding.verdict);
             finding.verdict = Verdict::NeverRun;
-            finding.why = match never.with {
-                Some(with) => format!("{}; `{with}` runs it", never.why),
-                None => never.why.clone(),
-            };
+            finding.why.clone_from(why);
         }
         Ok(Some(finding))
-    }
-
-    pub(crate) fn rustc(&self) -> &Path {
-        &self.workspace.tools.rustc
     }
 
     /// The names of the crates under test of a case's package.
@@ -188,18 +176,15 @@ impl<'w> Judge<'w> {
         answer: &Answer,
     ) -> (Verdict, String, Vec<Judged>) {
         let said = match answer {
-            Answer::Compiles => {
-                return (Verdict::Compiles, "it compiles".to_owned(), Vec::new());
-            }
+            Answer::Compiles => return (Verdict::Compiles, "it compiles".to_owned(), Vec::new()),
             Answer::Unknown(what) => return (Verdict::Unknown, what.clone(), Vec::new()),
             Answer::Fails(said) => said,
         };
         let (roots, declared) = &self.about[&case.package];
         let names = Names::of(text, roots, declared);
         let parses = syn::parse_file(text).is_ok();
-        let mut errors: Vec<Judged> = diagnostic::errors(said)
-            .map(|error| judged(case, error, &names, roots, declared, parses))
-            .collect();
+        let mut errors: Vec<Judged> =
+            diagnostic::errors(said).map(|error| judged(case, error, &names, parses)).collect();
         errors.sort_by_key(|error| error.line);
         let (verdict, why) = sum_up(case, &errors, &names);
         (verdict, why, errors)
@@ -225,27 +210,17 @@ fn own_packages<'w>(
     metadata.packages.iter().filter(move |one| wanted.iter().any(|name| *name == one.name.as_str()))
 }
 
-fn judged(
-    case: &Case,
-    error: &Diagnostic,
-    names: &Names<'_>,
-    roots: &BTreeSet<String>,
-    declared: &BTreeSet<String>,
-    parses: bool,
-) -> Judged {
-    let rule = rules::rule(error, declared, parses, &case.before);
+fn judged(case: &Case, error: &Diagnostic, names: &Names<'_>, parses: bool) -> Judged {
+    let rule = rules::rule(error, names.declared, parses, &case.before);
     let about = names.in_error(error);
-    let line = diagnostic::primary(error)
-        .map_or(case.line, |span| span.line_start.saturating_add_signed(case.offset));
-    let expression = diagnostic::primary(error).map_or(String::new(), |span| {
-        let first = span.text.first();
-        first.map_or(String::new(), |line| {
-            let chars = line.text.chars().skip(line.highlight_start.saturating_sub(1));
-            chars.take(line.highlight_end.saturating_sub(line.highlight_start)).collect()
-        })
+    let span = diagnostic::primary(error);
+    let line = span.map_or(case.line, |span| span.line_start.saturating_add_signed(case.offset));
+    let marked = span.and_then(|span| span.text.first()).map(|line| {
+        let chars = line.text.chars().skip(line.highlight_start.saturating_sub(1));
+        chars.take(line.highlight_end.saturating_sub(line.highlight_start)).collect()
     });
-    let stated =
-        diagnostic::code(error).is_some_and(|code| case.stated.iter().any(|is| is == code));
+    let code = diagnostic::code(error).map(str::to_owned);
+    let stated = code.as_ref().is_some_and(|code| case.stated.contains(code));
     let (fits, reason) = match rule.verdict {
         Fit::Fitting if about.is_empty() => (
             false,
@@ -254,7 +229,7 @@ fn judged(
         ),
         Fit::Fitting => (true, rule.reason.clone()),
         // That a name is absent can be the claim: then the case says so.
-        _ if stated && !about.is_empty() && names.in_message(error, roots) => {
+        _ if stated && !about.is_empty() && names.in_message(error) => {
             (true, "The case states this code.".to_owned())
         }
         // What a macro makes of its input is how it refuses it.
@@ -264,13 +239,13 @@ fn judged(
         _ => (false, rule.reason.clone()),
     };
     Judged {
-        code: diagnostic::code(error).map(str::to_owned),
+        code,
         kind: rule.kind.clone(),
         not_ours: rule.verdict == Fit::NotOurs,
         message: error.message.clone(),
         file: case.file.clone(),
         line,
-        expression,
+        expression: marked.unwrap_or_default(),
         names: about,
         fits,
         reason,
@@ -278,7 +253,7 @@ fn judged(
 }
 
 fn sum_up(case: &Case, errors: &[Judged], names: &Names<'_>) -> (Verdict, String) {
-    let fitting = errors.iter().filter(|error| error.fits).count();
+    let fits = errors.iter().any(|error| error.fits);
     // What a macro refuses it does not make: names that are missing then are no second reason.
     let refused = errors.iter().any(|error| error.fits && error.kind == "macro");
     let follows = |error: &Judged| {
@@ -286,32 +261,23 @@ fn sum_up(case: &Case, errors: &[Judged], names: &Names<'_>) -> (Verdict, String
         refused && of_names.contains(&error.kind.as_str())
     };
     let first_void = errors.iter().find(|error| !error.fits && !follows(error));
-    match first_void {
-        Some(error) if error.not_ours && fitting == 0 => (Verdict::NotOurs, error.reason.clone()),
-        Some(error) if fitting == 0 && !names.names_crate => {
+    let states = |error: &Judged| error.code.as_ref().is_some_and(|is| case.stated.contains(is));
+    match (first_void, errors.first()) {
+        (Some(error), _) if fits => (Verdict::Masked, error.reason.clone()),
+        (Some(error), _) if error.not_ours => (Verdict::NotOurs, error.reason.clone()),
+        (Some(error), _) if !names.names_crate => {
             (Verdict::Void, format!("It never names the crate. {}", error.reason))
         }
-        Some(error) if fitting == 0 => (Verdict::Void, error.reason.clone()),
-        Some(error) => (Verdict::Masked, error.reason.clone()),
-        None => {
-            let unstated = |error: &&Judged| {
-                !case.stated.is_empty()
-                    && !error.code.as_ref().is_some_and(|code| case.stated.contains(code))
-            };
-            let others = errors.iter().filter(unstated).count();
-            match errors.first() {
-                Some(error) if others == errors.len() => {
-                    let is = error.code.as_deref().unwrap_or("no code");
-                    let stated = case.stated.join(", ");
-                    let why = format!(
-                        "It states {stated} and fails with {is}, which a stable compiler does not \
-                         compare."
-                    );
-                    (Verdict::Void, why)
-                }
-                Some(error) => (Verdict::Guards, error.reason.clone()),
-                None => (Verdict::Unknown, "the compiler names no error".to_owned()),
-            }
+        (Some(error), _) => (Verdict::Void, error.reason.clone()),
+        (None, Some(error)) if !case.stated.is_empty() && !errors.iter().any(states) => {
+            let is = error.code.as_deref().unwrap_or("no code");
+            let stated = case.stated.join(", ");
+            let why = format!(
+                "It states {stated} and fails with {is}, which a stable compiler does not compare."
+            );
+            (Verdict::Void, why)
         }
+        (None, Some(error)) => (Verdict::Guards, error.reason.clone()),
+        (None, None) => (Verdict::Unknown, "the compiler names no error".to_owned()),
     }
 }

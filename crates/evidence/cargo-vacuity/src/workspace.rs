@@ -1,32 +1,60 @@
 //! A workspace, and what cargo and the runners are asked there.
 
 use std::collections::BTreeSet;
-use std::ffi::OsString;
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 
 use cargo_metadata::diagnostic::Diagnostic;
 use cargo_metadata::{Message, Metadata, MetadataCommand, Package, Target, TargetKind};
+use clap::Args;
 
 use crate::program::Program;
-use crate::stand_in::{Record, StandIn};
+use crate::stand_in::{CHANGED, ONLY_MAKE, Record, StandIn};
 use crate::tools::Tools;
 use crate::{Error, source};
 use cargo_vacuity::diagnostic;
 
 /// Which packages are looked at, with which features.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct Selection {
-    /// The manifest; if `None`, the one that cargo finds.
+    /// The package's manifest.
+    #[arg(long = "manifest-path", value_name = "PATH", global = true)]
     pub(crate) manifest: Option<PathBuf>,
-    /// The packages' names; if there are none, cargo's default.
+    /// A package to look at; may be given more than once.
+    #[arg(short, long = "package", value_name = "NAME", global = true)]
     pub(crate) packages: Vec<String>,
-    /// Every package of the workspace.
+    /// Look at all packages of the workspace.
+    #[arg(long, global = true)]
     pub(crate) workspace: bool,
-    /// Arguments that are handed on to cargo: features, `--offline` and the like.
-    pub(crate) cargo: Vec<OsString>,
+    /// Features, as for `cargo test`.
+    #[arg(short = 'F', long, value_name = "LIST", global = true)]
+    features: Vec<String>,
+    /// All features, as for `cargo test`.
+    #[arg(long, global = true)]
+    all_features: bool,
+    /// No default features, as for `cargo test`.
+    #[arg(long, global = true)]
+    no_default_features: bool,
+    /// Do without the network.
+    #[arg(long, global = true)]
+    offline: bool,
+}
+
+impl Selection {
+    /// What is handed on to cargo.
+    pub(crate) fn cargo(&self) -> Vec<&OsStr> {
+        let features = self.features.iter().flat_map(|list| ["--features", list]);
+        let flags = [
+            (self.all_features, "--all-features"),
+            (self.no_default_features, "--no-default-features"),
+            (self.offline, "--offline"),
+        ];
+        let flags = flags.into_iter().filter(|(is, _)| *is).map(|(_, flag)| flag);
+        features.chain(flags).map(OsStr::new).collect()
+    }
 }
 
 /// A workspace, and the tool's place in it.
@@ -36,14 +64,13 @@ pub(crate) struct Workspace {
     pub(crate) selection: Selection,
     pub(crate) tools: Tools,
     pub(crate) stand_in: StandIn,
-    pub(crate) target: Option<PathBuf>,
-    /// Whether it is a copy whose libraries are changed.
-    pub(crate) changed: bool,
+    /// The folder for build output of a copy, whose libraries are changed.
+    target: Option<PathBuf>,
 }
 
 impl Workspace {
-    /// Opens the workspace of a selection. `exe` is the tool, and `target` a folder for build
-    /// output, if not cargo's own.
+    /// Opens the workspace of a selection. `exe` is the tool, and `target` the folder for build
+    /// output of a copy.
     pub(crate) fn open(
         selection: Selection,
         exe: &Path,
@@ -55,17 +82,12 @@ impl Workspace {
         if let Some(manifest) = &selection.manifest {
             command.manifest_path(manifest);
         }
-        command.other_options(
-            selection
-                .cargo
-                .iter()
-                .map(|one| one.to_string_lossy().into_owned())
-                .collect::<Vec<_>>(),
-        );
+        let options = selection.cargo().into_iter().map(|one| one.to_string_lossy().into_owned());
+        command.other_options(options.collect::<Vec<_>>());
         let metadata = command.exec().map_err(|error| Error::Cargo(error.to_string()))?;
         let output = target.as_deref().unwrap_or(metadata.target_directory.as_std_path());
-        let stand_in = StandIn::new(exe, output, tools.rustc.clone(), tools.rustdoc.clone())?;
-        Ok(Workspace { metadata, selection, tools, stand_in, target, changed: false })
+        let stand_in = StandIn::new(exe, output, tools.clone())?;
+        Ok(Workspace { metadata, selection, tools, stand_in, target })
     }
 
     pub(crate) fn root(&self) -> &Path {
@@ -101,37 +123,28 @@ impl Workspace {
                 folder.is_some_and(|folder| here.starts_with(folder) && folder != self.root())
             }),
         });
-        match here {
-            Some(package) => Ok(vec![package]),
-            None => Ok(self.metadata.workspace_default_packages()),
-        }
+        Ok(here.map_or_else(|| self.metadata.workspace_default_packages(), |one| vec![one]))
     }
 
     /// Cargo, with what the user wants handed on.
     pub(crate) fn cargo(&self, verb: &str) -> Command {
         let mut cargo = Command::new(&self.tools.cargo);
         cargo.arg(verb).arg("--manifest-path").arg(self.root().join("Cargo.toml"));
-        cargo.args(&self.selection.cargo);
+        cargo.args(self.selection.cargo()).env_remove("TRYBUILD");
         if let Some(target) = &self.target {
-            cargo.arg("--target-dir").arg(target);
-        }
-        cargo.env_remove("TRYBUILD");
-        if self.changed {
+            cargo.arg("--target-dir").arg(target).env(CHANGED, "1");
             self.stand_in.for_rustc(&mut cargo);
-            self.stand_in.changed(&mut cargo);
         }
         cargo
     }
 
     /// `cargo test --doc`, if one of the packages has a library.
     fn doctests_command(&self, packages: &[&Package], features: &[&str]) -> Option<Command> {
+        let has_library = |package: &&Package| library(package).is_some();
+        let libraries: Vec<_> = packages.iter().copied().filter(has_library).collect();
+        libraries.first()?;
         let mut cargo = self.cargo("test");
-        cargo.args(["--doc", "--no-fail-fast"]).args(features);
-        let mut libraries = packages.iter().filter(|one| library(one).is_some()).peekable();
-        libraries.peek()?;
-        for package in libraries {
-            cargo.args(["--package", &package.id.repr]);
-        }
+        cargo.args(["--doc", "--no-fail-fast"]).args(features).args(named(&libraries));
         self.stand_in.for_rustdoc(&mut cargo);
         Some(cargo)
     }
@@ -147,9 +160,7 @@ impl Workspace {
         };
         let output = cargo.output()?;
         let records = self.stand_in.take()?;
-        if !output.status.success() {
-            return Err(Error::Cargo(first_error(&String::from_utf8_lossy(&output.stderr))));
-        }
+        succeeded(&output)?;
         Ok(records)
     }
 
@@ -175,15 +186,11 @@ impl Workspace {
             // It is there only if it was before.
             drop(fs::remove_dir(folder.join("wip")));
         }
-        let programs: Vec<Program> = self
-            .stand_in
-            .take()?
-            .into_iter()
-            .filter_map(|record| match record {
-                Record::Program(program) => Some(program),
-                Record::Doctests { .. } => None,
-            })
-            .collect();
+        let program = |record| match record {
+            Record::Program(program) => Some(program),
+            Record::Doctests { .. } => None,
+        };
+        let programs: Vec<_> = self.stand_in.take()?.into_iter().filter_map(program).collect();
         let words = String::from_utf8_lossy(&output.stderr);
         if programs.is_empty() && words.contains("could not compile") {
             return Err(Error::Cargo(first_error(&words)));
@@ -193,35 +200,26 @@ impl Workspace {
 
     /// Makes what the cases of some packages need, after a change.
     ///
-    /// Returns cargo's words if that cannot be built.
-    pub(crate) fn make(&self, packages: &[&Package]) -> Result<Result<(), String>, Error> {
+    /// # Errors
+    ///
+    /// [`Error::Cargo`] if that cannot be built.
+    pub(crate) fn make(&self, packages: &[&Package]) -> Result<(), Error> {
         if let Some(mut cargo) = self.doctests_command(packages, &[]) {
-            self.stand_in.only_make(&mut cargo);
-            let output = cargo.output()?;
-            if !output.status.success() {
-                return Ok(Err(first_error(&String::from_utf8_lossy(&output.stderr))));
-            }
+            succeeded(&cargo.env(ONLY_MAKE, "1").output()?)?;
         }
         for package in packages.iter().filter(|package| !runners(package).is_empty()) {
-            match self.run_tests(package) {
-                Ok(programs) if programs.is_empty() => {
-                    return Ok(Err(format!("the runner of {} compiles no case", package.name)));
-                }
-                Ok(_) => {}
-                Err(Error::Cargo(words)) => return Ok(Err(words)),
-                Err(error) => return Err(error),
+            if self.run_tests(package)?.is_empty() {
+                let words = format!("the runner of {} compiles no case", package.name);
+                return Err(Error::Cargo(words));
             }
         }
-        Ok(Ok(()))
+        Ok(())
     }
 
     /// Checks libraries; returns the compiler's errors.
-    pub(crate) fn library_errors(&self, packages: &[String]) -> Result<Vec<Diagnostic>, Error> {
+    pub(crate) fn library_errors(&self, packages: &[&Package]) -> Result<Vec<Diagnostic>, Error> {
         let mut cargo = self.cargo("check");
-        cargo.args(["--lib", "--message-format=json"]);
-        for package in packages {
-            cargo.args(["--package", package]);
-        }
+        cargo.args(["--lib", "--message-format=json"]).args(named(packages));
         let output = cargo.output()?;
         let mut said = Vec::new();
         for message in Message::parse_stream(output.stdout.as_slice()) {
@@ -230,8 +228,8 @@ impl Workspace {
             }
         }
         let errors: Vec<Diagnostic> = diagnostic::errors(&said).cloned().collect();
-        if errors.is_empty() && !output.status.success() {
-            return Err(Error::Cargo(first_error(&String::from_utf8_lossy(&output.stderr))));
+        if errors.is_empty() {
+            succeeded(&output)?;
         }
         Ok(errors)
     }
@@ -243,10 +241,7 @@ impl Workspace {
         packages: &[&Package],
     ) -> Result<Result<(), (String, bool)>, Error> {
         let mut cargo = self.cargo("check");
-        cargo.args(["--tests", "--keep-going", "--message-format=short"]);
-        for package in packages {
-            cargo.args(["--package", &package.id.repr]);
-        }
+        cargo.args(["--tests", "--keep-going", "--message-format=short"]).args(named(packages));
         let output = cargo.output()?;
         if output.status.success() {
             return Ok(Ok(()));
@@ -261,6 +256,19 @@ impl Workspace {
         let first = errors.first().map_or("cargo check failed", |line| line).to_owned();
         Ok(Err((first, !errors.is_empty() && errors.iter().all(asserts))))
     }
+}
+
+/// The arguments that name packages to cargo.
+fn named<'p>(packages: &[&'p Package]) -> impl Iterator<Item = &'p str> {
+    packages.iter().flat_map(|package| ["--package", &*package.id.repr])
+}
+
+/// Fails with cargo's words if it failed.
+fn succeeded(output: &Output) -> Result<(), Error> {
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(Error::Cargo(first_error(&String::from_utf8_lossy(&output.stderr))))
 }
 
 /// The folder of a package.

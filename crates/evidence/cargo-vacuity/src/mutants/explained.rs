@@ -12,14 +12,12 @@
 //!
 //! A `*` stands for any text.
 
-use std::fs;
-use std::io;
 use std::path::Path;
 
 use serde::Deserialize;
 
 use super::run::{Fate, Tried};
-use crate::Error;
+use crate::error::{Error, read_toml};
 
 /// The file's name.
 pub(crate) const FILE: &str = "vacuity.toml";
@@ -49,13 +47,7 @@ struct CaughtBy {
 
 impl Explained {
     pub(crate) fn read(workspace: &Path) -> Result<Self, Error> {
-        let file = workspace.join(FILE);
-        let text = match fs::read_to_string(&file) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
-            Err(error) => return Err(Error::File(file, error)),
-        };
-        toml::from_str(&text).map_err(|error| Error::Format(file, error.to_string()))
+        Ok(read_toml(&workspace.join(FILE))?.unwrap_or_default())
     }
 
     /// The case that is said to catch a mutant: no other counts.
@@ -82,12 +74,9 @@ impl Explained {
                 format!("{FILE}: no survivor is called `{}`, or `why` is empty", one.mutants)
             }));
             let gone = |one: &&CaughtBy| !tried.iter().any(|tried| tried.mutant == one.mutant);
-            complaints.extend(
-                self.caught
-                    .iter()
-                    .filter(gone)
-                    .map(|one| format!("{FILE}: there is no mutant `{}`", one.mutant)),
-            );
+            let gone = self.caught.iter().filter(gone);
+            complaints
+                .extend(gone.map(|one| format!("{FILE}: there is no mutant `{}`", one.mutant)));
         }
         complaints
     }
@@ -96,20 +85,16 @@ impl Explained {
 /// Whether a text is what a pattern with `*` says.
 fn matches(pattern: &str, text: &str) -> bool {
     let mut parts = pattern.split('*');
-    let first = parts.next().unwrap_or_default();
-    let Some(mut rest) = text.strip_prefix(first) else { return false };
-    let mut parts = parts.peekable();
-    if parts.peek().is_none() {
-        return rest.is_empty();
-    }
-    while let Some(part) = parts.next() {
-        if parts.peek().is_none() {
-            return rest.ends_with(part);
+    let (Some(first), Some(last)) = (parts.next(), parts.next_back()) else {
+        return pattern == text;
+    };
+    let inner = text.strip_prefix(first).and_then(|text| text.strip_suffix(last));
+    let Some(mut rest) = inner else { return false };
+    parts.all(|part| match rest.split_once(part) {
+        Some((_, after)) => {
+            rest = after;
+            true
         }
-        match rest.find(part) {
-            Some(at) => rest = &rest[at + part.len()..],
-            None => return false,
-        }
-    }
-    true
+        None => false,
+    })
 }

@@ -70,7 +70,8 @@ pub(super) fn argument(argument: &FnArg) -> String {
     pattern.rsplit([' ', '&']).next().unwrap_or(pattern).into()
 }
 
-pub(super) fn last(path: &Path) -> String {
+/// The name at the end of a path.
+pub(crate) fn last(path: &Path) -> String {
     path.segments.last().map_or(String::new(), |segment| segment.ident.to_string())
 }
 

@@ -11,6 +11,7 @@ mod tests;
 mod together;
 mod traits;
 
+pub(crate) use facts::last;
 pub(crate) use generate::{generate, probes};
 use mutant::Operator;
 pub(crate) use mutant::{Change, Mutant, Probe};

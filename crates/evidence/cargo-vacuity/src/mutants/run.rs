@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use cargo_metadata::diagnostic::Diagnostic;
 use cargo_metadata::{Package, TargetKind};
+use clap::Args;
 use serde::{Deserialize, Serialize};
 
 use super::explained::Explained;
@@ -27,22 +28,23 @@ use crate::workspace::{Selection, Workspace};
 use crate::{Error, source};
 use cargo_vacuity::copy::bring_up_to_date;
 use cargo_vacuity::diagnostic;
+use cargo_vacuity::parallel::in_parallel;
 
 /// What is tried, and how long.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// The packages whose declarations are changed. The cases are theirs, and those of the packages
-    /// that depend on them.
-    pub(crate) selection: Selection,
-    /// The packages whose cases are asked; if there are none, the changed ones and all that depend
-    /// on them.
-    pub(crate) cases: Vec<String>,
-    /// Only mutants whose names contain this.
-    pub(crate) only: Option<String>,
-    /// How many copies are worked in; if `None`, one a processor.
-    pub(crate) jobs: Option<usize>,
-    /// No mutant is begun after this long; a later run goes on.
-    pub(crate) limit: Option<Duration>,
+    /// Try only the mutants whose name contains this.
+    #[arg(long, value_name = "TEXT")]
+    only: Option<String>,
+    /// Ask only the cases of this package; may be given more than once.
+    #[arg(long, value_name = "NAME")]
+    cases: Vec<String>,
+    /// How many copies to work in.
+    #[arg(short, long, value_name = "N")]
+    jobs: Option<usize>,
+    /// Begin no mutant after so many minutes.
+    #[arg(long, value_name = "MINUTES")]
+    limit: Option<u64>,
 }
 
 /// What became of a mutant.
@@ -94,8 +96,12 @@ pub(crate) struct Mutation {
 /// # Errors
 ///
 /// If cargo does not know the packages, or a file is not Rust.
-pub(crate) fn list(options: &Options, exe: &Path) -> Result<Vec<(String, String)>, Error> {
-    let workspace = Workspace::open(options.selection.clone(), exe, None)?;
+pub(crate) fn list(
+    selection: &Selection,
+    options: &Options,
+    exe: &Path,
+) -> Result<Vec<(String, String)>, Error> {
+    let workspace = Workspace::open(selection.clone(), exe, None)?;
     let mutants = of_packages(&workspace, options)?;
     Ok(mutants.iter().map(|mutant| (mutant.name(), mutant.says.clone())).collect())
 }
@@ -105,8 +111,13 @@ pub(crate) fn list(options: &Options, exe: &Path) -> Result<Vec<(String, String)
 /// # Errors
 ///
 /// If the workspace cannot be copied or built, or a case compiles without any mutant.
-pub(crate) fn mutate(options: &Options, exe: &Path, tell: &dyn Tell) -> Result<Mutation, Error> {
-    let workspace = Workspace::open(options.selection.clone(), exe, None)?;
+pub(crate) fn mutate(
+    selection: &Selection,
+    options: &Options,
+    exe: &Path,
+    tell: &dyn Tell,
+) -> Result<Mutation, Error> {
+    let workspace = Workspace::open(selection.clone(), exe, None)?;
     let mutants = of_packages(&workspace, options)?;
     let explained = Explained::read(workspace.root())?;
     let folder = workspace.metadata.target_directory.as_std_path().join("vacuity");
@@ -121,56 +132,46 @@ pub(crate) fn mutate(options: &Options, exe: &Path, tell: &dyn Tell) -> Result<M
         asked.retain(|name| changed.contains(name) || options.cases.contains(name));
     }
     let first = Copy::new(&workspace, asked, &folder.join("0"), exe, None, tell)?;
-    let others = thread::scope(|scope| {
-        let (first, workspace, folder) = (&first, &workspace, &folder);
-        let make = move |number: usize| {
-            let asked = first.workspace.selection.packages.clone();
-            Copy::new(workspace, asked, &folder.join(number.to_string()), exe, Some(first), tell)
-        };
-        let made: Vec<_> = (1..jobs).map(|number| scope.spawn(move || make(number))).collect();
-        made.into_iter()
-            .map(|one| one.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-            .collect::<Result<Vec<_>, Error>>()
-    })?;
+    let numbers: Vec<usize> = (1..jobs).collect();
+    let others = in_parallel(&numbers, |number| {
+        let asked = first.workspace.selection.packages.clone();
+        Copy::new(&workspace, asked, &folder.join(number.to_string()), exe, Some(&first), tell)
+    });
+    let others = others.into_iter().collect::<Result<Vec<_>, Error>>()?;
     let cases = first.guards.len();
-    let already = first.already(&mutants)?.into_iter();
-    let mut idle: BTreeMap<_, _> = already.map(|name| (name, Fate::Already)).collect();
+    let mut idle = first.already(&mutants)?;
     idle.extend(first.absent(&mutants)?);
 
     let journal = Journal::open(&folder, &first, &mutants, &explained)?;
     tell.begins("mutants", Some(mutants.len()));
     let next = AtomicUsize::new(0);
-    let failed: Mutex<Option<Error>> = Mutex::new(None);
+    let limit = options.limit.map(|minutes| Duration::from_secs(minutes.saturating_mul(60)));
     let work = |copy: &Copy| {
         while let Some(mutant) = mutants.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let late = options.limit.is_some_and(|limit| begun.elapsed() > limit);
-            let stop = failed.lock().unwrap_or_else(PoisonError::into_inner).is_some();
-            if stop {
-                return;
+            let late = limit.is_some_and(|limit| begun.elapsed() > limit);
+            if !late && !journal.knows(&mutant.name()) {
+                let noted = match idle.get(&mutant.name()) {
+                    Some(fate) => Ok(fate.clone()),
+                    None => copy.fate(mutant, explained.named(&mutant.name())),
+                };
+                if let Err(error) = noted.and_then(|fate| journal.note(mutant, fate)) {
+                    // Nobody begins another.
+                    next.store(mutants.len(), Ordering::Relaxed);
+                    return Err(error);
+                }
             }
-            if late || journal.knows(&mutant.name()) {
-                tell.done();
-                continue;
-            }
-            let fate = match idle.get(&mutant.name()) {
-                Some(fate) => Ok(fate.clone()),
-                None => copy.fate(mutant, explained.named(&mutant.name())),
-            };
-            let noted = fate.and_then(|fate| journal.note(mutant, fate));
             tell.done();
-            if let Err(error) = noted {
-                failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
-            }
         }
+        Ok(())
     };
     thread::scope(|scope| {
-        for copy in std::iter::once(&first).chain(&others) {
-            scope.spawn(|| work(copy));
-        }
-    });
-    if let Some(error) = failed.into_inner().unwrap_or_else(PoisonError::into_inner) {
-        return Err(error);
-    }
+        let copies = std::iter::once(&first).chain(&others);
+        let workers: Vec<_> = copies.map(|copy| scope.spawn(|| work(copy))).collect();
+        let ends = workers
+            .into_iter()
+            .map(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        ends.collect::<Result<(), Error>>()
+    })?;
     let tried = journal.in_order(&mutants);
     let left = mutants.len() - tried.len();
     let whole = left == 0 && options.only.is_none();
@@ -182,12 +183,10 @@ pub(crate) fn mutate(options: &Options, exe: &Path, tell: &dyn Tell) -> Result<M
 fn of_packages(workspace: &Workspace, options: &Options) -> Result<Vec<Mutant>, Error> {
     let mut mutants = Vec::new();
     for package in workspace.packages()? {
-        for file in library_files(package) {
-            let text = fs::read_to_string(&file).map_err(|e| Error::File(file.clone(), e))?;
+        let root = library_root(package);
+        for file in root.map_or(BTreeSet::new(), |root| source::walk(root).files) {
             let seen = file.strip_prefix(workspace.root()).unwrap_or(&file);
-            let generated = generate(seen, &text)
-                .map_err(|error| Error::Format(file.clone(), error.to_string()))?;
-            mutants.extend(generated);
+            mutants.extend(generate(seen, &read(&file)?).map_err(Error::format(&file))?);
         }
     }
     if let Some(only) = &options.only {
@@ -196,8 +195,8 @@ fn of_packages(workspace: &Workspace, options: &Options) -> Result<Vec<Mutant>, 
     Ok(mutants)
 }
 
-fn library_files(package: &Package) -> BTreeSet<PathBuf> {
-    library_root(package).map_or(BTreeSet::new(), |root| source::walk(root).files)
+fn read(file: &Path) -> Result<String, Error> {
+    fs::read_to_string(file).map_err(Error::file(file))
 }
 
 /// The root of a package's library, unless that is of macros.
@@ -213,6 +212,7 @@ fn library_root(package: &Package) -> Option<&Path> {
 /// folder for output would take each other's libraries for their own.
 #[derive(Debug)]
 struct Copy {
+    /// Its packages are those whose tests and cases are asked.
     workspace: Workspace,
     guards: Vec<Guard>,
 }
@@ -228,91 +228,72 @@ impl Copy {
         tell: &dyn Tell,
     ) -> Result<Self, Error> {
         let root = folder.join("workspace");
-        copy_workspace(original, &root).map_err(|error| Error::File(root.clone(), error))?;
-        let selection = Selection {
-            manifest: Some(root.join("Cargo.toml")),
-            packages: asked,
-            workspace: false,
-            cargo: original.selection.cargo.clone(),
-        };
+        copy_workspace(original, &root).map_err(Error::file(&root))?;
+        let mut selection = original.selection.clone();
+        selection.manifest = Some(root.join("Cargo.toml"));
+        (selection.packages, selection.workspace) = (asked, false);
         let mut workspace = Workspace::open(selection, exe, Some(folder.join("target")))?;
-        workspace.changed = true;
         let collected = collect(&workspace, &|_| ())?;
         if let Some(problem) = collected.problems.into_iter().next() {
             return Err(Error::Cargo(problem));
         }
-        let judge = Judge::new(&workspace, &collected.cases);
+        let (count, judge) = (collected.cases.len(), Judge::new(&workspace, &collected.cases));
+        let cases = collected.cases.into_iter().filter(|case| case.never_run.is_none());
         let mut guards = Vec::new();
-        if like.is_none() {
-            tell.begins("cases", Some(collected.cases.len()));
-        }
-        let scratch = tempfile::tempdir()?;
-        for case in collected.cases {
-            if case.never_run.is_some() {
-                continue;
-            }
-            match like {
-                Some(like) => {
-                    let same = like.guards.iter().find(|guard| guard.case.id == case.id);
-                    guards.extend(same.map(|same| Guard { case, ..same.clone() }));
-                }
-                None => {
-                    let finding = judge.judge(&case, scratch.path())?;
-                    tell.done();
-                    if let Some(finding) = finding.filter(|one| one.verdict == Verdict::Guards) {
-                        guards.push(Guard::new(case, &finding));
-                    }
-                }
+        if let Some(like) = like {
+            guards.extend(cases.filter_map(|case| {
+                let same = like.guards.iter().find(|guard| guard.id == case.id)?;
+                Some(Guard { program: case.program?, ..same.clone() })
+            }));
+        } else {
+            tell.begins("cases", Some(count));
+            let scratch = tempfile::tempdir()?;
+            for case in cases {
+                let finding = judge.judge(&case, scratch.path())?;
+                tell.done();
+                let finding = finding.filter(|finding| finding.verdict == Verdict::Guards);
+                guards.extend(finding.and_then(|finding| Guard::new(case, &finding)));
             }
         }
         let originals = names(original.packages()?);
         // The others have no part in what follows.
         workspace.selection.packages.retain(|name| {
-            originals.contains(name) || guards.iter().any(|guard| guard.case.package == *name)
+            originals.contains(name) || guards.iter().any(|guard| guard.package == *name)
         });
         Ok(Copy { workspace, guards })
-    }
-
-    /// The packages whose tests and cases are asked.
-    fn packages(&self) -> Result<Vec<&Package>, Error> {
-        self.workspace.packages()
     }
 
     /// The mutants that are no part of what is built: the compiler is asked about their conditions.
     fn absent(&self, mutants: &[Mutant]) -> Result<BTreeMap<String, Fate>, Error> {
         const MARK: &str = "vacuity asks about condition ";
         let mut absent = BTreeMap::new();
-        for package in self.packages()? {
+        for package in self.workspace.packages()? {
             let Some(root) = library_root(package) else { continue };
             let walk = source::walk(root);
-            let mut asked: Vec<String> = Vec::new();
             let mut of_mutants = Vec::new();
             for mutant in mutants {
                 let file = self.workspace.root().join(&mutant.file);
-                for condition in walk.conditions(&file, mutant.line) {
-                    of_mutants.push((mutant, condition.clone()));
-                    if !asked.contains(&condition) {
-                        asked.push(condition);
-                    }
-                }
+                let conditions = walk.conditions(&file, mutant.line).into_iter();
+                of_mutants.extend(conditions.map(|condition| (mutant, condition)));
             }
+            let asked: BTreeSet<&String> =
+                of_mutants.iter().map(|(_, condition)| condition).collect();
             if asked.is_empty() {
                 continue;
             }
-            let text = fs::read_to_string(root).map_err(|e| Error::File(root.to_owned(), e))?;
-            let mut with = text.clone();
+            let mut with = read(root)?;
             for (at, condition) in asked.iter().enumerate() {
                 with += &format!("\n#[cfg({condition})] compile_error!(\"{MARK}{at}.\");");
             }
-            fs::write(root, with)?;
-            let failed = self.library_errors();
-            fs::write(root, text)?;
-            let failed = failed?;
-            for (mutant, condition) in of_mutants {
-                let at = asked.iter().position(|one| *one == condition).unwrap_or_default();
-                let said = format!("{MARK}{at}.");
-                if !failed.iter().any(|error| error.message == said) {
-                    absent.insert(mutant.name(), Fate::Absent(condition));
+            let failed = self.with(&[(root.to_owned(), with)], || self.library_errors())?;
+            let fails = |said: String| failed.iter().any(|error| error.message == said);
+            let holds = |at: usize| fails(format!("{MARK}{at}."));
+            let asked = asked.into_iter().enumerate();
+            let missing: BTreeSet<_> =
+                asked.filter(|(at, _)| !holds(*at)).map(|(_, condition)| condition).collect();
+            for (mutant, condition) in &of_mutants {
+                if missing.contains(condition) {
+                    absent.insert(mutant.name(), Fate::Absent(condition.clone()));
                 }
             }
         }
@@ -321,32 +302,50 @@ impl Copy {
 
     /// Checks the libraries, all together, so that their features are those of the cases.
     fn library_errors(&self) -> Result<Vec<Diagnostic>, Error> {
-        let packages = self.packages()?;
-        let libraries = packages.iter().filter(|package| library_root(package).is_some());
-        let libraries: Vec<String> = libraries.map(|package| package.id.repr.clone()).collect();
+        let mut libraries = self.workspace.packages()?;
+        libraries.retain(|package| library_root(package).is_some());
         self.workspace.library_errors(&libraries)
     }
 
+    /// Does `work` while files of the copy have other texts.
+    fn with<T>(
+        &self,
+        texts: &[(PathBuf, String)],
+        work: impl FnOnce() -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let old = texts.iter().map(|(path, _)| read(path)).collect::<Result<Vec<_>, _>>()?;
+        for (path, text) in texts {
+            fs::write(path, text)?;
+        }
+        let result = work();
+        for ((path, _), text) in texts.iter().zip(old) {
+            fs::write(path, text)?;
+        }
+        result
+    }
+
     /// The mutants that would add a trait which the type has anyway.
-    fn already(&self, mutants: &[Mutant]) -> Result<BTreeSet<String>, Error> {
+    fn already(&self, mutants: &[Mutant]) -> Result<BTreeMap<String, Fate>, Error> {
         let mut probed = Vec::new();
         for file in mutants.iter().map(|mutant| &mutant.file).collect::<BTreeSet<_>>() {
             let path = self.workspace.root().join(file);
-            let text = fs::read_to_string(&path).map_err(|e| Error::File(path.clone(), e))?;
-            let of_file = probes(file, &text)
-                .map_err(|error| Error::Format(path.clone(), error.to_string()))?;
+            let text = read(&path)?;
+            let of_file = probes(file, &text).map_err(Error::format(&path))?;
             probed.push((path, text, of_file));
         }
         // A probe that does not compile hides others: they are asked again without it.
-        let already = loop {
-            let mut places = Vec::new();
+        loop {
+            let (mut texts, mut places) = (Vec::new(), Vec::new());
             for (path, text, of_file) in &probed {
-                let (with, ranges) = Probe::insert(of_file, text)
-                    .map_err(|error| Error::Format(path.clone(), error.to_string()))?;
-                fs::write(path, with)?;
+                let (with, ranges) = Probe::insert(of_file, text).map_err(Error::format(path))?;
+                texts.push((path.clone(), with));
                 places.push(ranges);
             }
-            let failed = self.library_errors()?;
+            let failed = self.with(&texts, || self.library_errors())?;
+            if failed.is_empty() {
+                let left = probed.into_iter().flat_map(|(.., of_file)| of_file);
+                return Ok(left.map(|probe| (probe.mutant, Fate::Already)).collect());
+            }
             let mut removed = false;
             for ((path, _, of_file), ranges) in probed.iter_mut().zip(places) {
                 let fails = |range: &Range<usize>| {
@@ -360,38 +359,26 @@ impl Copy {
                 of_file.retain(|_| ranges.next().is_none_or(|range| !fails(range)));
                 removed |= of_file.len() < before;
             }
-            if failed.is_empty() {
-                let left = probed.iter().flat_map(|(.., of_file)| of_file);
-                break left.map(|probe| probe.mutant.clone()).collect();
-            }
             // An error that is no probe's: nothing is known.
             if !removed {
-                break BTreeSet::new();
+                return Ok(BTreeMap::new());
             }
-        };
-        for (path, text, _) in probed {
-            fs::write(path, text)?;
         }
-        Ok(already)
     }
 
     /// Tries one mutant. `named` is the case that is said to catch it.
     fn fate(&self, mutant: &Mutant, named: Option<&str>) -> Result<Fate, Error> {
         let path = self.workspace.root().join(&mutant.file);
-        let text = fs::read_to_string(&path).map_err(|e| Error::File(path.clone(), e))?;
-        let changed = match mutant.apply(&text) {
-            Ok(changed) => changed,
-            Err(error) => return Ok(Fate::Void(error.to_string())),
-        };
-        fs::write(&path, changed)?;
-        let fate = self.noticed(mutant, named);
-        fs::write(&path, text)?;
-        fate
+        match mutant.apply(&read(&path)?) {
+            Ok(changed) => self.with(&[(path, changed)], || self.noticed(mutant, named)),
+            Err(error) => Ok(Fate::Void(error.to_string())),
+        }
     }
 
     fn noticed(&self, mutant: &Mutant, named: Option<&str>) -> Result<Fate, Error> {
-        if let Err(words) = self.workspace.make(&self.packages()?)? {
-            return Ok(Fate::Void(words));
+        match self.workspace.make(&self.workspace.packages()?) {
+            Err(Error::Cargo(words)) => return Ok(Fate::Void(words)),
+            made => made?,
         }
         let scratch = tempfile::tempdir()?;
         let rustc = &self.workspace.tools.rustc;
@@ -402,18 +389,18 @@ impl Copy {
         let (near, far): (Vec<Guard>, Vec<Guard>) = self
             .guards
             .iter()
-            .filter(|guard| named.is_none_or(|named| guard.case.id == named))
+            .filter(|guard| named.is_none_or(|named| guard.id == named))
             .cloned()
             .partition(is_about);
         for guards in [near, far] {
             for at in without_error(&guards, rustc, scratch.path())? {
-                let Some(program) = &guards[at].case.program else { continue };
-                if let Answer::Compiles = program.compile(rustc, scratch.path())? {
-                    return Ok(Fate::Caught(guards[at].case.id.clone()));
+                let guard = &guards[at];
+                if let Answer::Compiles = guard.program.compile(rustc, scratch.path())? {
+                    return Ok(Fate::Caught(guard.id.clone()));
                 }
             }
         }
-        Ok(match self.workspace.tests_compile(&self.packages()?)? {
+        Ok(match self.workspace.tests_compile(&self.workspace.packages()?)? {
             Ok(()) => Fate::Survives,
             Err((words, true)) => Fate::Caught(words),
             Err((words, false)) => Fate::Void(format!("it breaks what is lawful: {words}")),
@@ -427,10 +414,8 @@ fn copy_workspace(original: &Workspace, to: &Path) -> io::Result<()> {
     let target = original.metadata.target_directory.as_std_path();
     let mut wanted = BTreeSet::new();
     for entry in fs::read_dir(original.root())? {
-        let (path, name) = {
-            let entry = entry?;
-            (entry.path(), entry.file_name())
-        };
+        let entry = entry?;
+        let (path, name) = (entry.path(), entry.file_name());
         if path == target || name == "target" || name == ".git" {
             continue;
         }
@@ -454,29 +439,23 @@ fn names(packages: Vec<&Package>) -> Vec<String> {
 /// The selected packages, and those of the workspace that depend on them.
 fn dependents(workspace: &Workspace) -> Result<Vec<String>, Error> {
     let mut names = names(workspace.packages()?);
-    loop {
-        let before = names.len();
-        for package in workspace.metadata.workspace_packages() {
-            let depends = package
-                .dependencies
-                .iter()
-                .any(|one| one.path.is_some() && names.contains(&one.name));
-            if depends && !names.iter().any(|name| *name == package.name.as_str()) {
-                names.push(package.name.to_string());
-            }
-        }
-        if names.len() == before {
-            return Ok(names);
-        }
+    let members = workspace.metadata.workspace_packages();
+    let new = |names: &[String]| {
+        let depends = |package: &&&Package| {
+            let mut on = package.dependencies.iter().filter(|one| one.path.is_some());
+            !names.contains(&package.name) && on.any(|one| names.contains(&one.name))
+        };
+        members.iter().find(depends).map(|package| package.name.to_string())
+    };
+    while let Some(name) = new(&names) {
+        names.push(name);
     }
+    Ok(names)
 }
 
 /// What is known already, from this run or from one that was interrupted.
 #[derive(Debug)]
-struct Journal {
-    file: Mutex<fs::File>,
-    known: Mutex<Vec<Tried>>,
-}
+struct Journal(Mutex<(fs::File, Vec<Tried>)>);
 
 impl Journal {
     /// Opens the journal of just these sources, cases, features and compiler, and of who is said to
@@ -490,7 +469,7 @@ impl Journal {
         let mut hasher = DefaultHasher::new();
         copy.workspace.tools.version.hash(&mut hasher);
         env!("CARGO_PKG_VERSION").hash(&mut hasher);
-        copy.workspace.selection.cargo.hash(&mut hasher);
+        copy.workspace.selection.cargo().hash(&mut hasher);
         for file in mutants.iter().map(|mutant| &mutant.file).collect::<BTreeSet<_>>() {
             fs::read(copy.workspace.root().join(file))?.hash(&mut hasher);
         }
@@ -498,18 +477,17 @@ impl Journal {
             explained.named(&mutant.name()).hash(&mut hasher);
         }
         for guard in &copy.guards {
-            (&guard.case.id, guard.case.program.as_ref().map(|one| &one.text)).hash(&mut hasher);
+            (&guard.id, Some(&guard.program.text)).hash(&mut hasher);
         }
         let path = folder.join(format!("mutants-{:016x}.jsonl", hasher.finish()));
         let text = fs::read_to_string(&path).unwrap_or_default();
         let known = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
         let file = fs::OpenOptions::new().create(true).append(true).open(&path);
-        let file = file.map_err(|error| Error::File(path, error))?;
-        Ok(Journal { file: Mutex::new(file), known: Mutex::new(known) })
+        Ok(Journal(Mutex::new((file.map_err(Error::file(&path))?, known))))
     }
 
     fn knows(&self, name: &str) -> bool {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let (_, known) = &*self.0.lock().unwrap_or_else(PoisonError::into_inner);
         known.iter().any(|tried| tried.mutant == name)
     }
 
@@ -523,13 +501,14 @@ impl Journal {
         };
         let mut line = serde_json::to_string(&tried).map_err(io::Error::from)?;
         line.push('\n');
-        self.file.lock().unwrap_or_else(PoisonError::into_inner).write_all(line.as_bytes())?;
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).push(tried);
+        let (file, known) = &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        file.write_all(line.as_bytes())?;
+        known.push(tried);
         Ok(())
     }
 
     fn in_order(self, mutants: &[Mutant]) -> Vec<Tried> {
-        let known = self.known.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let (_, known) = self.0.into_inner().unwrap_or_else(PoisonError::into_inner);
         let of = |mutant: &Mutant| {
             let name = mutant.name();
             known.iter().find(|tried| tried.mutant == name).cloned()

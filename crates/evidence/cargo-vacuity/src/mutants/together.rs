@@ -9,28 +9,32 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::collect::Case;
-use crate::program::{Answer, Runner};
+use crate::program::{Answer, Program};
 use crate::verdict::Finding;
 use cargo_vacuity::diagnostic;
 
 /// A case that guards, and the errors by which it does: code, and line of the program.
 #[derive(Debug, Clone)]
 pub(crate) struct Guard {
-    pub(crate) case: Case,
+    pub(crate) id: String,
+    pub(crate) package: String,
+    pub(crate) program: Program,
     pub(crate) errors: Vec<(Option<String>, usize)>,
     /// The names of the crate in its errors.
     pub(crate) names: BTreeSet<String>,
 }
 
 impl Guard {
-    pub(crate) fn new(case: Case, finding: &Finding) -> Self {
+    pub(crate) fn new(case: Case, finding: &Finding) -> Option<Self> {
         let line = |line: usize| line.saturating_add_signed(-case.offset);
         let fitting = || finding.errors.iter().filter(|error| error.fits);
-        Guard {
+        Some(Guard {
             errors: fitting().map(|error| (error.code.clone(), line(error.line))).collect(),
             names: fitting().flat_map(|error| error.names.iter().cloned()).collect(),
-            case,
-        }
+            id: case.id,
+            package: case.package,
+            program: case.program?,
+        })
     }
 }
 
@@ -42,9 +46,7 @@ pub(crate) fn without_error(
 ) -> io::Result<Vec<usize>> {
     let mut groups: BTreeMap<Vec<String>, Vec<usize>> = BTreeMap::new();
     for (at, guard) in guards.iter().enumerate() {
-        if let Some(program) = &guard.case.program {
-            groups.entry(program.kin()).or_default().push(at);
-        }
+        groups.entry(guard.program.kin()).or_default().push(at);
     }
     let mut left = Vec::new();
     for mut group in groups.into_values() {
@@ -71,24 +73,20 @@ fn ask(
     let mut modules = String::new();
     let mut files = BTreeMap::new();
     for &at in &group {
-        let Some(program) = &guards[at].case.program else { continue };
-        let file: PathBuf = match &program.runner {
-            Runner::Trybuild { file } | Runner::UiTest { file } => program.resolved(file),
-            Runner::Doctest { .. } => {
-                let file = scratch.join(format!("case_{at}.rs"));
-                fs::write(&file, &program.text)?;
-                file
-            }
-        };
+        let program = &guards[at].program;
+        let scratched = scratch.join(format!("case_{at}.rs"));
+        let file = program.file().unwrap_or(scratched.clone());
+        if file == scratched {
+            fs::write(&file, &program.text)?;
+        }
         modules += &format!("#[path = {:?}]\nmod case_{at};\n", file.display().to_string());
         files.insert(at, file);
     }
     let together = scratch.join("together.rs");
     fs::write(&together, modules + "fn main() {}\n")?;
-    let Some(program) = group.first().and_then(|&at| guards[at].case.program.as_ref()) else {
-        return Ok(group);
-    };
-    let Answer::Fails(said) = program.check_file(rustc, scratch, &together)? else {
+    let Some(&first) = group.first() else { return Ok(group) };
+    let Answer::Fails(said) = guards[first].program.ask(rustc, scratch, &together, "metadata")?
+    else {
         return Ok(group);
     };
     let shown: BTreeSet<(PathBuf, Option<&str>, usize)> = diagnostic::errors(&said)
