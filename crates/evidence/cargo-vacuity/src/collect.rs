@@ -67,7 +67,7 @@ pub(crate) fn collect(workspace: &Workspace, tell: &dyn Fn(&str)) -> Result<Coll
         }
     }
     for (package, blocks) in left {
-        for block in blocks.into_iter().flatten() {
+        for block in blocks.into_iter().flatten().filter(|block| !block.of_macro) {
             let mut case = Case::new(workspace, package, &block.file);
             case.never_run = Some(why_not_collected(package, &block));
             case.adopt(&block, workspace);

@@ -105,7 +105,7 @@ impl<'a> Names<'a> {
                 let name = before.rsplit(|c: char| !c.is_alphanumeric() && c != '_').next();
                 name.is_some_and(|name| self.knows(name))
             });
-        let mut macros = diagnostic::primary(error).into_iter().flat_map(expansions);
+        let mut macros = spans(error).flat_map(expansions);
         let extends = |word: &str, own: &String| word.len() > own.len() && word.starts_with(own);
         let mut quoted = said(error).into_iter().flat_map(quoted);
         called

@@ -32,6 +32,8 @@ pub(crate) struct Block {
     /// What is written since the block before.
     pub(crate) before: String,
     pub(crate) body: String,
+    /// Whether it is in a macro's definition: what is collected may have another text.
+    pub(crate) of_macro: bool,
 }
 
 impl Block {
@@ -214,7 +216,11 @@ impl Walk {
                     let below =
                         if keyword == "mod" { folder.join(&name) } else { folder.to_owned() };
                     let conditions = [outer, &own.conditions, &before.conditions].concat();
+                    let blocks = self.blocks.len();
                     self.items(group.stream(), file, &below, &conditions);
+                    for block in &mut self.blocks[blocks..] {
+                        block.of_macro |= keyword == "macro_rules";
+                    }
                 }
                 TokenTree::Punct(_) if ends && keyword == "mod" => {
                     let (file, below) = module(file, folder, &name, before.path.as_deref());

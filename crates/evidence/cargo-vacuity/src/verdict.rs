@@ -120,8 +120,16 @@ impl<'w> Judge<'w> {
                     let library = target.src_path.as_str().contains("src");
                     library.then(|| target.name.replace('-', "_"))
                 }));
+                // A crate of macros is documented by the crate that they are for.
+                let is_for =
+                    |name: &String| package.name.replace('-', "_").starts_with(name.as_str());
+                let dependencies =
+                    package.dependencies.iter().map(|one| one.name.replace('-', "_"));
+                roots.extend(dependencies.filter(is_for));
+                let sources = folder.join("src");
+                let sources = if sources.is_dir() { sources } else { folder.to_owned() };
                 let of_folder =
-                    declared.entry(folder).or_insert_with(|| source::declared(&folder.join("src")));
+                    declared.entry(folder).or_insert_with(|| source::declared(&sources));
                 names.extend(of_folder.iter().cloned());
             }
         }
@@ -258,7 +266,9 @@ fn sum_up(case: &Case, errors: &[Judged], names: &Names<'_>) -> (Verdict, String
     let refused = errors.iter().any(|error| error.fits && error.kind == "macro");
     let follows = |error: &Judged| {
         let of_names = ["name resolution", "unknown method", "unlinked crate", "unknown macro"];
-        refused && of_names.contains(&error.kind.as_str())
+        let of_name = refused && of_names.contains(&error.kind.as_str());
+        // The same error once more, at a place that says less.
+        of_name || errors.iter().any(|one| one.fits && one.code.is_some() && one.code == error.code)
     };
     let first_void = errors.iter().find(|error| !error.fits && !follows(error));
     let states = |error: &Judged| error.code.as_ref().is_some_and(|is| case.stated.contains(is));
@@ -269,6 +279,9 @@ fn sum_up(case: &Case, errors: &[Judged], names: &Names<'_>) -> (Verdict, String
             (Verdict::Void, format!("It never names the crate. {}", error.reason))
         }
         (Some(error), _) => (Verdict::Void, error.reason.clone()),
+        (None, Some(_)) if !names.names_crate => {
+            (Verdict::Void, "It never names the crate: any crate would give this error.".to_owned())
+        }
         (None, Some(error)) if !case.stated.is_empty() && !errors.iter().any(states) => {
             let is = error.code.as_deref().unwrap_or("no code");
             let stated = case.stated.join(", ");
