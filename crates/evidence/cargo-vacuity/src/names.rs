@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::iter::successors;
+use std::ops::RangeInclusive;
 
 use cargo_metadata::diagnostic::{Diagnostic, DiagnosticSpan, DiagnosticSpanMacroExpansion};
 use proc_macro2::{TokenStream, TokenTree};
@@ -19,6 +20,8 @@ pub(crate) struct Names<'a> {
     reached: BTreeSet<String>,
     /// The crate's attributes, derives and macros that it applies.
     applied: BTreeSet<String>,
+    /// The macros that it calls, and the lines of their input.
+    calls: Vec<(String, RangeInclusive<usize>)>,
     /// The types that the program itself declares.
     local: BTreeSet<String>,
     /// Whether the program says the crate's name at all.
@@ -35,13 +38,15 @@ impl<'a> Names<'a> {
     ) -> Self {
         let mut reached = BTreeSet::new();
         // rustdoc adds the crate to programs that do not name it.
-        let own: String = text
-            .lines()
-            .filter(|line| !line.starts_with("extern crate r#"))
-            .flat_map(|line| [line, "\n"])
-            .collect();
+        let added = |line: &str| line.starts_with("extern crate r#");
+        let own: String =
+            text.lines().flat_map(|line| [if added(line) { "" } else { line }, "\n"]).collect();
+        let mut calls = Vec::new();
         let names_crate = match own.parse::<TokenStream>() {
-            Ok(tokens) => walk(tokens, false, roots, &mut reached),
+            Ok(tokens) => {
+                macro_calls(tokens.clone(), &mut calls);
+                walk(tokens, false, roots, &mut reached)
+            }
             Err(_) => {
                 // Not even brackets match: words have to do.
                 let named = words(&own).any(|word| roots.contains(word));
@@ -58,7 +63,7 @@ impl<'a> Names<'a> {
             |pair: &[&str]| (["struct", "enum"].contains(&pair[0])).then(|| pair[1].to_owned());
         let all: Vec<&str> = words(&own).collect();
         let local = all.windows(2).filter_map(types).collect();
-        Names { roots, declared, reached, applied, local, names_crate, text }
+        Names { roots, declared, reached, applied, calls, local, names_crate, text }
     }
 
     /// The names of the crate that an error is about: in what the compiler says, or else on the
@@ -69,6 +74,9 @@ impl<'a> Names<'a> {
         let quoted = said(error).into_iter().flat_map(quoted);
         let mut found: BTreeSet<&str> =
             quoted.chain(made).filter(|word| self.knows(word)).collect();
+        if found.is_empty() {
+            found.extend(self.called(error));
+        }
         if found.is_empty() {
             let mut lines = pointed_at(error);
             // Where the variables on these lines come from, and so on.
@@ -100,18 +108,22 @@ impl<'a> Names<'a> {
     /// Whether the compiler points into what one of the crate's macros is given or makes, or names
     /// what it made: `BoxBuilder`, where the program has a `Box`.
     pub(crate) fn in_macro(&self, error: &Diagnostic) -> bool {
-        let called =
-            self.lines(&pointed_at(error)).flat_map(|line| line.split('!')).any(|before| {
-                let name = before.rsplit(|c: char| !c.is_alphanumeric() && c != '_').next();
-                name.is_some_and(|name| self.knows(name))
-            });
         let mut macros = spans(error).flat_map(expansions);
         let extends = |word: &str, own: &String| word.len() > own.len() && word.starts_with(own);
         let mut quoted = said(error).into_iter().flat_map(quoted);
-        called
+        self.called(error).next().is_some()
             || macros.any(|of| words(&of.macro_decl_name).any(|word| self.knows(word)))
             || (!self.applied.is_empty()
                 && quoted.any(|word| self.local.iter().any(|own| extends(word, own))))
+    }
+
+    /// The crate's macros into whose input the compiler points.
+    fn called(&self, error: &Diagnostic) -> impl Iterator<Item = &str> {
+        let lines = pointed_at(error);
+        let here =
+            move |input: &RangeInclusive<usize>| lines.iter().any(|line| input.contains(line));
+        let calls = self.calls.iter().filter(move |(_, input)| here(input));
+        calls.map(|(name, _)| name.as_str()).filter(|name| self.knows(name))
     }
 
     /// Whether the names that the message itself quotes are of the crate, or in it.
@@ -157,6 +169,27 @@ fn quoted(text: &str) -> impl Iterator<Item = &str> {
 
 pub(crate) fn words(text: &str) -> impl DoubleEndedIterator<Item = &str> {
     text.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| !word.is_empty())
+}
+
+/// Each `name!` with the lines of what it is given.
+fn macro_calls(tokens: TokenStream, calls: &mut Vec<(String, RangeInclusive<usize>)>) {
+    let mut name = None;
+    let mut called = false;
+    for token in tokens {
+        match token {
+            TokenTree::Ident(ident) => (name, called) = (Some(ident.to_string()), false),
+            TokenTree::Punct(mark) if mark.as_char() == '!' && name.is_some() => called = true,
+            TokenTree::Group(group) => {
+                if let (true, Some(name)) = (called, name.take()) {
+                    let lines = group.span_open().start().line..=group.span_close().end().line;
+                    calls.push((name, lines));
+                }
+                macro_calls(group.stream(), calls);
+                called = false;
+            }
+            _ => (name, called) = (None, false),
+        }
+    }
 }
 
 /// The words of attributes and derives.

@@ -21,6 +21,9 @@ fn open(&self) {} }
 impl Open for Token {}
 /// Must be even.
 pub const fn even<const N: u8>() { const { assert!(N % 2 == 0) } }
+/// One of two.
+#[macro_export]
+macro_rules! same { ($one:expr, $other:expr) => { if true { $one } else { $other } } }
 /// A field.
 #[macro_export]
 macro_rules! field { ($of:expr, $name:ident) => { $of.$name } }
@@ -30,7 +33,7 @@ macro_rules! token { ($name:ident) => { let $name = $crate::Token::make(); } }
 ";
 
 /// A documented program, and the verdict on it.
-const PROGRAMS: [(&str, &str, &str); 21] = [
+const PROGRAMS: [(&str, &str, &str); 22] = [
     ("compile_fail", "let t = lib::Token::make();\nt.close();\nt.close();", "guards"),
     ("compile_fail", "let t = lib::Token(());", "guards"),
     ("compile_fail", "lib::Token::make().clone();", "guards"),
@@ -44,6 +47,7 @@ const PROGRAMS: [(&str, &str, &str); 21] = [
     ("compile_fail", "lib::even::<3>();", "guards"),
     ("compile_fail", "lib::token!(3);", "guards"),
     ("compile_fail", "struct S;\nlib::field!(S, x);", "guards"),
+    ("compile_fail", "lib::same!(\n    1,\n    \"one\"\n);", "guards"),
     ("compile_fail,E0382", "let t = lib::Token::make();\nt.close();\nt.close();", "guards"),
     ("compile_fail,E0599", "lib::Token::make().shut();", "guards"),
     ("compile_fail,E0499", "let t = lib::Token::make();\nt.close();\nt.close();", "void"),
