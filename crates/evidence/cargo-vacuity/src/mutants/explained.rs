@@ -69,7 +69,15 @@ impl Explained {
             })
             .collect();
         if whole {
-            let idle = |one: &&Survives| !survivors().any(|tried| explains(one, &tried.mutant));
+            // Of a package that was not tried nothing is known.
+            let was_tried = |pattern: &str| {
+                let literal = pattern.split('*').next().unwrap_or_default();
+                let folder = literal.rsplit_once('/').map_or("", |(folder, _)| folder);
+                tried.iter().any(|one| one.mutant.starts_with(folder))
+            };
+            let idle = |one: &&Survives| {
+                was_tried(&one.mutants) && !survivors().any(|tried| explains(one, &tried.mutant))
+            };
             complaints.extend(self.survives.iter().filter(idle).map(|one| {
                 format!("{FILE}: no survivor is called `{}`, or `why` is empty", one.mutants)
             }));
