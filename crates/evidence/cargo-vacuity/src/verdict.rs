@@ -218,6 +218,10 @@ fn own_packages<'w>(
     metadata.packages.iter().filter(move |one| wanted.iter().any(|name| *name == one.name.as_str()))
 }
 
+/// Why an error of a fitting kind does not fit.
+const NAMES_NOTHING: &str =
+    "The error names nothing of the crate: it is about the language or the standard library.";
+
 fn judged(case: &Case, error: &Diagnostic, names: &Names<'_>, parses: bool) -> Judged {
     let rule = rules::rule(error, names.declared, parses, &case.before);
     let about = names.in_error(error);
@@ -230,11 +234,7 @@ fn judged(case: &Case, error: &Diagnostic, names: &Names<'_>, parses: bool) -> J
     let code = diagnostic::code(error).map(str::to_owned);
     let stated = code.as_ref().is_some_and(|code| case.stated.contains(code));
     let (fits, reason) = match rule.verdict {
-        Fit::Fitting if about.is_empty() => (
-            false,
-            "The error names nothing of the crate: it is about the language or the standard library."
-                .to_owned(),
-        ),
+        Fit::Fitting if about.is_empty() => (false, NAMES_NOTHING.to_owned()),
         Fit::Fitting => (true, rule.reason.clone()),
         // That a name is absent can be the claim: then the case says so.
         _ if stated && !about.is_empty() && names.in_message(error) => {
@@ -268,7 +268,8 @@ fn sum_up(case: &Case, errors: &[Judged], names: &Names<'_>) -> (Verdict, String
         let of_names = ["name resolution", "unknown method", "unlinked crate", "unknown macro"];
         let of_name = refused && of_names.contains(&error.kind.as_str());
         // The same error once more, at a place that says less.
-        of_name || errors.iter().any(|one| one.fits && one.code.is_some() && one.code == error.code)
+        let again = |one: &Judged| one.fits && one.code == error.code && one.kind == error.kind;
+        of_name || (error.reason == NAMES_NOTHING && errors.iter().any(again))
     };
     let first_void = errors.iter().find(|error| !error.fits && !follows(error));
     let states = |error: &Judged| error.code.as_ref().is_some_and(|is| case.stated.contains(is));

@@ -10,7 +10,7 @@ impl Token {
     pub fn make() -> Token { Token(()) }
     /// Uses it up.
     pub fn close(self) {}
-    /// Lends.
+    /// Returns what is inside.
     pub fn lend(&self) -> &() { &self.0 }
     /// Takes an argument.
     pub fn take(&self, _: u8) {}
@@ -19,7 +19,7 @@ impl Token {
 pub trait Open { /// Opens.
 fn open(&self) {} }
 impl Open for Token {}
-/// Must be even.
+/// Refuses odd numbers.
 pub const fn even<const N: u8>() { const { assert!(N % 2 == 0) } }
 /// One of two.
 #[macro_export]
@@ -33,7 +33,7 @@ macro_rules! token { ($name:ident) => { let $name = $crate::Token::make(); } }
 ";
 
 /// A documented program, and the verdict on it.
-const PROGRAMS: [(&str, &str, &str); 22] = [
+const PROGRAMS: [(&str, &str, &str); 23] = [
     ("compile_fail", "let t = lib::Token::make();\nt.close();\nt.close();", "guards"),
     ("compile_fail", "let t = lib::Token(());", "guards"),
     ("compile_fail", "lib::Token::make().clone();", "guards"),
@@ -65,6 +65,8 @@ const PROGRAMS: [(&str, &str, &str); 22] = [
     ),
     ("compile_fail", "let s = String::new();\ndrop(s);\ndrop(s);", "void"),
     ("compile_fail", "lib::Token::make().shut();\nlet t: u8 = lib::Token::make();", "masked"),
+    // One code twice, and one of the two is a slip.
+    ("compile_fail", "lib::Token::make().shut();\nlib::Token::make().clone();", "masked"),
     ("compile_fail", "use tokyo::Runtime;", "not-ours"),
 ];
 
