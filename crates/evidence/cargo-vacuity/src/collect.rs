@@ -8,6 +8,7 @@ use cargo_metadata::Package;
 use crate::Error;
 use crate::doctest::named_programs;
 use crate::program::{Program, Runner};
+use crate::rules;
 use crate::source::{self, Block};
 use crate::stand_in::Record;
 use crate::workspace::{Workspace, folder_of, library};
@@ -25,8 +26,10 @@ pub(crate) struct Case {
     pub(crate) offset: isize,
     /// The error codes that the case states.
     pub(crate) stated: Vec<String>,
-    /// What its documentation says before it.
-    pub(crate) before: String,
+    /// What its documentation says before it, and its comments, in lower case.
+    pub(crate) claim: String,
+    /// The lines of code, as in the file, whose comment says that there is the error.
+    pub(crate) marked: Vec<usize>,
     pub(crate) program: Option<Program>,
     /// Why no runner runs it, and what would.
     pub(crate) never_run: Option<String>,
@@ -104,7 +107,21 @@ impl Case {
         self.file = workspace.seen_from_root(&block.file);
         self.line = block.line;
         self.stated = block.stated();
-        self.before.clone_from(&block.before);
+        self.says(&block.before, &block.body, block.line + 1);
+    }
+
+    /// Reads what is said in words: before the program, and in its text, which begins at line `first`.
+    fn says(&mut self, before: &str, text: &str, first: usize) {
+        self.claim = before.to_lowercase();
+        for (index, line) in text.lines().enumerate() {
+            let Some((code, comment)) = line.split_once("//") else { continue };
+            let comment = comment.to_lowercase();
+            if !code.trim().is_empty() && rules::marks(&comment) {
+                self.marked.push(first + index);
+            }
+            self.claim.push('\n');
+            self.claim.push_str(&comment);
+        }
     }
 }
 
@@ -174,6 +191,7 @@ fn in_files(workspace: &Workspace, package: &Package) -> Result<Vec<Case>, Error
         if let Some(file) = program.file() {
             let mut case = Case::new(workspace, package, &file);
             case.stated = source::marked(&program.text);
+            case.says("", &program.text, 1);
             case.program = Some(program);
             cases.entry(file).or_insert(case);
         }

@@ -5,10 +5,11 @@ use std::iter::successors;
 use std::ops::RangeInclusive;
 
 use cargo_metadata::diagnostic::{Diagnostic, DiagnosticSpan, DiagnosticSpanMacroExpansion};
-use proc_macro2::{TokenStream, TokenTree};
+use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
 use cargo_vacuity::diagnostic;
 
+use crate::program::Program;
 use crate::rules::{is_common, said};
 
 /// The names of the crate under test, as one program can use them.
@@ -20,18 +21,20 @@ pub(crate) struct Names<'a> {
     reached: BTreeSet<String>,
     /// The crate's attributes, derives and macros that it applies.
     applied: BTreeSet<String>,
-    /// The macros that it calls, and the lines of their input.
+    /// The macros that it calls, and what it puts attributes on, with the lines of their input.
     calls: Vec<(String, RangeInclusive<usize>)>,
     /// The types that the program itself declares.
     local: BTreeSet<String>,
     /// Whether the program says the crate's name at all.
     pub(crate) names_crate: bool,
+    program: &'a Program,
     text: &'a str,
 }
 
 impl<'a> Names<'a> {
-    /// Reads which names of the crates `roots` the program uses.
+    /// Reads which names of the crates `roots` a program uses that has `text`, its own or another.
     pub(crate) fn of(
+        program: &'a Program,
         text: &'a str,
         roots: &'a BTreeSet<String>,
         declared: &'a BTreeSet<String>,
@@ -55,15 +58,18 @@ impl<'a> Names<'a> {
                 named
             }
         };
-        let applied = applied(&own)
+        let applied: BTreeSet<String> = applied(&own)
             .filter(|word| reached.contains(*word) && !is_common(word))
             .map(str::to_owned)
             .collect();
+        if let Ok(tokens) = own.parse() {
+            decorated(tokens, &applied, &mut calls);
+        }
         let types =
             |pair: &[&str]| (["struct", "enum"].contains(&pair[0])).then(|| pair[1].to_owned());
         let all: Vec<&str> = words(&own).collect();
         let local = all.windows(2).filter_map(types).collect();
-        Names { roots, declared, reached, applied, calls, local, names_crate, text }
+        Names { roots, declared, reached, applied, calls, local, names_crate, program, text }
     }
 
     /// The names of the crate that an error is about: in what the compiler says, or else on the
@@ -77,8 +83,12 @@ impl<'a> Names<'a> {
         if found.is_empty() {
             found.extend(self.called(error));
         }
+        let mut lines = self.pointed_at(error);
+        if found.is_empty() && (lines.is_empty() || diagnostic::code(error) == Some("E0080")) {
+            // It is about what the program calls, and points into the library or at the call alone.
+            found.extend(words(self.text).filter(|word| self.knows(word)));
+        }
         if found.is_empty() {
-            let mut lines = pointed_at(error);
             // Where the variables on these lines come from, and so on.
             let used = loop {
                 let used: BTreeSet<&str> = self.lines(&lines).flat_map(words).collect();
@@ -93,10 +103,6 @@ impl<'a> Names<'a> {
                 }
             };
             found.extend(used.into_iter().filter(|word| self.knows(word)));
-        }
-        if found.is_empty() && diagnostic::code(error) == Some("E0080") {
-            // The compiler evaluates what it calls, and points at the call alone.
-            found.extend(words(self.text).filter(|word| self.knows(word)));
         }
         if found.is_empty() {
             // What a macro of the crate makes has names of its own.
@@ -119,7 +125,7 @@ impl<'a> Names<'a> {
 
     /// The crate's macros into whose input the compiler points.
     fn called(&self, error: &Diagnostic) -> impl Iterator<Item = &str> {
-        let lines = pointed_at(error);
+        let lines = self.pointed_at(error);
         let here =
             move |input: &RangeInclusive<usize>| lines.iter().any(|line| input.contains(line));
         let calls = self.calls.iter().filter(move |(_, input)| here(input));
@@ -132,6 +138,26 @@ impl<'a> Names<'a> {
         quoted.peek().is_none() || quoted.any(|word| self.knows(word) || self.roots.contains(word))
     }
 
+    /// The places in the program that the compiler points at, a macro's call for what it made.
+    fn places<'d>(&self, error: &'d Diagnostic) -> impl Iterator<Item = &'d DiagnosticSpan> {
+        let called = |span| expansions(span).last().map_or(span, |of| &of.span);
+        spans(error).map(called).filter(|span| self.program.is_in(&span.file_name))
+    }
+
+    /// Their lines.
+    pub(crate) fn pointed_at(&self, error: &Diagnostic) -> BTreeSet<usize> {
+        let longest = 20;
+        let lines =
+            |span: &DiagnosticSpan| span.line_start..=span.line_end.min(span.line_start + longest);
+        self.places(error).flat_map(lines).collect()
+    }
+
+    /// Where an error is shown: where it is, if that is in the program, or else what led there.
+    pub(crate) fn place<'d>(&self, error: &'d Diagnostic) -> Option<&'d DiagnosticSpan> {
+        let own = |span: &&DiagnosticSpan| self.program.is_in(&span.file_name);
+        diagnostic::primary(error).filter(own).or_else(|| self.places(error).next())
+    }
+
     fn knows(&self, word: &str) -> bool {
         !is_common(word) && (self.declared.contains(word) || self.reached.contains(word))
     }
@@ -141,16 +167,6 @@ impl<'a> Names<'a> {
         let numbered = self.text.lines().enumerate();
         numbered.filter(|(index, _)| numbers.contains(&(index + 1))).map(|(_, line)| line)
     }
-}
-
-/// The lines of the program that the compiler points at, macros' own left out.
-fn pointed_at(error: &Diagnostic) -> BTreeSet<usize> {
-    let mut lines = BTreeSet::new();
-    for span in spans(error) {
-        let span = expansions(span).last().map_or(span, |of| &of.span);
-        lines.extend(span.line_start..=span.line_end.min(span.line_start + 20));
-    }
-    lines
 }
 
 fn spans(error: &Diagnostic) -> impl Iterator<Item = &DiagnosticSpan> {
@@ -188,6 +204,52 @@ fn macro_calls(tokens: TokenStream, calls: &mut Vec<(String, RangeInclusive<usiz
                 called = false;
             }
             _ => (name, called) = (None, false),
+        }
+    }
+}
+
+/// Each type that one of `applied` stands on, with its lines: what is wrong there, what was made of
+/// it is.
+fn decorated(
+    tokens: TokenStream,
+    applied: &BTreeSet<String>,
+    calls: &mut Vec<(String, RangeInclusive<usize>)>,
+) {
+    let (mut on, mut is_type, mut hash) = (Vec::new(), false, None);
+    for token in tokens {
+        let line = token.span().end().line;
+        match token {
+            TokenTree::Punct(mark) if mark.as_char() == '#' => hash = Some(line),
+            TokenTree::Group(group)
+                if group.delimiter() == Delimiter::Bracket && hash.is_some() =>
+            {
+                let text = group.to_string();
+                let names = words(&text).filter(|word| applied.contains(*word));
+                on.extend(names.map(|name| (name.to_owned(), hash.unwrap_or(line))));
+                hash = None;
+            }
+            TokenTree::Ident(ident) => {
+                is_type |= ["struct", "enum", "union"].iter().any(|keyword| ident == keyword);
+            }
+            TokenTree::Group(group) if !is_type => {
+                decorated(group.stream(), applied, calls);
+                if group.delimiter() == Delimiter::Brace {
+                    on.clear();
+                }
+            }
+            TokenTree::Group(group) if group.delimiter() == Delimiter::Brace => {
+                calls.extend(on.drain(..).map(|(name, first)| (name, first..=line)));
+                is_type = false;
+            }
+            TokenTree::Punct(mark) if mark.as_char() == ';' => {
+                let of_type = is_type.then(|| on.drain(..));
+                calls.extend(
+                    of_type.into_iter().flatten().map(|(name, first)| (name, first..=line)),
+                );
+                on.clear();
+                is_type = false;
+            }
+            _ => {}
         }
     }
 }
@@ -237,4 +299,29 @@ fn walk(
         }
     }
     named
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_attribute_stands_on_is_given_to_it() {
+        let text = "\
+            #[derive(Build)]\n\
+            struct A {\n\
+            \x20   x: u8,\n\
+            }\n\
+            #[other]\n\
+            struct B;\n\
+            #[build] enum C { D }\n\
+            #[build] fn f() { struct E; }\n\
+            #[build] struct F(u8);\n";
+        let applied = ["Build", "build"].map(str::to_owned).into();
+        let mut calls = Vec::new();
+        decorated(text.parse().unwrap(), &applied, &mut calls);
+        let given: Vec<_> =
+            calls.iter().map(|(name, lines)| (name.as_str(), lines.clone())).collect();
+        assert_eq!(given, [("Build", 1..=4), ("build", 7..=7), ("build", 9..=9)]);
+    }
 }

@@ -16,6 +16,8 @@ use cargo_vacuity::diagnostic;
 
 /// How long the compiler may take over one program.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// What a program without a file of its own is called.
+const FILE: &str = "program.rs";
 /// The most that is read of what the compiler says of one.
 const LONGEST: u64 = 8 << 20;
 
@@ -84,6 +86,12 @@ impl Program {
         }
     }
 
+    /// Whether the compiler means the program by `file`, and not a library.
+    pub(crate) fn is_in(&self, file: &str) -> bool {
+        let file = Path::new(file);
+        file.ends_with(FILE) || matches!(&self.runner, Runner::File(own) if own == file)
+    }
+
     /// The arguments that say what the program sees, not what becomes of it.
     fn seeing(&self) -> Vec<&String> {
         const OUTPUT: [&str; 7] =
@@ -147,7 +155,7 @@ impl Program {
         let file = match &self.runner {
             Runner::File(file) if text == self.text => file.clone(),
             _ => {
-                let file = scratch.join("program.rs");
+                let file = scratch.join(FILE);
                 fs::write(&file, text)?;
                 file
             }

@@ -48,6 +48,7 @@ struct Rules {
     /// Methods of the standard library's traits.
     standard: Vec<String>,
     common: Vec<String>,
+    marks: Vec<String>,
     rule: Vec<Rule>,
     other: Rule,
 }
@@ -56,12 +57,13 @@ static RULES: LazyLock<Rules> =
     LazyLock::new(|| toml::from_str(include_str!("rules.toml")).expect("a test reads them"));
 
 /// The rule for an error. `declared` are the names that the crate declares, `parses` says whether
-/// the program is Rust before macros are expanded, and `before` is what its documentation says.
+/// the program is Rust before macros are expanded, and `claim` is what is said about it in words, in
+/// lower case.
 pub(crate) fn rule(
     error: &Diagnostic,
     declared: &BTreeSet<String>,
     parses: bool,
-    before: &str,
+    claim: &str,
 ) -> &'static Rule {
     let code = diagnostic::code(error).unwrap_or("none");
     let first = error.message.split('`').nth(1).unwrap_or_default();
@@ -76,7 +78,7 @@ pub(crate) fn rule(
         rule.codes.iter().any(|is| is == code || (is == "lint" && is_lint))
             && one_of(&rule.message, &|begins| error.message.starts_with(begins))
             && one_of(&rule.says, &|words| texts.iter().any(|text| text.contains(words)))
-            && one_of(&rule.claimed, &|words| before.contains(words))
+            && one_of(&rule.claimed, &|words| claim.contains(words))
             && rule.declared.is_none_or(|is| is == declared.contains(&name))
             && rule.standard.is_none_or(|is| is == RULES.standard.contains(&name))
             && rule.parses.is_none_or(|is| is == parses)
@@ -87,6 +89,12 @@ pub(crate) fn rule(
 /// Whether the standard library has such a name as well.
 pub(crate) fn is_common(name: &str) -> bool {
     RULES.common.iter().any(|common| common == name)
+}
+
+/// Whether a comment, in lower case, says that its line is the one that is wrong. Those that a runner
+/// compares itself, `//~`, do not.
+pub(crate) fn marks(comment: &str) -> bool {
+    !comment.starts_with('~') && RULES.marks.iter().any(|word| comment.contains(word.as_str()))
 }
 
 /// Everything that the compiler says of an error: message, labels, notes and help.

@@ -53,6 +53,9 @@ pub(crate) struct Judged {
     pub(crate) expression: String,
     /// The names of the crate that it is about.
     pub(crate) names: Vec<String>,
+    /// The lines of the program that the compiler points at.
+    #[serde(skip)]
+    pub(crate) lines: BTreeSet<usize>,
     /// Whether it is what a case can be about.
     pub(crate) fits: bool,
     /// Why, or why not.
@@ -189,7 +192,10 @@ impl<'w> Judge<'w> {
             Answer::Fails(said) => said,
         };
         let (roots, declared) = &self.about[&case.package];
-        let names = Names::of(text, roots, declared);
+        let Some(program) = &case.program else {
+            return (Verdict::Unknown, String::new(), Vec::new());
+        };
+        let names = Names::of(program, text, roots, declared);
         let parses = syn::parse_file(text).is_ok();
         let mut errors: Vec<Judged> =
             diagnostic::errors(said).map(|error| judged(case, error, &names, parses)).collect();
@@ -223,9 +229,9 @@ const NAMES_NOTHING: &str =
     "The error names nothing of the crate: it is about the language or the standard library.";
 
 fn judged(case: &Case, error: &Diagnostic, names: &Names<'_>, parses: bool) -> Judged {
-    let rule = rules::rule(error, names.declared, parses, &case.before);
+    let rule = rules::rule(error, names.declared, parses, &case.claim);
     let about = names.in_error(error);
-    let span = diagnostic::primary(error);
+    let span = names.place(error);
     let line = span.map_or(case.line, |span| span.line_start.saturating_add_signed(case.offset));
     let marked = span.and_then(|span| span.text.first()).map(|line| {
         let chars = line.text.chars().skip(line.highlight_start.saturating_sub(1));
@@ -255,9 +261,23 @@ fn judged(case: &Case, error: &Diagnostic, names: &Names<'_>, parses: bool) -> J
         line,
         expression: marked.unwrap_or_default(),
         names: about,
+        lines: names.pointed_at(error),
         fits,
         reason,
     }
+}
+
+/// Why a fitting error is not the one that is meant.
+const ELSEWHERE: &str =
+    "A comment says where the error is to be, and the compiler points elsewhere.";
+
+/// Whether the program marks where it is wrong and no error is about that place.
+fn elsewhere(case: &Case, errors: &[Judged]) -> bool {
+    let near =
+        |at: usize| move |line: &usize| line.saturating_add_signed(case.offset).abs_diff(at) <= 1;
+    let pointed = |at: &usize| errors.iter().flat_map(|error| &error.lines).any(near(*at));
+    let shown = errors.iter().all(|error| !error.lines.is_empty());
+    !case.marked.is_empty() && shown && !case.marked.iter().any(pointed)
 }
 
 fn sum_up(case: &Case, errors: &[Judged], names: &Names<'_>) -> (Verdict, String) {
@@ -291,6 +311,7 @@ fn sum_up(case: &Case, errors: &[Judged], names: &Names<'_>) -> (Verdict, String
             );
             (Verdict::Void, why)
         }
+        (None, Some(_)) if elsewhere(case, errors) => (Verdict::Void, ELSEWHERE.to_owned()),
         (None, Some(error)) => (Verdict::Guards, error.reason.clone()),
         (None, None) => (Verdict::Unknown, "the compiler names no error".to_owned()),
     }

@@ -33,7 +33,7 @@ macro_rules! token { ($name:ident) => { let $name = $crate::Token::make(); } }
 ";
 
 /// A documented program, and the verdict on it.
-const PROGRAMS: [(&str, &str, &str); 23] = [
+const PROGRAMS: [(&str, &str, &str); 27] = [
     ("compile_fail", "let t = lib::Token::make();\nt.close();\nt.close();", "guards"),
     ("compile_fail", "let t = lib::Token(());", "guards"),
     ("compile_fail", "lib::Token::make().clone();", "guards"),
@@ -68,6 +68,19 @@ const PROGRAMS: [(&str, &str, &str); 23] = [
     // One code twice, and one of the two is a slip.
     ("compile_fail", "lib::Token::make().shut();\nlib::Token::make().clone();", "masked"),
     ("compile_fail", "use tokyo::Runtime;", "not-ours"),
+    // What a comment says: where the error is, what is not there, and what it is about.
+    (
+        "compile_fail",
+        "let t = lib::Token::make();\nt.close();\nt.close();\n\n\nlib::Token::make(); // fails",
+        "void",
+    ),
+    ("compile_fail", "lib::Token::make().shut(); // there is no method to shut it", "guards"),
+    ("compile_fail", "// Too many arguments.\nlib::Token::make().take(1, 2);", "guards"),
+    (
+        "compile_fail",
+        "// The token is dropped by then.\nlet t: &u8 = { let t = lib::Token::make(); t.lend() };",
+        "void",
+    ),
 ];
 
 /// A package with all of the programs.
@@ -94,10 +107,15 @@ fn each_program_gets_its_verdict() {
 #[test]
 fn an_error_has_the_line_of_the_source() {
     let doc = "/// Text.\n///\n/// ```compile_fail\n/// # use lib::Token;\n/// let t = Token(());\n/// ```\npub fn f() {}\n";
-    let package = Package::new(&format!("//! Top.\n{doc}{TOKEN}"), &[]);
-    let finding = &package.findings(&[])[0];
-    assert_eq!((&finding["line"], &finding["errors"][0]["line"]), (&4.into(), &6.into()));
-    assert_eq!(finding["errors"][0]["expression"], "Token");
+    // The second error is found in the library: the case stands for its place.
+    let of_library =
+        "/// Text.\n/// ```compile_fail\n/// lib::even::<3>();\n/// ```\npub fn g() {}\n";
+    let package = Package::new(&format!("//! Top.\n{doc}{of_library}{TOKEN}"), &[]);
+    let findings = package.findings(&[]);
+    let lines = |at: usize| (&findings[at]["line"], &findings[at]["errors"][0]["line"]);
+    assert_eq!(lines(0), (&4.into(), &6.into()));
+    assert_eq!(findings[0]["errors"][0]["expression"], "Token");
+    assert_eq!(lines(1), (&10.into(), &10.into()));
 }
 
 #[test]

@@ -1,0 +1,11 @@
+//! claim: lock.conditions-keep-their-parts
+//! Reaches a part of a condition variable that goes with any lock, and could wait with a mutex of its
+//! own.
+
+use biglock::Signals;
+
+fn wake(signals: &Signals) {
+    signals.notify_all();
+}
+
+fn main() {}

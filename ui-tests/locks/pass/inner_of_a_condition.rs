@@ -1,0 +1,11 @@
+//! claim: lock.conditions-keep-their-parts
+//! Reaches the condition variable of the backend, which a wait with another mutex would spoil.
+
+use biglock::Condvar;
+use bql::Bql;
+
+fn wake(changed: &Condvar<Bql>) {
+    changed.notify_all();
+}
+
+fn main() {}
