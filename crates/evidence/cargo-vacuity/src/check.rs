@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::Error;
 use crate::collect::collect;
+use crate::repair;
 use crate::verdict::{Finding, Judge, Verdict};
 use crate::workspace::{Selection, Workspace};
 use cargo_vacuity::parallel::in_parallel;
@@ -60,12 +61,17 @@ pub(crate) fn check(selection: Selection, exe: &Path, tell: &dyn Tell) -> Result
         tell.done();
         found
     });
-    let findings: io::Result<Vec<_>> = findings.into_iter().collect();
+    let mut findings = findings.into_iter().collect::<io::Result<Vec<_>>>()?;
+    let judging = begun.elapsed();
+    let mut problems = collected.problems;
+    if let Err(error) = repair::by_features(&judge, &collected.cases, &mut findings) {
+        problems.push(format!("with the features that void cases lack: {error}"));
+    }
     Ok(Report {
         workspace: workspace.root().to_owned(),
         compiler: workspace.tools.version.clone(),
-        findings: findings?.into_iter().flatten().collect(),
-        problems: collected.problems,
-        judging: begun.elapsed(),
+        findings: findings.into_iter().flatten().collect(),
+        problems,
+        judging,
     })
 }

@@ -22,7 +22,7 @@ const FILE: &str = "program.rs";
 const LONGEST: u64 = 8 << 20;
 
 /// Who would build the program.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Runner {
     /// rustdoc.
     Doctest {

@@ -1,14 +1,16 @@
-//! What a void case lacks: imports that the compiler proposes, tried.
+//! What a void case lacks: imports that the compiler proposes, and features, tried.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
 
 use cargo_metadata::diagnostic::{Diagnostic, DiagnosticSpan};
 
+use crate::Error;
 use crate::collect::Case;
 use crate::program::{Answer, Program};
-use crate::verdict::{Judge, Repair, Verdict};
+use crate::stand_in::Record;
+use crate::verdict::{Finding, Judge, Judged, Repair, Verdict};
 use cargo_vacuity::diagnostic;
 
 /// How often the compiler is asked for more.
@@ -54,17 +56,75 @@ pub(crate) fn find(
         let (verdict, _, errors) = judge.weigh(case, &text, &answer);
         match (verdict, answer) {
             (Verdict::Guards | Verdict::Compiles, _) => {
-                let error = errors.first().map(|error| {
-                    let code = error.code.iter().map(|code| format!("{code}: "));
-                    code.chain([error.message.clone()]).collect()
-                });
-                return Ok(Some(Repair { add: add.into_iter().collect(), then: verdict, error }));
+                return Ok(Some(repair(add, verdict, &errors)));
             }
             (_, Answer::Fails(next)) => said = next,
             _ => return Ok(None),
         }
     }
     Ok(None)
+}
+
+fn repair(add: BTreeSet<String>, then: Verdict, errors: &[Judged]) -> Repair {
+    let error = errors.first().map(|error| {
+        let code = error.code.iter().map(|code| format!("{code}: "));
+        code.chain([error.message.clone()]).collect()
+    });
+    Repair { add: add.into_iter().collect(), then, error }
+}
+
+/// Runs the documentation tests once more with the features that void ones lack, and says what these
+/// do then.
+///
+/// # Errors
+///
+/// If cargo cannot make the libraries with them, or the system refuses.
+pub(crate) fn by_features(
+    judge: &Judge<'_>,
+    cases: &[Case],
+    findings: &mut [Option<Finding>],
+) -> Result<(), Error> {
+    let lacks = |finding: &Finding| -> BTreeSet<String> {
+        let gates = finding.errors.iter().filter(|error| !error.fits);
+        let names = gates.filter_map(|error| error.feature.as_ref());
+        names.map(|name| format!("{}/{name}", finding.package)).collect()
+    };
+    let is_void = |finding: &&mut Finding| {
+        matches!(finding.verdict, Verdict::Void | Verdict::Masked) && finding.repair.is_none()
+    };
+    let mut lacking: BTreeMap<BTreeSet<String>, Vec<(&Case, &mut Finding)>> = BTreeMap::new();
+    for (case, finding) in cases.iter().zip(findings) {
+        if let Some(finding) = finding.as_mut().filter(is_void) {
+            let features = lacks(finding);
+            if !features.is_empty() {
+                lacking.entry(features).or_default().push((case, finding));
+            }
+        }
+    }
+    let packages = judge.workspace.packages()?;
+    for (features, void) in lacking {
+        let list = features.iter().map(String::as_str).collect::<Vec<_>>().join(",");
+        let records = judge.workspace.doctests(&packages, &["--features", &list])?;
+        for (case, finding) in void {
+            let Some(program) = records.iter().find_map(|record| same(case, record)) else {
+                continue;
+            };
+            let scratch = tempfile::tempdir()?;
+            let answer = program.compile(&judge.workspace.tools.rustc, scratch.path())?;
+            let (verdict, _, errors) = judge.weigh(case, &program.text, &answer);
+            if matches!(verdict, Verdict::Guards | Verdict::Compiles) {
+                let add = [format!("--features {list}")].into();
+                finding.repair = Some(repair(add, verdict, &errors));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The program of a case among what rustdoc collected once more.
+fn same<'r>(case: &Case, record: &'r Record) -> Option<&'r Program> {
+    let (Some(own), Record::Program(program)) = (&case.program, record) else { return None };
+    (program.runner == own.runner && program.text == own.text).then_some(program)
 }
 
 /// The import that the compiler proposes for an error: one from the crate itself, if it has the choice.

@@ -53,6 +53,9 @@ pub(crate) struct Judged {
     pub(crate) expression: String,
     /// The names of the crate that it is about.
     pub(crate) names: Vec<String>,
+    /// The feature without which something is not there.
+    #[serde(skip)]
+    pub(crate) feature: Option<String>,
     /// The lines of the program that the compiler points at.
     #[serde(skip)]
     pub(crate) lines: BTreeSet<usize>,
@@ -67,7 +70,7 @@ pub(crate) struct Judged {
 /// A change of a void case that was tried.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Repair {
-    /// What to add.
+    /// What to add: imports, or features to the command.
     pub(crate) add: Vec<String>,
     /// What the case does then.
     pub(crate) then: Verdict,
@@ -224,6 +227,13 @@ fn own_packages<'w>(
     metadata.packages.iter().filter(move |one| wanted.iter().any(|name| *name == one.name.as_str()))
 }
 
+/// The feature in ``the item is gated behind the `x` feature``.
+fn gate(words: &str) -> Option<String> {
+    let (_, rest) = words.split_once("gated behind the `")?;
+    let (name, rest) = rest.split_once('`')?;
+    rest.trim().starts_with("feature").then(|| name.to_owned())
+}
+
 /// Why an error of a fitting kind does not fit.
 const NAMES_NOTHING: &str =
     "The error names nothing of the crate: it is about the language or the standard library.";
@@ -261,6 +271,7 @@ fn judged(case: &Case, error: &Diagnostic, names: &Names<'_>, parses: bool) -> J
         line,
         expression: marked.unwrap_or_default(),
         names: about,
+        feature: rules::said(error).into_iter().find_map(gate),
         lines: names.pointed_at(error),
         fits,
         reason,

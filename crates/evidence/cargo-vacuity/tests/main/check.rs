@@ -134,6 +134,27 @@ fn a_repair_is_proposed_only_if_it_works_and_says_what_then() {
 }
 
 #[test]
+fn a_feature_that_a_case_lacks_is_proposed_if_it_helps() {
+    let docs = "//! ```compile_fail\n//! lib::Extra(());\n//! ```\n//!\n\
+        //! ```compile_fail\n//! let extra = lib::Extra::default();\n//! ```\n";
+    let extra =
+        "/// More.\n#[cfg(feature = \"extra\")]\n#[derive(Default)]\npub struct Extra(());\n";
+    let package = Package::new(&format!("{docs}{TOKEN}{extra}"), &[]);
+    let findings = package.findings(&[]);
+    for (finding, then) in findings.iter().zip(["guards", "compiles"]) {
+        assert_eq!(finding["verdict"], "void", "{finding:#}");
+        assert_eq!(finding["repair"]["add"][0], "--features lib/extra", "{finding:#}");
+        assert_eq!(finding["repair"]["then"], then, "{finding:#}");
+    }
+    // With it they are what they would be.
+    let findings = package.findings(&["--features", "extra"]);
+    assert_eq!(
+        (&findings[0]["verdict"], &findings[1]["verdict"]),
+        (&"guards".into(), &"compiles".into())
+    );
+}
+
+#[test]
 fn what_no_run_reaches_is_told() {
     let docs = "/// ```compile_fail\n/// lib::Token(());\n/// ```\n";
     let package = Package::new(
