@@ -66,8 +66,8 @@ pub use dirty::{Marker, NeverDirty};
 pub use none::{NoVm, Timers};
 pub use ram::Ram;
 pub use tracking::DirtyTracking;
-pub use vcpu::{Mismatch, Vcpu, VcpuError, VcpuState, VcpuThread, Verified, monotonic};
-pub use workload::{Page, Workload, Write};
+pub use vcpu::{Vcpu, VcpuError, VcpuState, VcpuThread, monotonic};
+pub use workload::{Mismatch, Page, Verified, Workload, Write};
 
 /// The name of the one RAM block, QEMU's for `-M none`.
 pub const RAM_BLOCK: &str = "ram";

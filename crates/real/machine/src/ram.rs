@@ -98,7 +98,7 @@ impl Ram {
     /// # Errors
     ///
     /// If the memory already belongs to a machine.
-    pub(crate) fn put_into_machine(&self) -> Result<(), MachineError> {
+    pub fn put_into_machine(&self) -> Result<(), MachineError> {
         match self.in_machine.swap(true, Ordering::Relaxed) {
             false => Ok(()),
             true => Err(MachineError::MemoryTaken),

@@ -18,7 +18,7 @@ use wire::vmstate::{Fields, VmState};
 
 use crate::dirty::Marker;
 use crate::ram::Ram;
-use crate::workload::Workload;
+use crate::workload::{Mismatch, Verified, Workload};
 
 /// Time that the vCPU sleeps after a burst of writes, to keep to its rate.
 const TICK: Duration = Duration::from_millis(1);
@@ -223,17 +223,7 @@ impl Vcpu {
 
     /// Fills memory with the initial contents of the workload, as long as `goes_on` returns `true`.
     pub fn fill_memory(ram: &Ram, workload: Workload, goes_on: impl Fn() -> bool) {
-        let pages = ram.words().chunks_exact(PAGE_WORDS).enumerate();
-        for (page, words) in pages.take_while(|_| goes_on()) {
-            let contents = workload.page(page, 0);
-            for (word, place) in words.iter().enumerate() {
-                let value = contents.word(word);
-                // A page of zeros stays untouched and takes no memory.
-                if value != 0 {
-                    place.store(value, Ordering::Relaxed);
-                }
-            }
-        }
+        workload.fill(ram.words(), goes_on);
     }
 
     /// Compares all of memory with its expected contents in state `cpu`. The vCPU must be stopped.
@@ -242,48 +232,13 @@ impl Vcpu {
     ///
     /// If a word differs. The error names the first.
     pub fn verify_memory(&self, cpu: VcpuState) -> Result<Verified, Mismatch> {
-        let workload = Workload::new(cpu.seed, self.shared.ram.words().len() / PAGE_WORDS);
-        for (page, words) in self.shared.ram.words().chunks_exact(PAGE_WORDS).enumerate() {
-            let contents = workload.page(page, cpu.position);
-            for (word, place) in words.iter().enumerate() {
-                let (expected, found) = (contents.word(word), place.load(Ordering::Relaxed));
-                if expected != found {
-                    return Err(Mismatch { page, word, expected, found, writes: cpu.position });
-                }
-            }
-        }
-        Ok(Verified { pages: workload_pages(&self.shared.ram) })
+        let workload = Workload::new(cpu.seed, workload_pages(&self.shared.ram));
+        workload.verify(self.shared.ram.words(), cpu.position)
     }
 }
 
 fn workload_pages(ram: &Ram) -> usize {
     ram.words().len() / PAGE_WORDS
-}
-
-/// The result of a comparison in which every page was as expected.
-#[derive(Debug, Clone, Copy)]
-pub struct Verified {
-    /// Number of pages compared.
-    pub pages: usize,
-}
-
-/// An error of [`Vcpu::verify_memory`]: a word that differs from what the workload wrote.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "after {writes} writes word {word} of page {page} must hold {expected:#018x} and holds \
-     {found:#018x}"
-)]
-pub struct Mismatch {
-    /// Index of the page.
-    pub page: usize,
-    /// Index of the word in the page.
-    pub word: usize,
-    /// Expected value.
-    pub expected: u64,
-    /// Value found.
-    pub found: u64,
-    /// Number of writes done.
-    pub writes: u64,
 }
 
 impl VcpuThread {

@@ -13,6 +13,8 @@
 //! A lost or repeated write, a page that arrived stale or torn, a machine that resumes at another
 //! write than it stopped at: each leaves a word that differs.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use migration::PAGE_WORDS;
 
 const WORDS: u64 = PAGE_WORDS as u64;
@@ -102,6 +104,66 @@ impl Workload {
         let hash = mix(self.seed ^ mix(!page));
         Page { workload: *self, first, rounds, hash }
     }
+
+    /// Fills memory with the initial contents, as long as `goes_on` returns `true`. The memory has
+    /// as many pages as the workload.
+    pub fn fill(&self, words: &[AtomicU64], goes_on: impl Fn() -> bool) {
+        let pages = words.chunks_exact(PAGE_WORDS).enumerate();
+        for (page, words) in pages.take_while(|_| goes_on()) {
+            let contents = self.page(page, 0);
+            for (word, place) in words.iter().enumerate() {
+                let value = contents.word(word);
+                // A page of zeros stays untouched and takes no memory.
+                if value != 0 {
+                    place.store(value, Ordering::Relaxed);
+                }
+            }
+        }
+    }
+
+    /// Compares memory with its expected contents after `writes` writes, while nothing writes to it.
+    ///
+    /// # Errors
+    ///
+    /// If a word differs. The error names the first.
+    pub fn verify(&self, words: &[AtomicU64], writes: u64) -> Result<Verified, Mismatch> {
+        for (page, words) in words.chunks_exact(PAGE_WORDS).enumerate() {
+            let contents = self.page(page, writes);
+            for (word, place) in words.iter().enumerate() {
+                let (expected, found) = (contents.word(word), place.load(Ordering::Relaxed));
+                if expected != found {
+                    return Err(Mismatch { page, word, expected, found, writes });
+                }
+            }
+        }
+        Ok(Verified { pages: words.len() / PAGE_WORDS })
+    }
+}
+
+/// The result of a comparison in which every page was as expected.
+#[derive(Debug, Clone, Copy)]
+pub struct Verified {
+    /// Number of pages compared.
+    pub pages: usize,
+}
+
+/// An error of [`Workload::verify`]: a word that differs from what the workload wrote.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "after {writes} writes word {word} of page {page} must hold {expected:#018x} and holds \
+     {found:#018x}"
+)]
+pub struct Mismatch {
+    /// Index of the page.
+    pub page: usize,
+    /// Index of the word in the page.
+    pub word: usize,
+    /// Expected value.
+    pub expected: u64,
+    /// Value found.
+    pub found: u64,
+    /// Number of writes done.
+    pub writes: u64,
 }
 
 /// The contents of one page at one moment.
