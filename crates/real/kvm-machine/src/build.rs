@@ -13,7 +13,7 @@ use crate::devices::Devices;
 use crate::error::KvmError;
 use crate::layout::{MAX_VCPUS, MOST_RAM, bytes, program_bytes};
 use crate::log::ring::{ENTRIES, Rings};
-use crate::log::{Log, LogKind, bitmap};
+use crate::log::{HostStores, Log, LogKind, bitmap};
 use crate::program::{Image, Task};
 use crate::sections::SectionOf;
 use crate::share::Share;
@@ -117,8 +117,19 @@ pub fn fill_memory(ram: &Ram, seed: u64, vcpus: usize, goes_on: impl Fn() -> boo
 pub fn kvm_machine(
     thread: &mut BqlUnlocked,
     ram: Arc<Ram>,
+    setup: Setup,
+    state: RunState,
+) -> Result<KvmMachine, KvmError> {
+    build(thread, ram, setup, state, HostStores::Marked)
+}
+
+/// Makes a machine as [`kvm_machine`] does, whose devices mark their stores or do not.
+pub(crate) fn build(
+    thread: &mut BqlUnlocked,
+    ram: Arc<Ram>,
     mut setup: Setup,
     state: RunState,
+    stores: HostStores,
 ) -> Result<KvmMachine, KvmError> {
     let (ram_bytes, pages) = (bytes(&ram), ram.words().len() / PAGE_WORDS);
     if ram_bytes > MOST_RAM {
@@ -140,9 +151,9 @@ pub fn kvm_machine(
         Log::Ring(rings) => Some(Arc::clone(rings)),
         Log::Bitmap { .. } | Log::WriteProtect => None,
     };
-    let (program_log, marker) = log.of_slot(&vm, PROGRAM_SLOT)?;
+    let (program_log, marker) = log.of_slot(&vm, PROGRAM_SLOT, stores)?;
     // No device stores to the block `ram`.
-    let (ram_log, _) = log.of_slot(&vm, RAM_SLOT)?;
+    let (ram_log, _) = log.of_slot(&vm, RAM_SLOT, stores)?;
 
     let mut made = Vec::new();
     for index in 0..vcpus {
@@ -218,7 +229,7 @@ fn with_log(
         };
         let vm = Arc::new(vm);
         let works = log.and_then(|log| {
-            log.of_slot(&vm, RAM_SLOT)?;
+            log.of_slot(&vm, RAM_SLOT, HostStores::Marked)?;
             Ok(log)
         });
         match works {

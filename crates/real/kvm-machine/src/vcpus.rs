@@ -372,6 +372,11 @@ impl Vcpus {
         Ok(Verified { pages })
     }
 
+    /// Returns how many times a vCPU waited since its dirty ring was full.
+    pub fn full_rings(&self) -> u64 {
+        self.shared.rings.as_ref().map_or(0, |rings| rings.full())
+    }
+
     /// Returns the seed of the guest's workload.
     pub fn seed(&self, bql: &BqlGuard<'_>) -> u64 {
         self.run(bql).guest.seed
@@ -520,7 +525,7 @@ impl Shared {
             };
             match (other, &self.rings) {
                 (None, Some(rings)) => rings
-                    .collect_unless_busy(&self.vm)
+                    .make_room(&self.vm)
                     .map_err(|source| VcpuFailure::Run { vcpu: vcpu.index, source })?,
                 (None, None) => {
                     return Err(vcpu.failure("KVM_EXIT_DIRTY_RING_FULL".into()));

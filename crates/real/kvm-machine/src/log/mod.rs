@@ -14,6 +14,8 @@
 
 pub(crate) mod bitmap;
 pub(crate) mod ring;
+#[cfg(test)]
+mod tests;
 
 use std::io;
 use std::sync::Arc;
@@ -51,6 +53,15 @@ impl LogKind {
     }
 }
 
+/// Whether the log has what the host's devices store.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum HostStores {
+    Marked,
+    /// KVM's log alone, to show what it loses.
+    #[cfg(test)]
+    Lost,
+}
+
 /// The log of a machine, before its blocks have it.
 #[derive(Debug)]
 pub(crate) enum Log {
@@ -65,12 +76,19 @@ impl Log {
         &self,
         vm: &Arc<KvmVm>,
         slot: usize,
+        stores: HostStores,
     ) -> Result<(Box<dyn DirtyLog>, Marker), KvmError> {
         let ram = &vm.slot(slot).ram;
         let composed = |guest: Box<dyn DirtyLog>| {
             let host = DirtyTracking::software(ram);
             let marker = host.marker();
-            (Box::new(Composed { guest, host }) as Box<dyn DirtyLog>, marker)
+            match stores {
+                HostStores::Marked => {
+                    (Box::new(Composed { guest, host }) as Box<dyn DirtyLog>, marker)
+                }
+                #[cfg(test)]
+                HostStores::Lost => (guest, marker),
+            }
         };
         Ok(match self {
             Log::Bitmap { by_range } => {

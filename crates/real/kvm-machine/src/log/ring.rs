@@ -48,6 +48,8 @@ pub(crate) struct Rings {
     /// Pages that were collected for each slot, and not taken yet.
     collected: [Vec<AtomicU64>; 2],
     entries: u32,
+    /// Number of times that a vCPU found its ring full.
+    full: AtomicU64,
 }
 
 /// The ring of a vCPU.
@@ -90,6 +92,7 @@ impl Rings {
             rings: Mutex::default(),
             collected: [PROGRAM_SLOT, RAM_SLOT].map(set),
             entries: bytes / size_of::<kvm_dirty_gfn>() as u32,
+            full: AtomicU64::new(0),
         })
     }
 
@@ -108,8 +111,9 @@ impl Rings {
         self.rings.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Collects every ring, unless another thread does so now.
-    pub(crate) fn collect_unless_busy(&self, vm: &KvmVm) -> io::Result<()> {
+    /// Makes room in a full ring: collects every ring, unless another thread does so now.
+    pub(crate) fn make_room(&self, vm: &KvmVm) -> io::Result<()> {
+        self.full.fetch_add(1, Ordering::Relaxed);
         match self.rings.try_lock() {
             Ok(mut rings) => self.collect(vm, &mut rings),
             Err(TryLockError::Poisoned(rings)) => self.collect(vm, &mut rings.into_inner()),
@@ -118,6 +122,11 @@ impl Rings {
                 Ok(())
             }
         }
+    }
+
+    /// Returns the number of times that a vCPU found its ring full.
+    pub(crate) fn full(&self) -> u64 {
+        self.full.load(Ordering::Relaxed)
     }
 
     /// Collects every ring, and protects the collected pages again.

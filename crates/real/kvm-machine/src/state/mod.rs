@@ -5,7 +5,7 @@
 
 pub(crate) mod order;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 pub(crate) mod vcpu;
 pub(crate) mod vm;
 

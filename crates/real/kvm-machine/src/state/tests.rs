@@ -31,7 +31,7 @@ const LONG: Duration = Duration::from_millis(300);
 
 /// Says that the test was skipped without KVM, or fails with `LASTREF_REQUIRE_KVM=1`.
 #[track_caller]
-fn kvm() -> bool {
+pub(crate) fn kvm() -> bool {
     match crate::available() {
         Ok(()) => true,
         Err(error) => {
@@ -96,7 +96,7 @@ fn machine(
     kvm_machine(thread, ram, setup, state).expect("a machine")
 }
 
-fn attach() -> BqlUnlocked {
+pub(crate) fn attach() -> BqlUnlocked {
     BqlUnlocked::attach().expect("the token of a test's thread")
 }
 
