@@ -52,6 +52,7 @@ mod error;
 mod ioctls;
 mod kick;
 mod layout;
+mod lines;
 mod log;
 mod program;
 mod sections;
@@ -66,5 +67,6 @@ pub use build::{
 };
 pub use error::KvmError;
 pub use layout::MAX_VCPUS;
+pub use lines::{LineMismatch, verify_lines};
 pub use log::LogKind;
 pub use vcpus::{Noticed, Position, VcpuThreads, Vcpus};

@@ -21,6 +21,7 @@ use migration::{RunState, SettleError, Vm, VmArrived, VmStopped, VmWaiting};
 use crate::devices::Devices;
 use crate::error::KvmError;
 use crate::kick::{self, ExitRequest};
+use crate::lines::{LineMismatch, verify_lines};
 use crate::log::ring::Rings;
 use crate::program::{Image, writes_done};
 use crate::share::Share;
@@ -370,6 +371,22 @@ impl Vcpus {
             pages += share.verify(&self.shared.ram, guest.seed, position.writes)?.pages;
         }
         Ok(Verified { pages })
+    }
+
+    /// Compares what the serial port has printed since the guest's start, at the source too, with
+    /// what it must have printed if the first vCPU has done `writes` writes since. Returns the number
+    /// of lines.
+    ///
+    /// # Errors
+    ///
+    /// If a line differs. The error has the first.
+    pub fn verify_lines(
+        &self,
+        bql: &BqlGuard<'_>,
+        writes: u64,
+        printed: &[u8],
+    ) -> Result<usize, LineMismatch> {
+        verify_lines(&self.shared.ram, self.count(), self.seed(bql), writes, printed)
     }
 
     /// Returns how many times a vCPU waited since its dirty ring was full.

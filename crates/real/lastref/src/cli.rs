@@ -71,12 +71,31 @@ pub(crate) enum Transport {
 }
 
 /// The dirty log of the machine of `demo`.
-#[derive(Debug, Clone, Copy, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum DirtyLog {
     // The option describes the values; a text for each would spread the help over two pages.
     Auto,
     WriteProtect,
     Software,
+    KvmBitmap,
+    KvmRing,
+}
+
+/// The machine of `demo`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum MachineKind {
+    Thread,
+    Kvm,
+}
+
+impl MachineKind {
+    /// Returns the name on the command line.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            MachineKind::Thread => "thread",
+            MachineKind::Kvm => "kvm",
+        }
+    }
 }
 
 impl Transport {
@@ -96,6 +115,22 @@ impl DirtyLog {
             DirtyLog::Auto => "auto",
             DirtyLog::WriteProtect => "write-protect",
             DirtyLog::Software => "software",
+            DirtyLog::KvmBitmap => "kvm-bitmap",
+            DirtyLog::KvmRing => "kvm-ring",
+        }
+    }
+
+    /// Returns why a machine of this kind cannot have the log.
+    pub(crate) fn not_for(self, kind: MachineKind) -> Option<String> {
+        match (self, kind) {
+            (DirtyLog::KvmBitmap | DirtyLog::KvmRing, MachineKind::Thread) => {
+                Some(format!("--dirty-log {} is KVM's, and needs --machine kvm", self.name()))
+            }
+            // KVM's guest would have to mark its own pages.
+            (DirtyLog::Software, MachineKind::Kvm) => {
+                Some("--machine kvm has no software log: guest code does not mark pages".into())
+            }
+            _ => None,
         }
     }
 }
@@ -120,9 +155,17 @@ pub(crate) struct DemoArgs {
     /// Send pages over this many additional channels, like QEMU's multifd.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=16))]
     pub(crate) channels: Option<u8>,
-    /// How to track writes: by the kernel's write protection, in software, or the first that works.
+    /// How to track writes: by the kernel's write protection, in software, by KVM, or the first that
+    /// works.
     #[arg(long, value_enum, default_value = "auto")]
     pub(crate) dirty_log: DirtyLog,
+    /// Who runs the machine: a thread that writes, or KVM, with guest code of this program. Without
+    /// /dev/kvm it is a thread.
+    #[arg(long, value_enum, default_value = "thread")]
+    pub(crate) machine: MachineKind,
+    /// With --machine kvm, the number of vCPUs.
+    #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u8).range(1..=8))]
+    pub(crate) vcpus: u8,
     /// Print the result as one JSON object on standard output.
     #[arg(long)]
     pub(crate) json: bool,
@@ -213,6 +256,10 @@ pub(crate) struct DemoDestinationArgs {
     pub(crate) channels: Option<u8>,
     #[arg(long, value_enum)]
     pub(crate) dirty_log: DirtyLog,
+    #[arg(long, value_enum)]
+    pub(crate) machine: MachineKind,
+    #[arg(long)]
+    pub(crate) vcpus: u8,
     /// Whether to record the run for the report.
     #[arg(long)]
     pub(crate) record: bool,

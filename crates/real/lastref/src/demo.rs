@@ -8,15 +8,16 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use machine::{DirtyTracking, Ram, Vcpu, VcpuState, Workload};
+use machine::Ram;
 use migration::bql::BqlUnlocked;
 use migration::{Direction, MigrationParameters, RunState, Uri};
 use rustix::event::{PollFd, PollFlags};
 use whole_file::WholeFile;
 
-use crate::cli::{DemoArgs, DirtyLog};
+use crate::cli::DemoArgs;
 use crate::destination::{Arrived, Message};
 use crate::failure::Failure;
+use crate::guest::{Guest, Made, Plan};
 use crate::interrupt::Interrupt;
 use crate::record::{Record, Recording, Sample};
 use crate::report::run::{Run, Setting};
@@ -40,31 +41,32 @@ const LOOK: Duration = Duration::from_millis(50);
 pub(crate) fn run(args: &DemoArgs) -> Result<(), Failure> {
     let interrupt = Interrupt::catch()?;
     let page = args.report.as_deref().map(|path| PageFile::create(path, args.json)).transpose()?;
+    let seed = std::process::id().into();
+    let plan = Plan {
+        kind: args.machine,
+        vcpus: args.vcpus,
+        dirty_log: args.dirty_log,
+        seed,
+        rate: args.dirty_rate / PAGE,
+        state: RunState::Prelaunch,
+    };
+    let plan = plan.settle()?;
     let ram = Arc::new(Ram::anonymous(args.memory).map_err(Failure::set_up("the memory"))?);
-    let (tracking, why_not) = args.dirty_log.of(&ram)?;
-    let mut destination = Destination::start(args, interrupt.clone())?;
+    let mut thread = BqlUnlocked::attach()?;
+    let Made { host, guest, dirty_log, why_not } = plan.make(&mut thread, Arc::clone(&ram))?;
+    let mut destination = Destination::start(args, &plan, interrupt.clone())?;
     let uri = destination.waits()?;
 
+    say!("machine: {}", plan.name());
     match why_not {
-        None => say!("dirty log: {}", tracking.name()),
-        Some(error) => {
-            say!("dirty log: {} (the kernel cannot track writes: {error})", tracking.name());
-        }
+        None => say!("dirty log: {dirty_log}"),
+        Some(error) => say!("dirty log: {dirty_log} ({error})"),
     }
     say!("filling {} of memory", Size(args.memory as u64));
-    let pages = args.memory / PAGE as usize;
-    let seed = std::process::id().into();
-    Vcpu::fill_memory(&ram, Workload::new(seed, pages), || !interrupt.is_asked());
+    guest.fill_memory(&ram, seed, &|| !interrupt.is_asked());
+    drop(ram);
     interrupt.check()?;
-    let cpu = VcpuState {
-        seed,
-        pages: pages as u64,
-        rate: args.dirty_rate / PAGE,
-        ..VcpuState::default()
-    };
-    let dirty_log = tracking.name();
-    let (host, vcpu_thread) = machine::running_machine(ram, tracking, cpu, RunState::Running)?;
-    let vcpu = vcpu_thread.vcpu().clone();
+    guest.cont(&mut thread.lock());
 
     say!(
         "the machine writes {}/s and moves from process {} to process {}",
@@ -73,7 +75,7 @@ pub(crate) fn run(args: &DemoArgs) -> Result<(), Failure> {
         destination.child.id()
     );
     let recording = page.as_ref().map(|_| Recording::start());
-    let mut session = Session::new(BqlUnlocked::attach()?, host, Direction::Outgoing, interrupt)?;
+    let mut session = Session::new(thread, host, Direction::Outgoing, interrupt)?;
     let parameters = MigrationParameters {
         max_bandwidth: args.max_bandwidth,
         downtime_limit: args.downtime_limit,
@@ -89,32 +91,35 @@ pub(crate) fn run(args: &DemoArgs) -> Result<(), Failure> {
     }
     let observer = session.observer.clone();
     let mut report = Report::new(&observer);
+    report.machine = Some(plan.name());
     report.dirty_log = Some(dirty_log);
     let (mut thread, events) = session.end();
     let record = recording.map(|recording| recording.end(&observer, &events));
     let record = record.map(|record| {
         let bql = thread.lock();
-        let (stopped_at, started_at) = (vcpu.stopped_at(&bql), vcpu.started_at(&bql));
+        let (stopped_at, started_at) = (guest.stopped_at(&bql), guest.started_at(&bql));
         Record { stopped_at, started_at, ..record }
     });
 
     let mut lives = Lives { source: ObjectLife::new(&events), destination: None };
     if report.completed() {
         let bql = thread.lock();
-        let (stopped_at, sent) = (vcpu.stopped_at(&bql), vcpu.state(&bql).position);
+        let stopped_at = guest.stopped_at(&bql);
+        let sent = guest.position(&bql).map_err(Failure::Guest)?.writes;
         drop(bql);
         match destination.arrived() {
             Ok(arrived) => {
                 say!(
                     "the machine continues at the destination: {} writes here, then {} there",
-                    sent,
-                    arrived.checked.saturating_sub(arrived.arrived)
+                    total(&sent),
+                    total(&arrived.checked).saturating_sub(total(&arrived.arrived))
                 );
                 // If the machine was stopped before it ever ran, there is no time of a stop.
                 if !stopped_at.is_zero() {
                     report.set_downtime(arrived.started_at.saturating_sub(stopped_at));
                 }
-                let faults = arrived.faults_at(sent);
+                let faults = arrived.faults_at(&sent);
+                let faults = faults.or_else(|| arrived.misprints(&*guest, &mut thread));
                 report.verified = Some(faults.is_none());
                 if let Some(faults) = faults {
                     report.add_error(faults);
@@ -135,10 +140,10 @@ pub(crate) fn run(args: &DemoArgs) -> Result<(), Failure> {
         if record.is_some() {
             destination.listen_for(LAST_WORD);
         }
-        runs_on(&vcpu, &mut thread);
+        runs_on(&*guest, &mut thread);
     }
     report.object = Some(lives);
-    vcpu_thread.join(&mut thread);
+    guest.join(&mut thread);
     if let (Some(page), Some(source)) = (page, &record) {
         let setting = Setting {
             dirty_rate: args.dirty_rate,
@@ -198,24 +203,15 @@ impl<'a> PageFile<'a> {
     }
 }
 
-impl DirtyLog {
-    /// Makes the tracking of writes to `ram`. For `auto`, also returns the reason if the kernel
-    /// cannot track them.
-    pub(crate) fn of(self, ram: &Arc<Ram>) -> Result<(DirtyTracking, Option<io::Error>), Failure> {
-        match self {
-            DirtyLog::Auto => Ok(DirtyTracking::choose(ram)),
-            DirtyLog::WriteProtect => DirtyTracking::write_protect(ram)
-                .map(|tracking| (tracking, None))
-                .map_err(Failure::set_up("the kernel's tracking of writes")),
-            DirtyLog::Software => Ok((DirtyTracking::software(ram), None)),
-        }
-    }
+/// Returns the number of writes of all vCPUs.
+fn total(writes: &[u64]) -> u64 {
+    writes.iter().fold(0, |sum, writes| sum.saturating_add(*writes))
 }
 
 impl Arrived {
     /// Describes what is wrong with the machine that arrived, if anything is. It had done `sent`
     /// writes at the source.
-    fn faults_at(&self, sent: u64) -> Option<String> {
+    fn faults_at(&self, sent: &[u64]) -> Option<String> {
         if self.started_at.is_zero() {
             return Some("the machine did not start at the destination".into());
         }
@@ -224,30 +220,44 @@ impl Arrived {
         }
         if self.arrived != sent {
             return Some(format!(
-                "the machine stopped after {sent} writes and continued after {}",
+                "the machine stopped after {sent:?} writes and continued after {:?}",
                 self.arrived
             ));
         }
-        (self.faults != 0).then(|| format!("{} writes found an unexpected word", self.faults))
+        self.wrong.clone()
+    }
+
+    /// Describes what is wrong with what the machine has printed, here and there.
+    fn misprints(&self, guest: &dyn Guest, thread: &mut BqlUnlocked) -> Option<String> {
+        let (mut printed, there) = (guest.printed()?, self.printed.as_ref()?);
+        printed.extend_from_slice(there.as_bytes());
+        guest.verify_printed(&thread.lock(), &printed, &self.checked).err()
     }
 }
 
 /// Checks that a machine whose migration failed continues where it is.
-fn runs_on(vcpu: &Vcpu, thread: &mut BqlUnlocked) {
-    let before = vcpu.run_state(&thread.lock());
+fn runs_on(guest: &dyn Guest, thread: &mut BqlUnlocked) {
+    let before = guest.run_state(&thread.lock());
     std::thread::sleep(RUNS_ON);
     let mut bql = thread.lock();
-    vcpu.stop(&mut bql);
-    let cpu = vcpu.state(&bql);
-    drop(bql);
-    match vcpu.verify_memory(cpu) {
-        Ok(_) if cpu.faults == 0 => say!(
-            "the machine is {} at the source: {} writes done, memory intact",
-            before.name(),
-            cpu.position
-        ),
-        Ok(_) => say!("the machine at the source is damaged: {} faults", cpu.faults),
-        Err(mismatch) => say!("the machine at the source is damaged: {mismatch}"),
+    guest.stop(&mut bql);
+    if let Some(failure) = guest.failure(&bql) {
+        return say!("the machine is {} at the source: {failure}", before.name());
+    }
+    let checked = guest.position(&bql).and_then(|position| {
+        guest.verify_memory(&bql)?;
+        Ok(position)
+    });
+    match checked {
+        Ok(position) => match position.wrong() {
+            None => say!(
+                "the machine is {} at the source: {} writes done, memory intact",
+                before.name(),
+                total(&position.writes)
+            ),
+            Some(wrong) => say!("the machine at the source is damaged: {wrong}"),
+        },
+        Err(error) => say!("the machine at the source is damaged: {error}"),
     }
 }
 
@@ -262,7 +272,7 @@ struct Destination {
 }
 
 impl Destination {
-    fn start(args: &DemoArgs, interrupt: Interrupt) -> Result<Self, Failure> {
+    fn start(args: &DemoArgs, plan: &Plan, interrupt: Interrupt) -> Result<Self, Failure> {
         let start = || {
             let mut child = Command::new(std::env::current_exe()?)
                 .args(crate::verbose::options())
@@ -271,7 +281,11 @@ impl Destination {
                 .arg(args.memory.to_string())
                 .args(args.channels.map(|channels| format!("--channels={channels}")))
                 .arg("--dirty-log")
-                .arg(args.dirty_log.name())
+                .arg(plan.dirty_log.name())
+                .arg("--machine")
+                .arg(plan.kind.name())
+                .arg("--vcpus")
+                .arg(plan.vcpus.to_string())
                 .args(args.report.as_ref().map(|_| "--record"))
                 .arg(args.transport.name())
                 .stdin(Stdio::null())

@@ -6,13 +6,14 @@ use std::io::{BufRead, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
-use machine::{Ram, VcpuState};
+use machine::Ram;
 use migration::bql::BqlUnlocked;
 use migration::{Direction, MigrationInfo, MigrationParameters, MigrationStatus, RunState, Uri};
 use serde::{Deserialize, Serialize};
 
 use crate::cli::{DemoDestinationArgs, Transport};
 use crate::failure::Failure;
+use crate::guest::{Made, Plan};
 use crate::interrupt::Interrupt;
 use crate::record::{Record, Recording};
 use crate::report::ObjectLife;
@@ -37,13 +38,15 @@ pub(crate) enum Message {
 pub(crate) struct Arrived {
     /// When the vCPU started here, on the monotonic clock; zero if it did not.
     pub(crate) started_at: Duration,
-    /// Number of writes done when the machine arrived, and when it was checked.
-    pub(crate) arrived: u64,
-    pub(crate) checked: u64,
+    /// Number of writes that each vCPU had done when the machine arrived, and when it was checked.
+    pub(crate) arrived: Vec<u64>,
+    pub(crate) checked: Vec<u64>,
     /// Number of pages compared, or the first word that differs.
     pub(crate) memory: Result<usize, String>,
-    /// Number of writes that found an unexpected word.
-    pub(crate) faults: u64,
+    /// What the guest found unexpected.
+    pub(crate) wrong: Option<String>,
+    /// What the machine has printed here, if it has a serial port.
+    pub(crate) printed: Option<String>,
     pub(crate) life: Option<ObjectLife>,
     /// The record for the source's report, if it has one.
     pub(crate) record: Option<Record>,
@@ -80,13 +83,18 @@ fn take_over(args: &DemoDestinationArgs) -> Result<(), Failure> {
         .map_err(|error| Failure::set_up("the death signal of the parent")(error.into()))?;
 
     let ram = Arc::new(Ram::anonymous(args.memory).map_err(Failure::set_up("the memory"))?);
-    let (tracking, _) = args.dirty_log.of(&ram)?;
-    let (host, vcpu_thread) =
-        machine::running_machine(ram, tracking, VcpuState::default(), RunState::InMigrate)?;
-    let vcpu = vcpu_thread.vcpu().clone();
+    let plan = Plan {
+        kind: args.machine,
+        vcpus: args.vcpus,
+        dirty_log: args.dirty_log,
+        seed: 0,
+        rate: 0,
+        state: RunState::InMigrate,
+    };
+    let mut thread = BqlUnlocked::attach()?;
+    let Made { host, guest, .. } = plan.make(&mut thread, ram)?;
     let recording = args.record.then(Recording::start);
-    let mut session =
-        Session::new(BqlUnlocked::attach()?, host, Direction::Incoming, Interrupt::catch()?)?;
+    let mut session = Session::new(thread, host, Direction::Incoming, Interrupt::catch()?)?;
     // An abstract socket has no file that a killed process could leave behind, and no path that
     // could be too long.
     let any = match args.transport {
@@ -122,22 +130,27 @@ fn take_over(args: &DemoDestinationArgs) -> Result<(), Failure> {
     std::thread::sleep(RUNS_ON);
     let record = recording.map(|recording| recording.end(&observer, &events));
     let mut bql = thread.lock();
-    let started_at = vcpu.started_at(&bql);
-    vcpu.stop(&mut bql);
-    let cpu = vcpu.state(&bql);
-    let arrived = vcpu.arrived(&bql);
+    let started_at = guest.started_at(&bql);
+    guest.stop(&mut bql);
+    let arrived = guest.arrived(&bql);
+    let failure = guest.failure(&bql);
+    let position = failure.map_or_else(|| guest.position(&bql), Err);
+    let (checked, memory, wrong) = match &position {
+        Ok(position) => (position.writes.clone(), guest.verify_memory(&bql), position.wrong()),
+        Err(error) => (Vec::new(), Err(error.clone()), None),
+    };
     drop(bql);
-    let memory = vcpu.verify_memory(cpu);
     Message::Arrived(Arrived {
         started_at,
         arrived,
-        checked: cpu.position,
-        memory: memory.map(|verified| verified.pages).map_err(|error| error.to_string()),
-        faults: cpu.faults,
+        checked,
+        memory,
+        wrong,
+        printed: guest.printed().map(|printed| String::from_utf8_lossy(&printed).into_owned()),
         life: ObjectLife::new(&events),
         record: record.map(|record| Record { started_at, ..record }),
     })
     .say()?;
-    vcpu_thread.join(&mut thread);
+    guest.join(&mut thread);
     Ok(())
 }

@@ -27,10 +27,15 @@ pub(crate) enum Failure {
     SetUp { what: &'static str, source: io::Error },
     #[error("the destination process {what}")]
     Destination { what: &'static str, source: Option<io::Error> },
+    #[error("the machine cannot be checked: {0}")]
+    Guest(String),
     #[error("cannot print the result")]
     Print(#[source] io::Error),
     #[error(transparent)]
     Machine(#[from] MachineError),
+    #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+    #[error(transparent)]
+    Kvm(#[from] kvm_machine::KvmError),
     #[error(transparent)]
     Vcpu(#[from] VcpuError),
     #[error(transparent)]

@@ -15,6 +15,7 @@ mod cli;
 mod demo;
 mod destination;
 mod failure;
+mod guest;
 mod inherited;
 mod interrupt;
 mod receive;

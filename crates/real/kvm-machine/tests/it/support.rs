@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use kvm_machine::{KvmMachine, Position, Setup, Vcpus, fill_memory, kvm_machine};
-use machine::{Ram, Workload};
+use machine::Ram;
 use migration::RunState;
 use migration::bql::BqlUnlocked;
 
@@ -84,25 +84,4 @@ pub(crate) fn run_until(
         }
         assert!(Instant::now() < limit, "{what}: {positions:?}");
     }
-}
-
-/// Checks what the serial port printed, line by line, and returns the number of lines.
-#[track_caller]
-pub(crate) fn check_lines(printed: &[u8], workload: &Workload) -> usize {
-    let text = std::str::from_utf8(printed).expect("text");
-    let (mut count, mut sum) = (0, 0_u64);
-    let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
-    for line in whole.lines() {
-        let number = |text| u64::from_str_radix(text, 16).expect("a number");
-        let (writes, found) = line.split_once(' ').expect("two numbers");
-        assert_eq!((writes.len(), found.len()), (16, 16), "{line:?}");
-        let writes = number(writes);
-        assert!(count <= writes, "{line:?} after {count}");
-        while count < writes {
-            sum = sum.wrapping_add(workload.write(count).new);
-            count += 1;
-        }
-        assert_eq!(number(found), sum, "the sum of {line:?}");
-    }
-    whole.lines().count()
 }

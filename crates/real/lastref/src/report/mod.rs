@@ -46,6 +46,9 @@ pub(crate) struct Report {
     /// A possible reason of the error.
     #[serde(skip)]
     tip: Option<&'static str>,
+    /// For `demo`: who ran the machine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) machine: Option<String>,
     /// For `demo`: the dirty log that tracked the writes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) dirty_log: Option<&'static str>,
@@ -129,6 +132,7 @@ impl Report {
             },
             error_desc: observer.error().map(|error| error_chain(&*error)),
             tip: None,
+            machine: None,
             dirty_log: None,
             verified: None,
             object: None,
@@ -203,6 +207,7 @@ impl Report {
             // Of a migration that was cancelled the status says it.
             Fact::Error => self.error_desc.clone().filter(|error| error != self.status.name()),
             Fact::Tip => self.tip.map(str::to_owned),
+            Fact::Machine => self.machine.clone(),
             Fact::DirtyLog => self.dirty_log.map(str::to_owned),
             Fact::Source => sentence(lives.and_then(|lives| lives.source.as_ref())),
             Fact::Destination => sentence(lives.and_then(|lives| lives.destination.as_ref())),
@@ -241,6 +246,7 @@ enum Fact {
     TotalTime,
     Downtime,
     Throughput,
+    Machine,
     DirtyLog,
     Source,
     Destination,
@@ -248,7 +254,7 @@ enum Fact {
 }
 
 impl Fact {
-    const ALL: [Fact; 13] = [
+    const ALL: [Fact; 14] = [
         Fact::Status,
         Fact::Error,
         Fact::Tip,
@@ -258,6 +264,7 @@ impl Fact {
         Fact::TotalTime,
         Fact::Downtime,
         Fact::Throughput,
+        Fact::Machine,
         Fact::DirtyLog,
         Fact::Source,
         Fact::Destination,
@@ -275,6 +282,7 @@ impl Fact {
             Fact::TotalTime => "total time",
             Fact::Downtime => "downtime",
             Fact::Throughput => "throughput",
+            Fact::Machine => "machine",
             Fact::DirtyLog => "dirty log",
             Fact::Source => "source",
             Fact::Destination => "destination",

@@ -209,6 +209,7 @@ mod tests {
             },
             tip: None,
             error_desc: Some(error.to_owned()),
+            machine: None,
             dirty_log: None,
             verified: None,
             object: None,
