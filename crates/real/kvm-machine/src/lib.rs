@@ -59,6 +59,8 @@ mod sections;
 mod share;
 mod start;
 mod state;
+#[cfg(test)]
+mod tests;
 mod vcpus;
 mod vm;
 

@@ -141,3 +141,28 @@ fn without_kvm_the_machine_is_the_other_one_and_the_program_says_so() {
     required.assert_exit(1);
     assert!(required.stderr.contains("cannot use /dev/kvm"), "{required}");
 }
+
+#[test]
+fn too_few_descriptors_end_in_an_error_and_not_in_a_panic_or_a_wait() {
+    if !kvm() {
+        return;
+    }
+    let site = Site::new(0);
+    let mut moved = 0;
+    for descriptors in (4..40).step_by(3) {
+        let mut command = with_default_signals();
+        let script = format!("ulimit -n {descriptors} && exec \"$@\"");
+        let binary = env!("CARGO_BIN_EXE_lastref");
+        command.args(["sh", "-c", &script, "sh", binary, "demo", "--memory", "4M", "--vcpus", "2"]);
+        command.args(["--machine", "kvm", "--json"]).env("LASTREF_REQUIRE_KVM", "1");
+        let finished = Program::start("demo", command, site.scratch()).finish();
+        assert!(!finished.stderr.contains("panicked"), "{finished}");
+        if finished.stdout.contains("\"verified\":true") {
+            finished.assert_exit(0);
+            moved += 1;
+        } else if !finished.stderr.contains("error while loading shared libraries") {
+            finished.assert_exit(1);
+        }
+    }
+    assert!(moved > 0, "some number is enough");
+}
