@@ -143,7 +143,10 @@ fn doctests(
     all_features: bool,
 ) -> Vec<Case> {
     let mut cases = Vec::new();
-    for (name, program) in named_programs(records, folder_of(package)) {
+    let known: Vec<Block> = blocks.iter().flatten().cloned().collect();
+    let is_case =
+        |program: &Program| known.iter().any(|block| block.offset_in(&program.text).is_some());
+    for (name, program) in named_programs(records, folder_of(package), is_case) {
         let Runner::Doctest { path, line } = &program.runner else { continue };
         let file = program.resolved(path);
         let at = place(blocks, &file, name.line, &program.text);

@@ -51,7 +51,12 @@ impl Block {
         };
         let (program, body) = (numbered(program, str::trim), numbered(&self.body, shown));
         let first = body.first()?.0;
-        let same = |part: &[(usize, String)]| part.iter().zip(&body).all(|(a, b)| a.1 == b.1);
+        // rustdoc leaves out a comment at the end.
+        let is = |line: &str, of: &str| {
+            of.strip_prefix(line)
+                .is_some_and(|rest| rest.is_empty() || rest.trim_start().starts_with("//"))
+        };
+        let same = |part: &[(usize, String)]| part.iter().zip(&body).all(|(a, b)| is(&a.1, &b.1));
         let found = program.windows(body.len()).find(|part| same(part))?.first()?.0;
         Some((self.line + 1 + first) as isize - (found + 1) as isize)
     }
@@ -110,7 +115,7 @@ pub(crate) fn declared(folder: &Path) -> BTreeSet<String> {
 }
 
 fn declared_in(tokens: TokenStream, names: &mut BTreeSet<String>) {
-    let mut after = false;
+    let (mut after, mut derive) = (false, false);
     for token in tokens {
         match token {
             TokenTree::Ident(ident) => {
@@ -119,11 +124,15 @@ fn declared_in(tokens: TokenStream, names: &mut BTreeSet<String>) {
                     names.insert(ident.trim_start_matches("r#").to_owned());
                 }
                 after = KEYWORDS.contains(&ident.as_str());
+                derive = ident == "proc_macro_derive";
             }
             TokenTree::Punct(mark) if mark.as_char() == '!' => {}
             TokenTree::Group(group) => {
                 declared_in(group.stream(), names);
-                after = false;
+                // `proc_macro_derive(Name, attributes(…))`
+                let name = derive.then(|| group.stream().into_iter().next()).flatten();
+                names.extend(name.map(|name| name.to_string()));
+                (after, derive) = (false, false);
             }
             _ => after = false,
         }
@@ -280,6 +289,12 @@ impl Before {
                         (token, Some(part)) => part.extend([token]),
                         _ => {}
                     }
+                }
+                // The other one of two: the documentation has one of them.
+                let other =
+                    self.conditions.iter().any(|one| tight(&parts[0]) == format!("not({one})"));
+                if other {
+                    return;
                 }
                 let before = self.lines.len();
                 for part in parts.drain(1..) {
