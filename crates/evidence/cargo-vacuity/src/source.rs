@@ -389,3 +389,25 @@ fn fenced(text: &str) -> Vec<(usize, Block)> {
     }
     found
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_block_is_found_in_its_program_without_the_comment_at_the_end() {
+        let body = "# use a::B;\nlet b = B; // one\n// two\ndrop(b); // three\n".to_owned();
+        let block = Block { line: 10, body, ..Block::default() };
+        let program = "fn main() {\nuse a::B;\nlet b = B; // one\n// two\ndrop(b);\n}";
+        assert_eq!(block.offset_in(program), Some(9));
+        assert_eq!(block.offset_in("fn main() {\nuse a::B;\nlet b = B;\ndrop(b, b);\n}"), None);
+    }
+
+    #[test]
+    fn derives_are_declared_by_their_names() {
+        let text = "#[proc_macro_derive(Build, attributes(build))] pub fn derive() {}";
+        let mut names = BTreeSet::new();
+        declared_in(text.parse().unwrap(), &mut names);
+        assert_eq!(names, ["Build", "derive"].map(str::to_owned).into());
+    }
+}

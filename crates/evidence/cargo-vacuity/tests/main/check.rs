@@ -33,7 +33,7 @@ macro_rules! token { ($name:ident) => { let $name = $crate::Token::make(); } }
 ";
 
 /// A documented program, and the verdict on it.
-const PROGRAMS: [(&str, &str, &str); 27] = [
+const PROGRAMS: [(&str, &str, &str); 28] = [
     ("compile_fail", "let t = lib::Token::make();\nt.close();\nt.close();", "guards"),
     ("compile_fail", "let t = lib::Token(());", "guards"),
     ("compile_fail", "lib::Token::make().clone();", "guards"),
@@ -75,6 +75,7 @@ const PROGRAMS: [(&str, &str, &str); 27] = [
         "void",
     ),
     ("compile_fail", "lib::Token::make().shut(); // there is no method to shut it", "guards"),
+    ("compile_fail", "// `Open` is not imported.\nlib::Token::make().open();", "guards"),
     ("compile_fail", "// Too many arguments.\nlib::Token::make().take(1, 2);", "guards"),
     (
         "compile_fail",
@@ -131,6 +132,31 @@ fn a_repair_is_proposed_only_if_it_works_and_says_what_then() {
     assert_eq!(repair(1)["then"], "compiles", "{:#}", findings[1]);
     assert!(repair(2).is_null(), "{:#}", findings[2]);
     ends(&package.vacuity(&[]), 1, "COMPILES");
+}
+
+#[test]
+fn a_test_is_not_taken_for_another_of_the_same_line() {
+    // rustdoc counts the lines of a macro's documentation in the file that calls it.
+    let lib = "#[macro_use] mod passing;\n/// ```compile_fail\n/// lib::Token(());\n/// ```\n\
+        pub fn fails() {}\npassing!();\n";
+    let passing = "macro_rules! passing { () => {\n/// ```\n/// let _ = 1;\n/// ```\n\
+        pub fn passes() {}\n} }\n";
+    let package = Package::new(&format!("{lib}{TOKEN}"), &[("src/passing.rs", passing)]);
+    let findings = package.findings(&[]);
+    assert_eq!(findings.len(), 1, "{findings:#?}");
+    assert_eq!((&findings[0]["verdict"], &findings[0]["line"]), (&"guards".into(), &2.into()));
+}
+
+#[test]
+fn documentation_under_one_of_two_conditions_is_one_case() {
+    let one = "#[cfg_attr(not(feature = \"extra\"), doc = \"```compile_fail\")]\n";
+    let other = "#[cfg_attr(feature = \"extra\", doc = \"```ignore\")]\n";
+    for fence in [[one, other], [other, one]] {
+        let lib = format!("{}/// lib::Token(());\n/// ```\npub fn f() {{}}\n", fence.concat());
+        let findings = Package::new(&format!("{lib}{TOKEN}"), &[]).findings(&[]);
+        assert_eq!(findings.len(), 1, "{findings:#?}");
+        assert_eq!(findings[0]["verdict"], "guards", "{findings:#?}");
+    }
 }
 
 #[test]
