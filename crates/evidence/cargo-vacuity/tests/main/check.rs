@@ -136,11 +136,11 @@ fn a_repair_is_proposed_only_if_it_works_and_says_what_then() {
 
 #[test]
 fn a_test_is_not_taken_for_another_of_the_same_line() {
-    // rustdoc counts the lines of a macro's documentation in the file that calls it.
-    let lib = "#[macro_use] mod passing;\n/// ```compile_fail\n/// lib::Token(());\n/// ```\n\
-        pub fn fails() {}\npassing!();\n";
-    let passing = "macro_rules! passing { () => {\n/// ```\n/// let _ = 1;\n/// ```\n\
-        pub fn passes() {}\n} }\n";
+    // rustdoc counts lines from the first attribute, which is here the first line of this file.
+    let lib = "#[macro_use] mod passing; passing!(\"Passes.\");\n/// ```compile_fail\n\
+        /// lib::Token(());\n/// ```\npub fn fails() {}\n";
+    let passing = "macro_rules! passing { ($first:literal) => {\n#[doc = $first]\n/// ```\n\
+        /// let _ = 1;\n/// ```\npub fn passes() {}\n} }\n";
     let package = Package::new(&format!("{lib}{TOKEN}"), &[("src/passing.rs", passing)]);
     let findings = package.findings(&[]);
     assert_eq!(findings.len(), 1, "{findings:#?}");
