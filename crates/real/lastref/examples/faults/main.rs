@@ -58,6 +58,9 @@ struct Arguments {
     /// Only this run, with its story.
     #[arg(long)]
     run: Option<u64>,
+    /// The machines that run are guests under KVM, unless a hook of theirs panics.
+    #[arg(long)]
+    kvm: bool,
     /// Tell every run.
     #[arg(long)]
     verbose: bool,
@@ -122,8 +125,9 @@ fn count(arguments: &Arguments) -> Result<bool, Trouble> {
             println!("stopped by its user");
             break;
         }
-        let plan = Plan::choose(seed, number, &arguments.only, &available)
+        let mut plan = Plan::choose(seed, number, &arguments.only, &available)
             .ok_or("nothing of what these faults need is here")?;
+        plan.kvm = arguments.kvm;
         let key = (plan.source, plan.destination, plan.channels);
         if plan.destination != EndKind::File && !clean.contains_key(&key) {
             clean.insert(key, measure(&plan.clean(), &setting)?);

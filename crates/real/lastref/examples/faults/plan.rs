@@ -196,8 +196,10 @@ pub(crate) struct Plan {
     pub(crate) channels: Option<u8>,
     /// A QEMU at the source asks for a return path.
     pub(crate) return_path: bool,
-    /// Dirty pages are marked in software.
+    /// Dirty pages are marked in software, or by KVM in a ring.
     pub(crate) software: bool,
+    /// A machine that runs is a guest under KVM.
+    pub(crate) kvm: bool,
     pub(crate) moment: Moment,
     /// How long after that.
     pub(crate) delay: Duration,
@@ -243,6 +245,7 @@ impl Plan {
             channels,
             return_path: random.below(4) != 0,
             software: random.below(2) == 0,
+            kvm: false,
             moment: Moment::Always,
             delay: Duration::ZERO,
             hold: Duration::from_millis(20 + random.below(230)),

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use kvm_machine::{LogKind, Setup};
 use machine::{DirtyTracking, NoVm, Ram, Vcpu, VcpuState, VcpuThread};
 use migration::bql::BqlUnlocked;
 use migration::{
@@ -45,9 +46,12 @@ pub(crate) struct RoleArgs {
     legacy: bool,
     #[arg(long, default_value = "0")]
     bandwidth: u64,
-    /// Mark dirty pages in software.
+    /// Mark dirty pages in software, or let KVM do so in a ring.
     #[arg(long)]
     software: bool,
+    /// The machine is a guest under KVM.
+    #[arg(long)]
+    kvm: bool,
 }
 
 /// What an end is told.
@@ -114,7 +118,7 @@ pub(crate) fn run(direction: Direction, args: &RoleArgs) -> Result<(), Trouble> 
         std::panic::set_hook(Box::new(|_| ()));
     }
     let mut thread = BqlUnlocked::attach()?;
-    let (host, guest) = Guest::new(direction, args)?;
+    let (host, guest) = Guest::new(&mut thread, direction, args)?;
     let mut bql = thread.lock();
     let object = migration::object_init(&mut bql, host)?;
     let observer = migration::observer(&bql, direction).ok_or("no migration object")?;
@@ -236,6 +240,46 @@ impl End {
                 }
                 found(state, here, damage, cpu, arrived)
             }
+            Guest::Kvm(running) => {
+                let vcpus = running.vcpus();
+                let mut bql = self.thread.lock();
+                let state = vcpus.run_state(&bql);
+                vcpus.stop(&mut bql);
+                let arrived = vcpus.arrived(&bql).first().copied().unwrap_or_default();
+                drop(bql);
+                let position = |thread: &mut BqlUnlocked| {
+                    let bql = thread.lock();
+                    let first = vcpus.positions(&bql).map(|all| all.first().copied());
+                    let first = first.map_err(|error| migration::error_chain(&error));
+                    first.and_then(|first| first.ok_or_else(|| "it has no vCPU".into()))
+                };
+                let cpu = |at: kvm_machine::Position| VcpuState {
+                    position: at.writes,
+                    faults: at.faults + u64::from(!at.noticed.is_nothing()),
+                    ..VcpuState::default()
+                };
+                let mut at = match position(&mut self.thread) {
+                    Ok(at) => at,
+                    Err(error) => {
+                        return found(state, here, Some(error), VcpuState::default(), arrived);
+                    }
+                };
+                let mut damage = vcpus.failure(&self.thread.lock());
+                if state == RunState::Running {
+                    let (before, began) = (at.writes, Instant::now());
+                    while at.writes == before && began.elapsed() < NEXT_WRITE {
+                        vcpus.cont(&mut self.thread.lock());
+                        thread::sleep(Duration::from_millis(2));
+                        vcpus.stop(&mut self.thread.lock());
+                        at = position(&mut self.thread).unwrap_or(at);
+                    }
+                    let mut bql = self.thread.lock();
+                    let mismatch = vcpus.verify_memory(&bql, &[at]).err();
+                    damage = damage.or_else(|| damage_of(cpu(at), before, mismatch));
+                    vcpus.cont(&mut bql);
+                }
+                found(state, here, damage, cpu(at), arrived)
+            }
             Guest::Fragile(vcpu, ram) => {
                 let state = vcpu.run_state(&self.thread.lock());
                 let (mut cpu, arrived) = vcpu.stop();
@@ -300,12 +344,17 @@ fn damage_of(
 /// The machine, as its user has it.
 enum Guest {
     Real(VcpuThread),
+    Kvm(kvm_machine::VcpuThreads),
     Fragile(FragileVcpu, Arc<Ram>),
     Paused(Arc<Ram>),
 }
 
 impl Guest {
-    fn new(direction: Direction, args: &RoleArgs) -> Result<(Host, Guest), Trouble> {
+    fn new(
+        thread: &mut BqlUnlocked,
+        direction: Direction,
+        args: &RoleArgs,
+    ) -> Result<(Host, Guest), Trouble> {
         let ram = Arc::new(Ram::anonymous(MEMORY)?);
         let (state, cpu) = match direction {
             Direction::Outgoing => {
@@ -324,6 +373,12 @@ impl Guest {
             let host = machine::machine_none(NoVm::new(state), Arc::clone(&ram))?;
             return Ok((host, Guest::Paused(ram)));
         }
+        if args.kvm {
+            let log = if args.software { LogKind::Ring } else { LogKind::Bitmap };
+            let setup = Setup { seed: SEED, rate: cpu.rate, log: Some(log), ..Setup::default() };
+            let made = kvm_machine::kvm_machine(thread, ram, setup, state)?;
+            return Ok((made.host, Guest::Kvm(made.running)));
+        }
         let tracking = match args.software {
             true => DirtyTracking::software(&ram),
             false => DirtyTracking::choose(&ram).0,
@@ -340,6 +395,7 @@ impl Guest {
     fn end(self, thread: &mut BqlUnlocked) {
         match self {
             Guest::Real(vcpu) => vcpu.join(thread),
+            Guest::Kvm(running) => running.join(thread),
             Guest::Fragile(vcpu, _) => vcpu.end(),
             Guest::Paused(_) => {}
         }

@@ -544,6 +544,9 @@ fn role(
     if plan.software {
         arguments.push("--software".into());
     }
+    if plan.kvm && plan.hook.is_none() && kind == EndKind::Running {
+        arguments.push("--kvm".into());
+    }
     if let Some(hook) = plan.hook.filter(|hook| hooks.contains(hook)) {
         arguments.push(format!("--panic={}", hook.name()));
         if plan.after {
