@@ -93,7 +93,10 @@ impl DirtyLog for SoftwareDirtyLog {
 
     fn sync(&mut self, dirty: &mut DirtyBitmap) -> io::Result<()> {
         for (index, bits) in self.0.0.iter().enumerate() {
-            dirty.merge(index, take_bits(bits));
+            let bits = take_bits(bits);
+            if bits != 0 {
+                dirty.merge(index, bits);
+            }
         }
         Ok(())
     }
