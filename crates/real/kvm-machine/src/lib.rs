@@ -60,6 +60,8 @@ mod share;
 mod start;
 mod state;
 #[cfg(test)]
+mod testing;
+#[cfg(test)]
 mod tests;
 mod vcpus;
 mod vm;

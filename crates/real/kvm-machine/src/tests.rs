@@ -9,12 +9,9 @@ use migration::{
     Direction, Endpoint, Host, MigrationCapabilities, MigrationParameters, MigrationStatus,
     Observer, RunState, Uri,
 };
-use test_support::peer;
-use test_support::turn::my_turn;
-use test_support::wait::{self, DEADLINE};
 
 use crate::state::order::Part;
-use crate::state::tests::{attach, kvm};
+use crate::testing::{DEADLINE, attach, kvm, my_turn, pair, until};
 use crate::vm::Vcpu;
 use crate::{KvmMachine, LogKind, Position, Setup, VcpuThreads, Vcpus, fill_memory, kvm_machine};
 
@@ -62,21 +59,16 @@ fn goes_on(thread: &mut BqlUnlocked, vcpus: &Vcpus) -> Vec<Position> {
         vcpus.positions(&bql).expect("stopped")
     };
     let mut after = before.clone();
-    wait::until(
-        &mut (thread, &mut after),
-        |(thread, after)| {
-            vcpus.cont(&mut thread.lock());
-            std::thread::sleep(std::time::Duration::from_millis(5));
-            let mut bql = thread.lock();
-            vcpus.stop(&mut bql);
-            **after = vcpus.positions(&bql).expect("stopped");
-            vcpus.verify_memory(&bql, after).expect("every word");
-            vcpus.cont(&mut bql);
-            let mut pairs = before.iter().zip(&**after);
-            pairs.all(|(before, after)| after.writes > before.writes).then_some(())
-        },
-        |(_, after)| format!("{before:?} {after:?}"),
-    );
+    until("each vCPU writes", || {
+        vcpus.cont(&mut thread.lock());
+        std::thread::sleep(std::time::Duration::from_millis(5));
+        let mut bql = thread.lock();
+        vcpus.stop(&mut bql);
+        after = vcpus.positions(&bql).expect("stopped");
+        vcpus.verify_memory(&bql, &after).expect("every word");
+        vcpus.cont(&mut bql);
+        before.iter().zip(&after).all(|(before, after)| after.writes > before.writes)
+    });
     for position in &after {
         assert!(position.faults == 0 && position.noticed.is_nothing(), "{}", position.noticed);
     }
@@ -128,14 +120,7 @@ fn a_vcpu_that_breaks_fails_the_migration_with_its_reason_and_is_in_internal_err
                 vcpus.with_parked(&mut bql, 1, breaks);
                 vcpus.cont(&mut bql);
             }
-            wait::until(
-                &mut thread,
-                |thread| {
-                    let state = vcpus.run_state(&thread.lock());
-                    (state == RunState::InternalError).then_some(())
-                },
-                |thread| format!("{:?}", vcpus.run_state(&thread.lock())),
-            );
+            until("the vCPU breaks", || vcpus.run_state(&thread.lock()) == RunState::InternalError);
             let begun = begun.unwrap_or_else(|| begin(&mut thread.lock(), file(&path), 0));
             let ended = end(&mut thread, &begun);
             let (state, failure) = {
@@ -181,7 +166,7 @@ fn a_migration_that_was_cancelled_in_any_phase_is_no_obstacle_for_the_next() {
         let object = migration::object_init(&mut thread.lock(), host).expect("no object");
         for at in [None, Some(MigrationStatus::Active)] {
             // Nobody reads, so it does not get far.
-            let (endpoint, _peer) = peer::pair();
+            let (endpoint, _peer) = pair();
             let begun = begin(&mut thread.lock(), endpoint, 1 << 20);
             cancelled(&mut thread, &begun, at);
             goes_on(&mut thread, &vcpus);

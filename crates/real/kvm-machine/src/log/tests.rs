@@ -5,13 +5,11 @@ use std::sync::Arc;
 use machine::Ram;
 use migration::bql::BqlUnlocked;
 use migration::{Direction, MigrationParameters, MigrationStatus, RunState, Uri};
-use test_support::turn::my_turn;
-use test_support::wait::DEADLINE;
 
 use super::{HostStores, LogKind};
 use crate::build::build;
 use crate::program::STALE_DOORBELL;
-use crate::state::tests::{attach, kvm};
+use crate::testing::{DEADLINE, attach, kvm, my_turn};
 use crate::{KvmMachine, Position, Setup, Vcpus, fill_memory};
 
 const PAGES: usize = 4096;

@@ -5,7 +5,7 @@
 
 pub(crate) mod order;
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;
 pub(crate) mod vcpu;
 pub(crate) mod vm;
 

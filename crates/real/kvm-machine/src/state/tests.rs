@@ -17,6 +17,7 @@ use super::vm::ClockState;
 use crate::program::{
     CLOCK_WENT_BACK, IA32_TSC_DEADLINE, STALE_DOORBELL, WRONG_TSC_AUX, WRONG_XCR0, writes_done,
 };
+use crate::testing::{attach, kvm};
 use crate::vcpus::{Hooks, Saved};
 use crate::{KvmError, KvmMachine, Position, Setup, Vcpus, fill_memory, kvm_machine};
 
@@ -28,23 +29,6 @@ const SEED: u64 = 7;
 
 /// Time in which a guest that can go on would have done so many times.
 const LONG: Duration = Duration::from_millis(300);
-
-/// Says that the test was skipped without KVM, or fails with `LASTREF_REQUIRE_KVM=1`.
-#[track_caller]
-pub(crate) fn kvm() -> bool {
-    match crate::available() {
-        Ok(()) => true,
-        Err(error) => {
-            let error = migration::error_chain(&error);
-            assert!(
-                std::env::var_os("LASTREF_REQUIRE_KVM").is_none_or(|set| set != "1"),
-                "{error}"
-            );
-            println!("SKIPPED: {error}");
-            false
-        }
-    }
-}
 
 #[derive(Clone, Default)]
 struct Output(Arc<Mutex<Vec<u8>>>);
@@ -94,10 +78,6 @@ fn machine(
     let serial = Box::new(output.clone());
     let setup = Setup { vcpus, seed: SEED, rate, serial, ..Setup::default() };
     kvm_machine(thread, ram, setup, state).expect("a machine")
-}
-
-pub(crate) fn attach() -> BqlUnlocked {
-    BqlUnlocked::attach().expect("the token of a test's thread")
 }
 
 /// Lets the machine run until its state, stopped, is as wanted.
