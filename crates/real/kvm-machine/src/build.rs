@@ -140,11 +140,9 @@ pub(crate) fn build(
         return Err(KvmError::Vcpus { vcpus });
     }
     let kvm = open()?;
-    ram.put_into_machine()?;
     let program = Ram::anonymous(program_bytes(ram_bytes) as usize)
         .map_err(KvmError::set_up("the memory of the guest's program"))?;
     let program = Arc::new(program);
-    program.put_into_machine()?;
 
     let (vm, log, kind, refused) = with_log(&kvm, &program, &ram, &setup)?;
     let rings = match &log {
@@ -189,6 +187,9 @@ pub(crate) fn build(
         }
         start::vm(&vm)?;
     }
+    // All that KVM can refuse is done, and no vCPU has run.
+    ram.put_into_machine()?;
+    program.put_into_machine()?;
     let guest = GuestState { seed: setup.seed, pages: pages as u64, vcpus: vcpus as u32, tsc_khz };
     let serial = std::mem::replace(&mut setup.serial, Box::new(std::io::sink()));
     let devices = Devices::new(serial, Arc::clone(&program), marker);

@@ -744,6 +744,17 @@ impl Vcpus {
         Ok(())
     }
 
+    /// Returns how many times the guest rang the doorbell, which it counts by itself.
+    pub(crate) fn rings(&self) -> u64 {
+        use std::sync::atomic::Ordering;
+
+        use migration::GuestMemory;
+
+        let word = crate::layout::page_of(0) + crate::layout::vcpu_page::RINGS;
+        let word = &self.shared.program.words()[word as usize / size_of::<u64>()];
+        word.load(Ordering::Relaxed)
+    }
+
     /// Undoes the last store of the doorbell.
     pub(crate) fn lose_doorbell(&self) {
         use std::sync::atomic::Ordering;

@@ -9,7 +9,7 @@ use migration::{Direction, MigrationParameters, MigrationStatus, RunState, Uri};
 use super::{HostStores, LogKind};
 use crate::build::build;
 use crate::program::STALE_DOORBELL;
-use crate::testing::{DEADLINE, attach, kvm, my_turn};
+use crate::testing::{DEADLINE, attach, kvm, my_turn, until};
 use crate::{KvmMachine, Position, Setup, Vcpus, fill_memory};
 
 const PAGES: usize = 4096;
@@ -21,7 +21,7 @@ fn moves(
     machine: KvmMachine,
     file: &std::path::Path,
     bandwidth: u64,
-    body: impl FnOnce(&mut BqlUnlocked, &Vcpus),
+    body: impl FnOnce(&mut BqlUnlocked, &Vcpus, &Moved),
 ) {
     let KvmMachine { host, running, .. } = machine;
     let mut bql = thread.lock();
@@ -46,22 +46,47 @@ fn moves(
     };
     begun.expect("an idle object");
     drop(bql);
+    // A ring of the doorbell after this is after its page was sent, but perhaps for the first.
+    observer.wait(thread, DEADLINE, |status, _| status == MigrationStatus::Active);
+    let rung = vcpus.rings();
     let status = observer.wait(thread, DEADLINE, |status, _| status.is_terminal());
     let error = observer.error().map(|error| migration::error_chain(&*error));
     assert_eq!(status, MigrationStatus::Completed, "{direction:?}: {error:?}");
-    body(thread, &vcpus);
+    let rung = vcpus.rings().saturating_sub(rung);
+    body(thread, &vcpus, &Moved { rung, full: vcpus.full_rings(), positions: Vec::new() });
     let retired = migration::shutdown(object, &mut thread.lock());
     retired.give_back(thread);
     running.join(thread);
 }
 
-/// Moves a guest while it runs, and returns where it is after it has printed again.
-fn moved(kind: LogKind, stores: HostStores, rate: u64, ring_entries: u32) -> (Vec<Position>, u64) {
+/// A guest that has moved.
+#[derive(Debug)]
+struct Moved {
+    /// Number of rings of the doorbell while memory was sent.
+    rung: u64,
+    /// Number of times that a ring of KVM's was full.
+    full: u64,
+    /// Where it was after it had printed again.
+    positions: Vec<Position>,
+}
+
+/// Moves a guest while it runs, until the doorbell rang meanwhile.
+fn moved(kind: LogKind, stores: HostStores, rate: u64, ring_entries: u32) -> Moved {
     let _turn = my_turn();
+    for _ in 0..20 {
+        let moved = moved_once(kind, stores, rate, ring_entries);
+        if moved.rung > 2 {
+            return moved;
+        }
+    }
+    panic!("the guest has no time to ring while memory is sent");
+}
+
+fn moved_once(kind: LogKind, stores: HostStores, rate: u64, ring_entries: u32) -> Moved {
     let mut thread = attach();
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("stream");
-    let (mut full, mut positions) = (0, Vec::new());
+    let mut moved = Moved { rung: 0, full: 0, positions: Vec::new() };
     for state in [RunState::Running, RunState::InMigrate] {
         let ram = Arc::new(Ram::anonymous(PAGES << 12).expect("memory"));
         if state == RunState::Running {
@@ -70,28 +95,26 @@ fn moved(kind: LogKind, stores: HostStores, rate: u64, ring_entries: u32) -> (Ve
         let setup = Setup { seed: SEED, rate, log: Some(kind), ring_entries, ..Setup::default() };
         let machine = build(&mut thread, ram, setup, state, stores).expect("a machine");
         // The first pass takes half a second, in which the doorbell rings many times.
-        moves(&mut thread, machine, &file, 24 << 20, |thread, vcpus| {
+        moves(&mut thread, machine, &file, 24 << 20, |thread, vcpus, source| {
             if state == RunState::Running {
-                full = vcpus.full_rings();
+                (moved.rung, moved.full) = (source.rung, source.full);
                 return;
             }
             let printed = vcpus.printed(&thread.lock());
-            let limit = std::time::Instant::now() + DEADLINE;
-            loop {
+            until("the guest prints", || {
                 vcpus.cont(&mut thread.lock());
                 std::thread::sleep(std::time::Duration::from_millis(10));
                 let mut bql = thread.lock();
                 vcpus.stop(&mut bql);
-                if vcpus.printed(&bql) > printed + 100 {
-                    positions = vcpus.positions(&bql).expect("stopped");
-                    vcpus.verify_memory(&bql, &positions).expect("every word of `ram`");
-                    break;
-                }
-                assert!(std::time::Instant::now() < limit, "{:?}", vcpus.failure(&bql));
-            }
+                assert_eq!(vcpus.failure(&bql), None);
+                moved.positions = vcpus.positions(&bql).expect("stopped");
+                vcpus.printed(&bql) > printed + 100
+            });
+            let verified = vcpus.verify_memory(&thread.lock(), &moved.positions);
+            verified.expect("every word of `ram`");
         });
     }
-    (positions, full)
+    moved
 }
 
 #[test]
@@ -100,7 +123,7 @@ fn the_log_of_kvm_alone_loses_what_a_device_of_the_host_stores() {
         return;
     }
     for kind in [LogKind::Bitmap, LogKind::Ring] {
-        let (positions, _) = moved(kind, HostStores::Lost, 1000, 1 << 16);
+        let positions = moved(kind, HostStores::Lost, 1000, 1 << 16).positions;
         assert!(positions[0].noticed.has(STALE_DOORBELL), "{kind:?}: {positions:?}");
     }
 }
@@ -111,7 +134,7 @@ fn no_log_loses_what_a_device_of_the_host_stores() {
         return;
     }
     for kind in LogKind::ALL {
-        let (positions, _) = moved(kind, HostStores::Marked, 1000, 1 << 16);
+        let positions = moved(kind, HostStores::Marked, 1000, 1 << 16).positions;
         assert!(positions[0].noticed.is_nothing(), "{kind:?}: {}", positions[0].noticed);
     }
 }
@@ -121,7 +144,8 @@ fn a_full_ring_slows_the_guest_down_and_loses_nothing() {
     if !kvm() {
         return;
     }
-    let (positions, full) = moved(LogKind::Ring, HostStores::Marked, u64::MAX, 1024);
+    let moved = moved(LogKind::Ring, HostStores::Marked, u64::MAX, 1024);
+    let (positions, full) = (&moved.positions, moved.full);
     assert!(full > 0, "the ring was never full");
     assert!(positions[0].noticed.is_nothing(), "{}", positions[0].noticed);
     assert_eq!(positions[0].faults, 0);

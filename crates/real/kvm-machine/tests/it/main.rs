@@ -4,3 +4,4 @@
 mod moves;
 mod runs;
 mod support;
+mod types;

@@ -1,6 +1,8 @@
 //! The guest moves: what it counts, prints and sees goes on.
 
+use std::io::{self, Write};
 use std::path::Path;
+use std::time::Duration;
 
 use kvm_machine::{KvmMachine, LogKind, Setup};
 use migration::bql::BqlUnlocked;
@@ -113,5 +115,54 @@ fn no_write_and_no_character_is_lost_or_doubled() {
                 assert!(lines.expect("every character") > 2);
             });
         }
+    }
+}
+
+/// A serial port that takes a millisecond for a byte, so that most stops come in the middle of a line.
+struct Slow(Output);
+
+impl Write for Slow {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        std::thread::sleep(Duration::from_millis(1));
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_line_that_is_cut_by_the_move_is_continued_at_its_next_character() {
+    if !kvm() {
+        return;
+    }
+    let _turn = my_turn();
+    let mut thread = attach();
+    for round in 0..5 {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("stream");
+        let output = Output::default();
+        let setup =
+            || Setup { rate: 10_000, serial: Box::new(Slow(output.clone())), ..Setup::default() };
+        let source = machine(&mut thread, 64, setup(), RunState::Paused);
+        with_object(&mut thread, source, |thread, vcpus| {
+            run_until(thread, vcpus, "a cut line", |_| output.bytes().len() % 34 > round * 6);
+            let ended = moves(thread, Direction::Outgoing, &file);
+            assert_eq!(ended.0, MigrationStatus::Completed, "{ended:?}");
+        });
+        let cut = output.bytes().len();
+        assert_ne!(cut % 34, 0);
+        let destination = machine(&mut thread, 64, setup(), RunState::InMigrate);
+        with_object(&mut thread, destination, |thread, vcpus| {
+            let ended = moves(thread, Direction::Incoming, &file);
+            assert_eq!(ended.0, MigrationStatus::Completed, "{ended:?}");
+            assert_eq!(vcpus.run_state(&thread.lock()), RunState::Paused);
+            let positions = run_until(thread, vcpus, "lines", |_| output.bytes().len() > cut + 68);
+            let bql = thread.lock();
+            let lines = vcpus.verify_lines(&bql, positions[0].writes, &output.bytes());
+            lines.expect("every character");
+            assert_eq!(vcpus.printed(&bql), output.bytes().len() as u64);
+        });
     }
 }
