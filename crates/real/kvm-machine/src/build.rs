@@ -109,7 +109,8 @@ pub fn fill_memory(ram: &Ram, seed: u64, vcpus: usize, goes_on: impl Fn() -> boo
     }
 }
 
-/// Makes a machine with this memory, in run state `state`.
+/// Makes a machine with this memory, in run state `state`. Memory that is filled afterwards has huge
+/// pages, if the kernel has them.
 ///
 /// # Errors
 ///
@@ -140,6 +141,7 @@ pub(crate) fn build(
         return Err(KvmError::Vcpus { vcpus });
     }
     let kvm = open()?;
+    ram.prefer_huge_pages();
     let program = Ram::anonymous(program_bytes(ram_bytes) as usize)
         .map_err(KvmError::set_up("the memory of the guest's program"))?;
     let program = Arc::new(program);

@@ -117,6 +117,20 @@ impl Ram {
         start..start + self.map.len().next_multiple_of(rustix::param::page_size())
     }
 
+    /// Asks the kernel for huge pages, as QEMU does for guest RAM (`ram_block_add`). A guest under
+    /// KVM then causes one fault for 2 MiB where it would cause 512.
+    ///
+    /// It is advice for pages that are allocated later, and for anonymous memory only. Nothing else
+    /// changes if the kernel has none.
+    pub fn prefer_huge_pages(&self) {
+        if matches!(self.backing, Backing::Anonymous) {
+            // SAFETY: the call changes which pages are allocated, and not their contents.
+            let _ = unsafe {
+                madvise(self.map.as_mut_ptr().cast(), self.map.len(), Advice::LinuxHugepage)
+            };
+        }
+    }
+
     /// Allocates every page in advance (`prealloc=on` of QEMU), as long as `goes_on` returns
     /// `true`.
     ///
