@@ -270,3 +270,49 @@ fn a_state_that_does_not_fit_here_is_refused_with_what_differs() {
     assert_eq!(ended.0, MigrationStatus::Failed);
     assert!(ended.1.contains("vCPU 1: KVM does not set MSR 0x12345678"), "{}", ended.1);
 }
+
+/// What a peer sends decides whether the guest goes on, and nothing else.
+#[test]
+fn a_state_with_a_wrong_byte_ends_in_an_error_or_in_a_guest_that_breaks() {
+    if !kvm() {
+        return;
+    }
+    let _turn = my_turn();
+    let mut thread = attach();
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = sent(&mut thread, folder.path(), 16, 1);
+    let whole = std::fs::read(&path).expect("a stream");
+    let find = |name: &[u8]| {
+        let at = whole.windows(name.len()).position(|bytes| bytes == name);
+        at.expect("a section")
+    };
+    let devices = find(b"lastref-kvm-guest")..find(b"globalstate");
+    let (mut arrived, mut refused, mut random) = (0, 0, 7_u64);
+    for _ in 0..100 {
+        random =
+            random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let mut bytes = whole.clone();
+        let at = devices.start + (random >> 33) as usize % devices.len();
+        bytes[at] ^= (random >> 20) as u8 | 1;
+        std::fs::write(&path, &bytes).expect("room");
+        let (host, running) = machine(&mut thread, 16, 1, None, RunState::InMigrate);
+        let object = migration::object_init(&mut thread.lock(), host).expect("no object");
+        let observer = {
+            let mut bql = thread.lock();
+            migration::migrate_incoming(&mut bql, file(&path)).expect("a machine that waits");
+            migration::observer(&bql, Direction::Incoming).expect("an object")
+        };
+        let ended = end(&mut thread, &observer);
+        match ended.0 {
+            MigrationStatus::Completed => arrived += 1,
+            MigrationStatus::Failed => refused += 1,
+            other => panic!("{other} for byte {at}: {}", ended.1),
+        }
+        let retired = migration::shutdown(object, &mut thread.lock());
+        retired.give_back(&mut thread);
+        // It stops, whatever it does.
+        running.join(&mut thread);
+    }
+    println!("{arrived} arrived, {refused} were refused");
+    assert!(arrived > 0 && refused > 0, "{arrived} {refused}");
+}
