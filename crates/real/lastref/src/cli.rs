@@ -38,6 +38,9 @@ pub(crate) enum Command {
     Send(SendArgs),
     /// Receive a paused machine, as QEMU's `-M none` sends it, and leave its RAM in FILE.
     Receive(ReceiveArgs),
+    /// Show what a migration stream or a file of one has: records, RAM, and the fields of each
+    /// device.
+    Inspect(InspectArgs),
     /// The other process of `demo`.
     #[command(hide = true, name = DESTINATION)]
     DemoDestination(DemoDestinationArgs),
@@ -50,7 +53,8 @@ impl Command {
             Command::Demo(args) => args.json,
             Command::Send(args) => args.json,
             Command::Receive(args) => args.json,
-            Command::DemoDestination(_) => false,
+            // A stream has no status of a migration.
+            Command::Inspect(_) | Command::DemoDestination(_) => false,
         }
     }
 
@@ -201,6 +205,16 @@ pub(crate) struct ReceiveArgs {
     #[arg(long, value_name = "UUID")]
     pub(crate) uuid: Option<Uuid>,
     /// Print the result as one JSON object on standard output.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InspectArgs {
+    /// A stream, a mapped-ram file or a libvirt save image; - is standard input.
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// Print one JSON object on standard output.
     #[arg(long)]
     pub(crate) json: bool,
 }

@@ -7,6 +7,7 @@ mod bad_input;
 mod demo;
 mod durable;
 mod files;
+mod inspect;
 mod real_qemu;
 mod report;
 mod support;
