@@ -61,7 +61,7 @@ fn the_tree_has_each_record_with_its_place() {
     ];
     assert_eq!(text.lines().collect::<Vec<_>>(), expected);
     let records = object["records"].as_array().expect("a list");
-    let half = &records[8]["fields"][1]["fields"][0];
+    let half = &records[7]["fields"][1]["fields"][0];
     assert_eq!(half["offset"], 16590);
     assert_eq!(half["value"], serde_json::json!([0, 0, 0, 0]));
     assert_eq!(object["ram"][0]["holes"], 14);
