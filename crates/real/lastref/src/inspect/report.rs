@@ -2,6 +2,7 @@
 
 use migration::error_chain;
 use wire::layout::{Layout, StateLayout};
+use wire::parser::SectionKind;
 
 use super::input::Image;
 use super::survey::{Entry, Section, Survey, What};
@@ -14,6 +15,16 @@ pub(crate) struct Report {
     devices: Vec<Option<usize>>,
     /// The first section whose payload is not as the description says.
     mismatch: Option<String>,
+}
+
+/// The records that tell kinds of streams apart.
+#[derive(Default)]
+struct Kinds {
+    package: bool,
+    part: bool,
+    /// The END of `ram`, which a background snapshot lacks.
+    end: bool,
+    eof: bool,
 }
 
 impl Report {
@@ -30,17 +41,27 @@ impl Report {
     /// Returns the kind of stream, for people.
     pub(crate) fn format(&self) -> &'static str {
         let survey = &self.survey;
-        let has = |name| {
-            survey.entries.iter().any(
-                |entry| matches!(&entry.what, What::Command { name: other, .. } if *other == name),
-            )
-        };
+        let mut kinds = Kinds::default();
+        for entry in &survey.entries {
+            match &entry.what {
+                What::Command { name: "PACKAGED", .. } => kinds.package = true,
+                What::Section(section) if section.name == "ram" => match section.kind {
+                    SectionKind::Part => kinds.part = true,
+                    SectionKind::End => kinds.end = true,
+                    SectionKind::Start | SectionKind::Full => {}
+                },
+                What::Eof => kinds.eof = true,
+                _ => {}
+            }
+        }
         if survey.blocks.iter().any(|block| block.mapped.is_some()) {
             "mapped-ram"
         } else if survey.multifd {
             "multifd main channel"
-        } else if has("PACKAGED") {
+        } else if kinds.package {
             "postcopy"
+        } else if kinds.part && kinds.eof && !kinds.end {
+            "background snapshot"
         } else {
             "plain"
         }

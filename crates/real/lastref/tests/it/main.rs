@@ -8,6 +8,7 @@ mod demo;
 mod durable;
 mod files;
 mod inspect;
+mod inspect_qemu;
 mod real_qemu;
 mod report;
 mod support;
