@@ -7,7 +7,7 @@ use machine::{MachineError, VcpuError};
 use migration::bql::AttachError;
 use migration::{CommandError, InitError, Uri};
 
-use crate::inspect::OpenError;
+use crate::inspect::{ExtractError, OpenError};
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
@@ -22,7 +22,11 @@ pub(crate) enum Failure {
     #[error("cannot use the report file {}", path.display())]
     ReportFile { path: PathBuf, source: io::Error },
     #[error("cannot read {} as a stream", path.display())]
-    Stream { path: PathBuf, source: OpenError },
+    Stream { path: PathBuf, source: Box<OpenError> },
+    #[error("cannot write {}", path.display())]
+    Output { path: PathBuf, source: io::Error },
+    #[error("cannot extract {name:?} from {}", path.display())]
+    Extract { name: String, path: PathBuf, source: Box<ExtractError> },
     #[error("cannot use {uri}")]
     Uri { uri: Uri, source: io::Error },
     #[error("cancelled")]

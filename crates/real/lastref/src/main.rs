@@ -66,6 +66,8 @@ fn main() -> ExitCode {
         Command::Send(args) => send::run(&args),
         Command::Receive(args) => receive::run(&args),
         Command::Inspect(args) => inspect::run(&args),
+        Command::Diff(args) => inspect::diff(&args),
+        Command::Extract(args) => inspect::extract(&args),
         Command::DemoDestination(args) => destination::run(&args),
     };
     match done {

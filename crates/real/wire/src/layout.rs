@@ -7,8 +7,9 @@
 //!
 //! # Bounds
 //!
-//! A description has at most [`MAX_DESCRIBED`] objects, as deep as `serde_json` allows (128), and a
-//! walk visits at most [`MAX_PIECES`].
+//! A description has at most [`MAX_DESCRIBED`] objects, as deep as `serde_json` allows (128), with
+//! names of at most [`MAX_NAME`] bytes. A walk visits at most [`PIECES`] pieces and
+//! [`PIECES_PER_BYTE`] for each byte of the payload.
 
 use std::cell::Cell;
 use std::fmt;
@@ -22,8 +23,14 @@ use crate::{DecodeError, VmDescription};
 /// a small machine, and some tens for each processor.
 pub const MAX_DESCRIBED: usize = 1 << 17;
 
-/// Maximum number of pieces that one payload is taken apart into.
-pub const MAX_PIECES: usize = 1 << 20;
+/// Maximum length of a name in a description, in bytes. QEMU's have less than 100.
+pub const MAX_NAME: usize = 1024;
+
+/// Pieces that any payload may have, an empty one too.
+pub const PIECES: usize = 256;
+
+/// Pieces that a payload may have for each byte of it. QEMU's have less than one.
+pub const PIECES_PER_BYTE: usize = 16;
 
 /// The layouts of a stream's sections.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -199,7 +206,8 @@ impl StateLayout {
         bytes: &[u8],
         visit: &mut dyn FnMut(Piece<'_>),
     ) -> Result<(), DecodeError> {
-        let mut walk = Walk { bytes, at: 0, left: MAX_PIECES, visit };
+        let most = PIECES + PIECES_PER_BYTE * bytes.len();
+        let mut walk = Walk { bytes, at: 0, left: most, visit };
         walk.state(self)?;
         if walk.at < bytes.len() {
             let found = format!("{} bytes more", bytes.len() - walk.at);
@@ -230,7 +238,9 @@ impl<'a> Walk<'a, '_> {
 
     fn piece(&mut self, piece: Piece<'_>) -> Result<(), DecodeError> {
         let Some(left) = self.left.checked_sub(1) else {
-            let expected = format!("at most {MAX_PIECES} fields in a section");
+            let most = PIECES + PIECES_PER_BYTE * self.bytes.len();
+            let expected =
+                format!("at most {most} fields in a section of {} bytes", self.bytes.len());
             return Err(self.error(expected, "more"));
         };
         self.left = left;
@@ -373,9 +383,9 @@ impl<'de> Visitor<'de> for ObjectSeed<'_> {
         let mut object = Object::default();
         while let Some(key) = map.next_key::<std::borrow::Cow<'_, str>>()? {
             match &*key {
-                "name" => object.name = Some(map.next_value()?),
-                "type" => object.kind = Some(map.next_value()?),
-                "vmsd_name" => object.vmsd_name = Some(map.next_value()?),
+                "name" => object.name = Some(name(&mut map)?),
+                "type" => object.kind = Some(name(&mut map)?),
+                "vmsd_name" => object.vmsd_name = Some(name(&mut map)?),
                 "instance_id" => object.instance_id = Some(map.next_value()?),
                 "version" => object.version = Some(map.next_value()?),
                 "size" => object.size = Some(map.next_value()?),
@@ -396,6 +406,14 @@ impl<'de> Visitor<'de> for ObjectSeed<'_> {
         }
         Ok(object)
     }
+}
+
+fn name<'de, A: MapAccess<'de>>(map: &mut A) -> Result<String, A::Error> {
+    let name: String = map.next_value()?;
+    if name.len() > MAX_NAME {
+        return Err(de::Error::custom(format_args!("a name of {} bytes", name.len())));
+    }
+    Ok(name)
 }
 
 struct ListSeed<'c>(ObjectSeed<'c>);

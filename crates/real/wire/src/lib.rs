@@ -38,8 +38,8 @@
 //!
 //! # Caveats
 //!
-//! All integers are big-endian. The difference of an XBZRLE page is not applied. The section of an
-//! unknown device has no length in the stream: [`parser`] says how it finds the end.
+//! All integers are big-endian. The section of an unknown device has no length in the stream:
+//! [`parser`] says how it finds the end.
 //!
 //! # Alternatives
 //!
@@ -63,6 +63,7 @@ mod record;
 mod return_path;
 pub mod vmdesc;
 pub mod vmstate;
+pub mod xbzrle;
 
 use std::io::Read;
 

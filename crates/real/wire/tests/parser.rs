@@ -298,6 +298,9 @@ fn a_description_has_a_bounded_number_of_objects_and_a_walk_of_pieces() {
     let many = format!(r#"{{"devices":[{}{{}}]}}"#, "{},".repeat(wire::layout::MAX_DESCRIBED));
     let error = Layout::parse(&VmDescription::new(many).expect("JSON")).expect_err("too many");
     assert!(error.to_string().starts_with("more than 131072 objects"), "{error}");
+    let long = format!(r#"{{"devices":[{{"name":"{}"}}]}}"#, "n".repeat(1025));
+    let error = Layout::parse(&VmDescription::new(long).expect("JSON")).expect_err("too long");
+    assert!(error.to_string().starts_with("a name of 1025 bytes"), "{error}");
     let bomb = concat!(
         r#"{"devices":[{"name":"a","fields":[{"name":"b","type":"struct","array_len":4294967295,"#,
         r#""size":0,"struct":{"fields":[{"name":"c","type":"struct","array_len":4294967295,"#,
@@ -305,7 +308,7 @@ fn a_description_has_a_bounded_number_of_objects_and_a_walk_of_pieces() {
     );
     let layout = Layout::parse(&VmDescription::new(bomb.into()).expect("JSON")).expect("JSON");
     let error = layout.devices[0].state.decode(&[], &mut |_| ()).expect_err("a bomb");
-    assert_eq!(error.expected, "at most 1048576 fields in a section");
+    assert_eq!(error.expected, "at most 256 fields in a section of 0 bytes");
 }
 
 /// A file as QEMU 10 writes it: a block of 3 pages, of which pages 0 and 2 are in the file, and one

@@ -96,7 +96,8 @@ pub(crate) enum OpenError {
 
 /// Opens FILE, or standard input for `-`.
 pub(crate) fn open(path: &Path) -> Result<Input, Failure> {
-    open_file(path).map_err(|source| Failure::Stream { path: shown(path), source })
+    let failure = |error| Failure::Stream { path: shown(path), source: Box::new(error) };
+    open_file(path).map_err(failure)
 }
 
 /// Returns the path as people should see it.

@@ -1,9 +1,12 @@
-//! `lastref inspect`: what a stream has, as a tree or as JSON.
+//! `lastref inspect`: what a stream has, as a tree or as JSON; and its siblings `diff` and
+//! `extract`.
 //!
 //! The stream is read once, from a file or a pipe. The fields of devices are known only by the VM
 //! description after them, so the tree is printed at the end of the stream, or of what is whole of
 //! it.
 
+mod diff;
+mod extract;
 mod input;
 mod json;
 mod pages;
@@ -15,6 +18,8 @@ mod tree;
 
 use std::io::{self, BufWriter, Write};
 
+pub(crate) use diff::run as diff;
+pub(crate) use extract::{ExtractError, run as extract};
 pub(crate) use input::OpenError;
 
 use crate::cli::InspectArgs;

@@ -53,6 +53,13 @@ pub(crate) struct Section {
     pub(crate) blocks: bool,
 }
 
+impl Section {
+    /// Returns whether it is a device section, whose payload is kept.
+    pub(crate) fn is_device(&self) -> bool {
+        self.kind == SectionKind::Full && self.name != "ram"
+    }
+}
+
 /// What came of a RAM block.
 #[derive(Default)]
 pub(crate) struct Count {
@@ -100,12 +107,23 @@ pub(crate) struct Survey {
 impl Survey {
     /// Reads the stream to its end or to its damage.
     pub(crate) fn of<R: Read>(parser: &mut Parser<R>) -> Survey {
+        Survey::with(parser, |_| ())
+    }
+
+    /// Reads the stream like [`Survey::of`], and shows each event to `watch`.
+    pub(crate) fn with<R: Read>(
+        parser: &mut Parser<R>,
+        mut watch: impl FnMut(&Event<'_>),
+    ) -> Survey {
         let mut survey = Survey::default();
         loop {
             let at = parser.offset();
             survey.end = at;
             match parser.next() {
-                Ok(Some(event)) => survey.event(at, event),
+                Ok(Some(event)) => {
+                    watch(&event);
+                    survey.event(at, event);
+                }
                 Ok(None) => break,
                 Err(error) => {
                     survey.end = parser.offset().max(error.offset);

@@ -136,7 +136,7 @@ fn blocks(report: &Report, out: &mut dyn Write) -> io::Result<()> {
 
 fn fields(report: &Report, index: usize, section: &Section, out: &mut dyn Write) -> io::Result<()> {
     let Some((section, payload, state)) = report.device(index) else {
-        if section.kind == SectionKind::Full && section.name != "ram" {
+        if section.is_device() {
             let why = match (&section.payload, &report.survey.layout) {
                 (None, _) => format!("not kept: more than {MAX_DEVICE_STATE} bytes of devices"),
                 (_, None) => "no VM description: its end is that of its footer".to_owned(),
@@ -187,7 +187,8 @@ fn label(field: &FieldLayout) -> String {
     format!("{}{index} ({}{array})", field.name.escape_debug(), field.kind.escape_debug())
 }
 
-fn value(field: &FieldLayout, bytes: &[u8]) -> String {
+/// Returns the value of a field, shortened for people.
+pub(crate) fn value(field: &FieldLayout, bytes: &[u8]) -> String {
     let mut values = field.values(bytes);
     let shown: Vec<String> = values.by_ref().take(SHOWN_VALUES).map(scalar).collect();
     let more = values.count();
@@ -198,7 +199,8 @@ fn value(field: &FieldLayout, bytes: &[u8]) -> String {
     text
 }
 
-fn scalar(value: Value<'_>) -> String {
+/// Returns a value as people should see it.
+pub(crate) fn scalar(value: Value<'_>) -> String {
     match value {
         Value::Unsigned(value) => format!("{value:#x}"),
         Value::Signed(value) => value.to_string(),

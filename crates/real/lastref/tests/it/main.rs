@@ -5,6 +5,7 @@ mod against_qemu;
 mod any_order;
 mod bad_input;
 mod demo;
+mod diff_extract;
 mod durable;
 mod files;
 mod inspect;

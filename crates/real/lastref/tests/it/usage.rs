@@ -103,8 +103,11 @@ fn help_names_what_is_built_and_nothing_else() {
             .map(|word| word.trim_matches(|c: char| ",.[]`".contains(c)).to_owned())
             .collect()
     };
-    let cases: [(&[&str], &[&str]); 5] = [
-        (&["--help"], &["demo", "send", "receive", "inspect", "--help", "--version"]),
+    let cases: [(&[&str], &[&str]); 7] = [
+        (
+            &["--help"],
+            &["demo", "send", "receive", "inspect", "diff", "extract", "--help", "--version"],
+        ),
         (
             &["demo", "--help"],
             &[
@@ -141,6 +144,11 @@ fn help_names_what_is_built_and_nothing_else() {
             &["--ram", "--memory", "--prealloc", "--channels", "--json", "<URI>", "exec:COMMAND"],
         ),
         (&["inspect", "--help"], &["<FILE>", "--json"]),
+        (&["diff", "--help"], &["<FILE>"]),
+        (
+            &["extract", "--help"],
+            &["<FILE>", "<BLOCK|SECTION>", "<OUTPUT>", "--offset", "--length", "--instance"],
+        ),
     ];
     for (arguments, named) in cases {
         let text = help(arguments);
