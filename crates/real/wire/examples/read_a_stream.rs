@@ -12,7 +12,7 @@ fn main() -> Result<(), wire::DecodeError> {
         let at = parser.offset();
         match parser.next()? {
             None => break,
-            Some(Event::Page { .. }) => pages += 1,
+            Some(Event::Pages { run, .. }) => pages += run.pages().len() as u64,
             Some(Event::Zero { .. }) => zero += 1,
             Some(Event::Configuration(configuration)) => {
                 println!("{at:>12} machine {}", configuration.machine);

@@ -32,7 +32,7 @@
 use std::io::{self, Read};
 
 use crate::mapped_ram::MappedRam;
-use crate::ram::{BlockList, BlockRef, PageOffset, RAM_VERSION, RamFlags, RamRecord};
+use crate::ram::{BlockList, BlockRef, PageOffset, PageRun, RAM_VERSION, RamFlags, RamRecord};
 use crate::record::{COMMAND, EOF, SECTION_END, SECTION_FOOTER, SECTION_FULL, SECTION_PART};
 use crate::record::{SECTION_START, VMDESCRIPTION};
 use crate::{
@@ -120,14 +120,14 @@ pub enum Event<'a> {
         /// Offset of the page in the block.
         offset: PageOffset,
     },
-    /// A page.
-    Page {
+    /// Pages that follow each other in a block; with mapped-ram one at a time.
+    Pages {
         /// Index of the block in [`Parser::blocks`].
         block: usize,
-        /// Offset of the page in the block.
+        /// Offset of the first page in the block.
         offset: PageOffset,
-        /// The [`TARGET_PAGE_SIZE`] bytes of the page.
-        bytes: &'a [u8],
+        /// The bytes of the pages.
+        run: PageRun<'a>,
     },
     /// A page as a difference from the page that was sent before (XBZRLE).
     Delta {
@@ -422,9 +422,11 @@ impl<R: Read> Parser<R> {
         match RamRecord::decode(&mut self.input)? {
             RamRecord::Page { offset, block } => {
                 let block = self.resolve(at, block, offset)?;
-                let bytes = self.input.take(TARGET_PAGE_SIZE, "the bytes of a page")?;
+                let left = self.blocks[block].used_length - offset.get();
+                let left = usize::try_from(left).unwrap_or(usize::MAX) / TARGET_PAGE_SIZE;
+                let run = PageRun::take(&mut self.input, offset, left.max(1))?;
                 self.state = State::Ram;
-                Ok(Some(Event::Page { block, offset, bytes }))
+                Ok(Some(Event::Pages { block, offset, run }))
             }
             RamRecord::Zero { offset, block } => {
                 let block = self.resolve(at, block, offset)?;
@@ -584,7 +586,8 @@ impl<R: Read> Parser<R> {
         self.skip_to(mapped.pages_offset + number * page, "a page of a RAM block")?;
         let bytes = self.input.take(TARGET_PAGE_SIZE, "the bytes of a page")?;
         self.state = State::Mapped { total, next: Some(number + 1) };
-        Ok(Some(Event::Page { block, offset: PageOffset::containing(number * page), bytes }))
+        let (offset, run) = (PageOffset::containing(number * page), PageRun::one(bytes));
+        Ok(Some(Event::Pages { block, offset, run }))
     }
 
     /// Reads the page size in an entry, if there is one. The length of the next name is not 0, and

@@ -291,6 +291,12 @@ impl<'a> PageRun<'a> {
         Ok(PageRun { bytes: input.take(end, "the bytes of a page")? })
     }
 
+    /// Makes a run of one page, whose bytes these are.
+    pub(crate) fn one(page: &'a [u8]) -> PageRun<'a> {
+        debug_assert_eq!(page.len(), TARGET_PAGE_SIZE);
+        PageRun { bytes: page }
+    }
+
     /// Returns the pages, in order.
     pub fn pages(self) -> impl ExactSizeIterator<Item = &'a [u8]> {
         self.bytes.chunks(Self::STRIDE).map(|page| &page[..TARGET_PAGE_SIZE])

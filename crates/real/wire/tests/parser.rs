@@ -76,9 +76,10 @@ fn sample() -> Vec<u8> {
 fn note(event: &Event<'_>) -> String {
     match event {
         Event::Section { kind, header } => format!("{kind:?} {}", header.idstr),
-        Event::Page { block, offset, bytes } => {
-            assert_eq!(bytes.len(), TARGET_PAGE_SIZE);
-            format!("page {block} {:#x} {:#x}", offset.get(), bytes[0])
+        Event::Pages { block, offset, run } => {
+            assert!(run.pages().all(|page| page.len() == TARGET_PAGE_SIZE));
+            let first: Vec<u8> = run.pages().map(|page| page[0]).collect();
+            format!("pages {block} {:#x} {first:x?}", offset.get())
         }
         Event::Zero { block, offset } => format!("zero {block} {:#x}", offset.get()),
         Event::Delta { block, offset, bytes } => {
@@ -135,7 +136,7 @@ fn every_event_of_a_stream_comes_in_order() {
             "payload 14",
             "SectionEnd",
             "Part ram",
-            "page 0 0x1000 0xa5",
+            "pages 0 0x1000 [a5]",
             "zero 0 0x2000",
             "delta 0 0x1000 3",
             "SectionEnd",
@@ -164,6 +165,20 @@ fn every_event_of_a_stream_comes_in_order() {
     while parser.next().expect("a good stream").is_some() {}
     let sizes: Vec<_> = parser.blocks().iter().map(|block| block.page_size).collect();
     assert_eq!(sizes, [Some(0x20_0000), None]);
+}
+
+#[test]
+fn pages_in_a_row_come_together_up_to_the_end_of_their_block() {
+    let page = |offset: u64, byte: u8| {
+        let word = (offset | 0x28).to_be_bytes();
+        [&word[..], &[byte; TARGET_PAGE_SIZE]].concat()
+    };
+    let stream = Stream::begun().part(2).page("ram", 0xd000, 1);
+    let stream = stream.raw(&page(0xe000, 2)).raw(&page(0xf000, 3)).raw(&page(0x10000, 4));
+    let (notes, error) = read(&stream.bytes);
+    assert_eq!(notes.last().expect("events"), "pages 0 0xd000 [1, 2, 3]");
+    let error = error.expect("a page behind the block").to_string();
+    assert!(error.contains("expected a page below 0x10000"), "{error}");
 }
 
 #[test]
@@ -352,8 +367,8 @@ fn a_mapped_ram_file_gives_the_pages_of_its_bitmap() {
             "Start ram",
             "Block { block: 0 }",
             "bitmap 0 [5, 0, 0, 0, 0, 0, 0, 0]",
-            "page 0 0x0 0x10",
-            "page 0 0x2000 0x12",
+            "pages 0 0x0 [10]",
+            "pages 0 0x2000 [12]",
             "Block { block: 1 }",
             "bitmap 1 [0, 0, 0, 0, 0, 0, 0, 0]",
             "SectionEnd",
@@ -365,7 +380,7 @@ fn a_mapped_ram_file_gives_the_pages_of_its_bitmap() {
     let bytes = mapped();
     let mut parser = Parser::new(bytes.as_slice()).without_mapped_pages();
     while let Some(event) = parser.next().expect("a good file") {
-        assert!(!matches!(event, Event::Page { .. }));
+        assert!(!matches!(event, Event::Pages { .. }));
     }
 }
 

@@ -75,21 +75,29 @@ fn read(path: &Path, key: &RandomState) -> Result<Side, Failure> {
     let mut hashes = Words::of_pages();
     let mut unknown = 0;
     let survey = Survey::with(&mut input.parser, |event| match event {
-        Event::Page { block, offset, bytes } if **bytes != [0; TARGET_PAGE_SIZE] => {
-            match hashes.entry(*block, offset.get() / PAGE) {
-                Some(word) => *word = key.hash_one(bytes).max(1),
-                None => unknown += 1,
+        Event::Pages { block, offset, run } => {
+            for (number, page) in (offset.get() / PAGE..).zip(run.pages()) {
+                if *page == [0; TARGET_PAGE_SIZE] {
+                    clear(&mut hashes, *block, number);
+                } else if let Some(word) = hashes.entry(*block, number) {
+                    *word = key.hash_one(page).max(1);
+                } else {
+                    unknown += 1;
+                }
             }
         }
-        Event::Page { block, offset, .. } | Event::Zero { block, offset } => {
-            if let Some(word) = hashes.get_mut(*block, offset.get() / PAGE) {
-                *word = 0;
-            }
-        }
+        Event::Zero { block, offset } => clear(&mut hashes, *block, offset.get() / PAGE),
         Event::Delta { .. } => unknown += 1,
         _ => {}
     });
     Ok(Side { report: Report::of(survey, input.image), hashes, unknown })
+}
+
+/// Notes that a page is zero; a page without memory is.
+fn clear(hashes: &mut Words, block: usize, page: u64) {
+    if let Some(word) = hashes.get_mut(block, page) {
+        *word = 0;
+    }
 }
 
 struct Diff<'w> {

@@ -72,11 +72,14 @@ pub(crate) fn run(args: &ExtractArgs) -> Result<(), Failure> {
             None => break,
             Some(Event::Block { block }) => found = Some(block),
             Some(Event::MultifdFlush) => flush = true,
-            Some(Event::Page { block, offset, bytes }) => {
-                if let Some(at) = place(&target, block, offset.get()) {
-                    written.insert(0, at / PAGE);
-                    pages += 1;
-                    file.write_all_at(bytes, at).map_err(output_error)?;
+            Some(Event::Pages { block, offset, run }) => {
+                for (number, page) in (0..).zip(run.pages()) {
+                    let offset = offset.get() + number * PAGE;
+                    if let Some(at) = place(&target, block, offset) {
+                        written.insert(0, at / PAGE);
+                        pages += 1;
+                        file.write_all_at(page, at).map_err(output_error)?;
+                    }
                 }
             }
             Some(Event::Zero { block, offset }) => {

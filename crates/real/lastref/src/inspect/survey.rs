@@ -145,9 +145,12 @@ impl Survey {
 
     fn event(&mut self, at: u64, event: Event<'_>) {
         match event {
-            Event::Page { block, offset, .. } => {
-                self.counts[block].pages += 1;
-                self.came(block, offset.get());
+            Event::Pages { block, offset, run } => {
+                let pages = run.pages().len() as u64;
+                self.counts[block].pages += pages;
+                for page in 0..pages {
+                    self.came(block, offset.get() + page * TARGET_PAGE_SIZE as u64);
+                }
             }
             Event::Zero { block, offset } => {
                 self.counts[block].zero += 1;
