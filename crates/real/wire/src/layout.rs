@@ -206,14 +206,25 @@ impl StateLayout {
         bytes: &[u8],
         visit: &mut dyn FnMut(Piece<'_>),
     ) -> Result<(), DecodeError> {
-        let most = PIECES + PIECES_PER_BYTE * bytes.len();
-        let mut walk = Walk { bytes, at: 0, left: most, visit };
+        let mut walk = Walk::new(bytes, visit);
         walk.state(self)?;
         if walk.at < bytes.len() {
             let found = format!("{} bytes more", bytes.len() - walk.at);
             return Err(walk.error("the end of the section, by its description", found));
         }
         Ok(())
+    }
+
+    /// Returns the length of the payload at the start of `bytes`, where no footer ends it.
+    ///
+    /// # Errors
+    ///
+    /// If `bytes` do not begin with such a payload.
+    pub fn measure(&self, bytes: &[u8]) -> Result<usize, DecodeError> {
+        let mut ignore = |_: Piece<'_>| ();
+        let mut walk = Walk::new(bytes, &mut ignore);
+        walk.state(self)?;
+        Ok(walk.at)
     }
 }
 
@@ -224,7 +235,12 @@ struct Walk<'a, 'v> {
     visit: &'v mut dyn FnMut(Piece<'_>),
 }
 
-impl<'a> Walk<'a, '_> {
+impl<'a, 'v> Walk<'a, 'v> {
+    fn new(bytes: &'a [u8], visit: &'v mut dyn FnMut(Piece<'_>)) -> Self {
+        let left = PIECES + PIECES_PER_BYTE * bytes.len();
+        Walk { bytes, at: 0, left, visit }
+    }
+
     fn error(&self, expected: impl Into<String>, found: impl Into<String>) -> DecodeError {
         DecodeError {
             offset: self.at as u64,

@@ -24,6 +24,10 @@
 //! whole record after it. A device could hold such bytes by chance: the VM description, which comes
 //! last, tells. [`crate::layout`] checks a payload against it.
 //!
+//! A stream without footers (compat property send-section-footer) shows that at the end of the
+//! first part of `ram`. Then [`Event::Payload`] of the first other section has all the rest of the
+//! stream, and only the description at its end can take it apart.
+//!
 //! # Bounds
 //!
 //! Memory does not grow with the stream: pages and payloads are slices of the decoder's buffer. What
@@ -48,7 +52,7 @@ pub const MAX_SECTIONS: usize = 4096;
 pub const MAX_BITMAP: usize = 32 << 20;
 
 /// Bytes of the decoder's buffer. Small enough to stay in a processor's cache.
-const BUFFER: usize = 256 << 10;
+const BUFFER: usize = 128 << 10;
 
 /// Bytes after a section footer that show whether a record follows: its type, and the longest head
 /// of a section.
@@ -251,6 +255,11 @@ impl<R: Read> Parser<R> {
     /// Returns the offset of the next event, in bytes.
     pub fn offset(&self) -> u64 {
         self.input.offset()
+    }
+
+    /// Returns whether sections have footers; `None` before the first end of a part of `ram`.
+    pub fn has_footers(&self) -> Option<bool> {
+        self.footers
     }
 
     /// Returns the RAM blocks so far.
@@ -629,27 +638,36 @@ impl<R: Read> Parser<R> {
         self.input.skip(left, what)
     }
 
+    /// Hands out the rest of a stream without footers.
+    fn rest(&mut self) -> Result<Option<Event<'_>>, DecodeError> {
+        if self.input.peek_u8()?.is_none() {
+            return Ok(None);
+        }
+        let bytes = self.input.take(self.input.buffered(), "payload")?;
+        self.state = State::Payload;
+        Ok(Some(Event::Payload(bytes)))
+    }
+
     /// Hands out the payload of an unknown section up to its footer.
     fn payload(&mut self) -> Result<Option<Event<'_>>, DecodeError> {
         let id = self.current.as_ref().map_or(0, |header| header.section_id);
+        if self.footers == Some(false) {
+            return self.rest();
+        }
         let window = self.input.capacity();
         let bytes = self.input.peek(window)?;
         let whole = bytes.len() < window;
         // Where too little follows to tell, the next window decides.
         let judged = if whole { bytes.len() } else { bytes.len() - FOOTER - RECORD_HEAD };
-        let mut found = None;
-        if self.footers != Some(false) {
-            let mut from = 0;
-            while let Some(at) = bytes[from..judged].iter().position(|b| *b == SECTION_FOOTER) {
-                let after = &bytes[from + at + 1..];
-                if after.starts_with(&id.to_be_bytes())
-                    && is_record(&self.sections, &after[4..], whole)
-                {
-                    found = Some(from + at);
-                    break;
-                }
-                from += at + 1;
+        let (mut found, mut from) = (None, 0);
+        while let Some(at) = bytes[from..judged].iter().position(|b| *b == SECTION_FOOTER) {
+            let after = &bytes[from + at + 1..];
+            if after.starts_with(&id.to_be_bytes()) && is_record(&self.sections, &after[4..], whole)
+            {
+                found = Some(from + at);
+                break;
             }
+            from += at + 1;
         }
         match found {
             Some(0) => {

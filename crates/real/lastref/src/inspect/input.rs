@@ -16,12 +16,8 @@ use crate::failure::Failure;
 /// What is on the command line for standard input.
 const STANDARD_INPUT: &str = "-";
 
-/// Bytes of the buffer: a read of a pipe should find room for all that is in it, and the buffer
-/// should stay in the processor's cache.
-const BUFFER: usize = 256 << 10;
-
-/// Bytes that a pipe should hold; the most that a user without privileges may ask for.
-const PIPE: usize = 1 << 20;
+/// Bytes of the buffer, as many as `cat` uses: more would leave the processor's cache.
+const BUFFER: usize = 128 << 10;
 
 /// What the stream comes out of.
 pub(crate) enum Source {
@@ -112,8 +108,6 @@ fn open_file(path: &Path) -> Result<Input, OpenError> {
         File::open(path).map_err(OpenError::Open)?
     };
     let metadata = file.metadata().map_err(OpenError::Open)?;
-    // Larger steps; a pipe that stays small is only slower.
-    let _ = rustix::pipe::fcntl_setpipe_size(&file, PIPE);
     let length = metadata.is_file().then_some(metadata.len());
     if metadata.is_dir() {
         return Err(OpenError::Open(io::ErrorKind::IsADirectory.into()));
@@ -150,7 +144,6 @@ fn open_file(path: &Path) -> Result<Input, OpenError> {
     let Some(output) = child.stdout.take() else {
         return Err(OpenError::Read(io::Error::other("a program without output")));
     };
-    let _ = rustix::pipe::fcntl_setpipe_size(&output, PIPE);
     let source = Source::Program { program, child, output };
     let image = Image { header, compressed: true };
     Ok(Input { parser: parser(source, 0)?, image: Some(image) })

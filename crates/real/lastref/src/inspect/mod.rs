@@ -15,6 +15,7 @@ mod survey;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod without_footers;
 
 use std::io::{self, BufWriter, Write};
 

@@ -4,9 +4,10 @@ use std::io::Read;
 
 use wire::layout::Layout;
 use wire::parser::{Block, Event, Parser, SectionKind};
-use wire::{Command, Configuration, DecodeError, TARGET_PAGE_SIZE};
+use wire::{Command, Configuration, DecodeError, SectionHeader, TARGET_PAGE_SIZE};
 
 use super::pages::PageSet;
+use super::without_footers;
 
 /// Maximum number of records that are listed. Parts of `ram` in a row are one.
 pub(crate) const MAX_RECORDS: usize = 1 << 16;
@@ -54,6 +55,21 @@ pub(crate) struct Section {
 }
 
 impl Section {
+    pub(super) fn new(kind: SectionKind, header: &SectionHeader) -> Section {
+        let is_device = kind == SectionKind::Full && header.idstr.as_str() != "ram";
+        Section {
+            kind,
+            id: header.section_id,
+            name: header.idstr.to_string(),
+            instance: header.instance_id,
+            version: header.version_id,
+            parts: 1,
+            payload_at: 0,
+            payload: is_device.then(Vec::new),
+            blocks: false,
+        }
+    }
+
     /// Returns whether it is a device section, whose payload is kept.
     pub(crate) fn is_device(&self) -> bool {
         self.kind == SectionKind::Full && self.name != "ram"
@@ -140,6 +156,9 @@ impl Survey {
         }
         survey.blocks = parser.blocks().to_vec();
         survey.close(survey.end);
+        if parser.has_footers() == Some(false) && survey.damage.is_none() {
+            survey.damage = without_footers::split(&mut survey).err();
+        }
         survey
     }
 
@@ -187,21 +206,7 @@ impl Survey {
                     last.parts += 1;
                     return;
                 }
-                let is_device = kind == SectionKind::Full && header.idstr.as_str() != "ram";
-                self.push(
-                    at,
-                    What::Section(Section {
-                        kind,
-                        id: header.section_id,
-                        name: header.idstr.to_string(),
-                        instance: header.instance_id,
-                        version: header.version_id,
-                        parts: 1,
-                        payload_at: 0,
-                        payload: is_device.then(Vec::new),
-                        blocks: false,
-                    }),
-                );
+                self.push(at, What::Section(Section::new(kind, header)));
             }
             Event::Command(command) => {
                 let detail = detail(&command);
@@ -226,7 +231,7 @@ impl Survey {
     }
 
     /// Returns the section that the stream is in, if it is listed.
-    fn section(&mut self) -> Option<&mut Section> {
+    pub(super) fn section(&mut self) -> Option<&mut Section> {
         match self.entries.last_mut() {
             Some(Entry { what: What::Section(section), .. }) if self.unlisted == 0 => Some(section),
             _ => None,
@@ -255,7 +260,7 @@ impl Survey {
     }
 
     /// Begins a record at `at`, which ends the one before.
-    fn push(&mut self, at: u64, what: What) {
+    pub(super) fn push(&mut self, at: u64, what: What) {
         self.close(at);
         if self.entries.len() == MAX_RECORDS {
             self.unlisted += 1;
@@ -264,7 +269,7 @@ impl Survey {
         }
     }
 
-    fn close(&mut self, at: u64) {
+    pub(super) fn close(&mut self, at: u64) {
         if self.unlisted == 0
             && let Some(last) = self.entries.last_mut()
         {
@@ -274,7 +279,7 @@ impl Survey {
 }
 
 /// Says what a command has besides its name.
-fn detail(command: &Command) -> String {
+pub(super) fn detail(command: &Command) -> String {
     match command {
         Command::Ping(value) => format!("{value:#x}"),
         Command::PostcopyAdvise(Some(sizes)) => {

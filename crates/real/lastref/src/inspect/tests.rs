@@ -1,8 +1,9 @@
 //! What `inspect` prints of streams that are cut or damaged anywhere.
 
 use serde_json::Value;
-use test_support::stream::Stream;
+use test_support::stream::{MEMORY, Stream};
 use wire::parser::Parser;
+use wire::vmstate::CpuTimers;
 use wire::{Command, Record, VmDescription};
 
 use super::report::Report;
@@ -90,6 +91,63 @@ fn a_flip_of_any_byte_is_shown_as_text_and_as_json() {
     for at in (0..200).chain(16_500..sample.len()) {
         for flip in [0xff, 0x01, 0x80, 0x04] {
             let mut bytes = sample.clone();
+            bytes[at] ^= flip;
+            printed(&bytes);
+        }
+    }
+}
+
+/// [`sample`] without footers.
+fn sample_without_footers() -> Vec<u8> {
+    let timer = CpuTimers::default();
+    let ram = Stream::head().start("ram", 2).blocks(&[("ram", MEMORY)]).end_mark();
+    let ram = ram.part(2).page("ram", 0, 1).end_mark().end(2).end_mark();
+    let timer = ram.full("timer", 3, 2).state(&timer).command(Command::SwitchoverStart);
+    let again = timer.full("timer", 4, 2).state(&CpuTimers::default()).eof();
+    // The first timer as the one field of an old handler.
+    let first = concat!(
+        r#"[{"name":"timer","instance_id":0,"size":24,"#,
+        r#""fields":[{"name":"data","size":24,"type":"buffer"}]},"#,
+    );
+    let twice = DESCRIPTION.replacen('[', first, 1);
+    let description = VmDescription::new(twice).expect("JSON");
+    again.piece(&Record::VmDescription(description)).bytes
+}
+
+#[test]
+fn sections_without_footers_are_told_apart_by_the_description() {
+    let bytes = sample_without_footers();
+    let (text, object, failure) = printed(&bytes);
+    assert_eq!(failure, None, "{text}");
+    let names: Vec<&str> = object["records"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|record| record["record"].as_str().expect("a name"))
+        .collect();
+    assert_eq!(
+        names,
+        [
+            "header",
+            "CONFIGURATION",
+            "START",
+            "PART",
+            "END",
+            "FULL",
+            "COMMAND",
+            "FULL",
+            "EOF",
+            "VMDESCRIPTION"
+        ]
+    );
+    assert_eq!(object["records"][7]["fields"][0]["name"], "cpu_ticks_offset");
+    for len in 4_300..bytes.len() {
+        let (text, _, failure) = printed(&bytes[..len]);
+        assert!(failure.is_some(), "cut at {len}: {text}");
+    }
+    for at in (0..100).chain(4_200..bytes.len()) {
+        for flip in [0xff, 0x01, 0x04] {
+            let mut bytes = bytes.clone();
             bytes[at] ^= flip;
             printed(&bytes);
         }

@@ -13,6 +13,9 @@ use test_support::site::Site;
 
 use crate::inspect::{inspect, object, stderr, stdout};
 
+/// Bytes of a section footer.
+const FOOTER: u64 = 5;
+
 /// A recording, and what QEMU said of it.
 struct Recording {
     file: PathBuf,
@@ -180,6 +183,11 @@ fn assert_values(fields: &Value, stream: &[u8]) {
 
 /// Checks what `inspect` says of a recording.
 fn assert_shown(recording: &Recording) -> Value {
+    assert_shown_with(recording, FOOTER)
+}
+
+/// The same for sections that end with a footer of so many bytes.
+fn assert_shown_with(recording: &Recording, footer: u64) -> Value {
     let stream = fs::read(&recording.file).expect("the recording");
     let report = inspect(&["--json"], &recording.file, true);
     assert_eq!(report.status.code(), Some(0), "{}", stderr(&report));
@@ -216,8 +224,8 @@ fn assert_shown(recording: &Recording) -> Value {
         described(layout, &mut at, &mut expected);
         shown(&device["fields"], &mut found);
         assert_eq!(found, expected, "the fields of {}", device["name"]);
-        let footer = number(&device["offset"]) + number(&device["size"]) - 5;
-        assert_eq!(at, footer, "the end of {}", device["name"]);
+        let end = number(&device["offset"]) + number(&device["size"]);
+        assert_eq!(at + footer, end, "the end of {}", device["name"]);
         assert_values(&device["fields"], &stream);
     }
     object
@@ -374,6 +382,53 @@ fn a_q35_with_devices_is_shown_field_by_field() {
 #[test]
 fn a_microvm_is_shown_field_by_field() {
     machine_of_7_2(&["-M", "microvm", "-m", "32M", "-S"]);
+}
+
+#[test]
+fn a_machine_of_old_without_footers_is_shown_field_by_field() {
+    let Some(qemu) = qemu::find() else { return };
+    for machine in [
+        &["-M", "pc-i440fx-2.3", "-m", "16M", "-S"] as &[&str],
+        &["-M", "q35", "-m", "16M", "-S", "-global", "migration.send-section-footer=off"],
+    ] {
+        let site = Site::new(0);
+        let recording = record(&qemu, &site, &[], machine);
+        let object = assert_shown_with(&recording, 0);
+        compare_with_the_script(&recording, &object);
+    }
+}
+
+#[test]
+fn a_q35_with_many_devices_is_shown_field_by_field() {
+    let Some(qemu) = qemu::find() else { return };
+    let site = Site::new(0);
+    let mut machine = vec!["-M", "q35", "-m", "32M", "-smp", "4", "-S"];
+    machine.extend([
+        "-netdev",
+        "user,id=net",
+        "-drive",
+        "if=none,id=disk,file=null-co://,format=raw",
+    ]);
+    for device in [
+        "e1000e,netdev=net",
+        "qemu-xhci",
+        "usb-tablet",
+        "intel-hda",
+        "hda-duplex",
+        "virtio-gpu-pci",
+        "virtio-balloon-pci",
+        "virtio-rng-pci",
+        "virtio-serial-pci",
+        "virtio-scsi-pci",
+        "scsi-hd,drive=disk",
+        "i6300esb",
+        "pcie-root-port,chassis=1",
+        "ich9-usb-ehci1",
+        "isa-serial",
+    ] {
+        machine.extend(["-device", device]);
+    }
+    assert_shown(&record(&qemu, &site, &[], &machine));
 }
 
 #[test]
