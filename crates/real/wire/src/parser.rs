@@ -33,6 +33,7 @@
 //! Memory does not grow with the stream: pages and payloads are slices of the decoder's buffer. What
 //! the parser keeps has a limit: [`crate::ram::MAX_BLOCKS`], [`MAX_SECTIONS`], [`MAX_BITMAP`].
 
+use std::collections::HashMap;
 use std::io::{self, Read};
 
 use crate::mapped_ram::MappedRam;
@@ -190,6 +191,8 @@ pub type Skip<R> = fn(&mut R, u64) -> io::Result<u64>;
 pub struct Parser<R> {
     input: Decoder<R>,
     state: State,
+    /// Whether a record has come.
+    begun: bool,
     /// Capabilities in the configuration that change the list of blocks.
     ignore_shared: bool,
     mapped_ram: bool,
@@ -203,6 +206,8 @@ pub struct Parser<R> {
     /// Whether the list of blocks has come.
     listed: bool,
     blocks: Vec<Block>,
+    /// The index of each block.
+    names: HashMap<IdStr, usize>,
     list: BlockList,
     /// The block of the last page record.
     block: Option<usize>,
@@ -226,6 +231,7 @@ impl<R: Read> Parser<R> {
         Parser {
             input,
             state: State::FileHeader,
+            begun: false,
             ignore_shared: false,
             mapped_ram: false,
             skip: None,
@@ -235,6 +241,7 @@ impl<R: Read> Parser<R> {
             current: None,
             listed: false,
             blocks: Vec::new(),
+            names: HashMap::new(),
             list: BlockList::default(),
             block: None,
             bitmap: Vec::new(),
@@ -344,6 +351,11 @@ impl<R: Read> Parser<R> {
                 return Ok(Some(Event::Eof));
             }
             Record::Configuration(configuration) => {
+                if self.begun {
+                    let found = "a configuration that is not the first record";
+                    return Err(self.input.error_at(at, "a record", found));
+                }
+                self.begun = true;
                 let has = |name| {
                     let names = configuration.capabilities.iter().flatten();
                     names.into_iter().any(|capability: &IdStr| capability.as_str() == name)
@@ -356,6 +368,7 @@ impl<R: Read> Parser<R> {
                 return Err(self.input.error_at(at, "a record", "a VM description before EOF"));
             }
             Record::Command(command) => {
+                self.begun = true;
                 if let Command::Packaged(len) = command {
                     if let Some(end) = self.package_end {
                         let found = format!("a package in the one that ends at byte {end}");
@@ -383,6 +396,7 @@ impl<R: Read> Parser<R> {
             Record::End { section_id } => (SectionKind::End, self.started(at, section_id)?),
         };
         self.input.set_section(Some(&header.label()));
+        self.begun = true;
         let is_ram = header.idstr.as_str() == "ram" && header.instance_id == 0;
         if is_ram && header.version_id != RAM_VERSION {
             let expected = format!("version {RAM_VERSION} of section \"ram\"");
@@ -510,13 +524,10 @@ impl<R: Read> Parser<R> {
                     "CONTINUE without a block before",
                 )
             })?,
-            BlockRef::Named(name) => {
-                let known = self.blocks.iter().position(|block| block.idstr == name);
-                known.ok_or_else(|| {
-                    let found = format!("a page of {name:?}");
-                    self.input.error_at(at, "a page of a RAM block in the list", found)
-                })?
-            }
+            BlockRef::Named(name) => self.names.get(&name).copied().ok_or_else(|| {
+                let found = format!("a page of {name:?}");
+                self.input.error_at(at, "a page of a RAM block in the list", found)
+            })?,
         };
         self.block = Some(index);
         let Block { idstr, used_length, .. } = &self.blocks[index];
@@ -556,6 +567,7 @@ impl<R: Read> Parser<R> {
             _ => State::Blocks(total),
         };
         let index = self.blocks.len();
+        self.names.insert(block.idstr.clone(), index);
         self.blocks.push(block);
         Ok(Some(Event::Block { block: index }))
     }

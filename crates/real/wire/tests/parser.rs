@@ -412,6 +412,7 @@ fn what_no_stream_has_is_refused_where_it_is() {
             "a page below 0x10000 in RAM block \"ram\", found 0x100000",
         ),
         (begun().word(0, RamFlags::MEM_SIZE), "one list of RAM blocks, found a second list"),
+        (Stream::head().configuration("none"), "a configuration that is not the first record"),
         (begun().raw(b"\0\0\0\0\0\0\0\x22\0"), "CONTINUE without a block before"),
         (
             Stream::head().piece(&Record::VmDescription(VmDescription::default())),

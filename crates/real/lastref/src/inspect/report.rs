@@ -1,5 +1,7 @@
 //! A survey with its device sections matched to the VM description.
 
+use std::collections::HashMap;
+
 use migration::error_chain;
 use wire::layout::{Layout, StateLayout};
 use wire::parser::SectionKind;
@@ -98,17 +100,18 @@ impl Report {
 /// Finds the device of each section. Both are in the same order, so each search begins after the
 /// device before.
 fn matched(entries: &[Entry], layout: &Layout) -> Vec<Option<usize>> {
+    let mut places: HashMap<(&str, u64), Vec<usize>> = HashMap::new();
+    for (index, device) in layout.devices.iter().enumerate() {
+        places.entry((&device.name, device.instance_id)).or_default().push(index);
+    }
     let mut next = 0;
-    let mut device = |entry: &Entry| {
+    let device = |entry: &Entry| {
         let What::Section(section) = &entry.what else { return None };
         section.payload.as_ref()?;
-        let is = |device: &wire::layout::DeviceLayout| {
-            device.name == section.name && device.instance_id == u64::from(section.instance)
-        };
-        let rest = layout.devices.get(next..)?;
-        let found = next + rest.iter().position(is)?;
+        let places = places.get(&(section.name.as_str(), section.instance.into()))?;
+        let found = *places.get(places.partition_point(|place| *place < next))?;
         next = found + 1;
         Some(found)
     };
-    entries.iter().map(&mut device).collect()
+    entries.iter().map(device).collect()
 }

@@ -34,8 +34,7 @@ pub(crate) fn split(survey: &mut Survey) -> Result<(), DecodeError> {
     };
     let mut devices = layout.devices.iter();
     let mut at = 0;
-    loop {
-        let Some(section) = survey.section() else { break };
+    while let Some(section) = survey.section() {
         let is_it = |device: &&wire::layout::DeviceLayout| {
             device.name == section.name && device.instance_id == u64::from(section.instance)
         };
