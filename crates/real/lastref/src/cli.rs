@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use migration::{MigrationParameters, Uri, Uuid, ZeroPageDetection};
 
-use crate::size::{memory, rate};
+use crate::size::{memory, page_offset, rate};
 
 /// Name of the hidden command. Its form is unique, so that clap suggests it for no mistyped
 /// command.
@@ -38,6 +38,13 @@ pub(crate) enum Command {
     Send(SendArgs),
     /// Receive a paused machine, as QEMU's `-M none` sends it, and leave its RAM in FILE.
     Receive(ReceiveArgs),
+    /// Show what a migration stream or a file of one has: records, RAM, and the fields of each
+    /// device.
+    Inspect(InspectArgs),
+    /// Show the pages and the fields of devices in which two streams differ.
+    Diff(DiffArgs),
+    /// Write a RAM block, a range of it, or a device section of a stream to a file.
+    Extract(ExtractArgs),
     /// The other process of `demo`.
     #[command(hide = true, name = DESTINATION)]
     DemoDestination(DemoDestinationArgs),
@@ -50,7 +57,11 @@ impl Command {
             Command::Demo(args) => args.json,
             Command::Send(args) => args.json,
             Command::Receive(args) => args.json,
-            Command::DemoDestination(_) => false,
+            // A stream has no status of a migration.
+            Command::Inspect(_)
+            | Command::Diff(_)
+            | Command::Extract(_)
+            | Command::DemoDestination(_) => false,
         }
     }
 
@@ -246,6 +257,51 @@ pub(crate) struct ReceiveArgs {
     /// Print the result as one JSON object on standard output.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InspectArgs {
+    /// A stream, a mapped-ram file or a libvirt save image; - is standard input.
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// Print one JSON object on standard output.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DiffArgs {
+    /// A stream, as `inspect` reads it; one of the two may be -, standard input.
+    #[arg(value_name = "FILE")]
+    pub(crate) a: PathBuf,
+    /// Another stream. Exit status: 0 if both have the same, 1 if not or if one is damaged.
+    #[arg(value_name = "FILE")]
+    pub(crate) b: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExtractArgs {
+    /// A stream, as `inspect` reads it; - is standard input.
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// A RAM block or, if none has this name, a device section.
+    #[arg(value_name = "BLOCK|SECTION")]
+    pub(crate) name: String,
+    /// The file to write. It appears complete or not at all.
+    #[arg(value_name = "OUTPUT")]
+    pub(crate) output: PathBuf,
+    /// First byte of the range of the RAM block, a multiple of 4096.
+    #[arg(long, value_name = "SIZE", value_parser = page_offset)]
+    pub(crate) offset: Option<u64>,
+    /// Length of the range [default: to the end of the block].
+    #[arg(long, value_name = "SIZE", value_parser = memory)]
+    pub(crate) length: Option<usize>,
+    /// Take the device section, even if a RAM block has the same name.
+    #[arg(long, conflicts_with_all = ["offset", "length"])]
+    pub(crate) section: bool,
+    /// Number of the device among those of the same name.
+    #[arg(long, value_name = "N", default_value = "0", conflicts_with_all = ["offset", "length"])]
+    pub(crate) instance: u32,
 }
 
 #[derive(Debug, Args)]

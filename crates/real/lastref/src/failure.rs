@@ -7,6 +7,8 @@ use machine::{MachineError, VcpuError};
 use migration::bql::AttachError;
 use migration::{CommandError, InitError, Uri};
 
+use crate::inspect::{ExtractError, OpenError};
+
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
     /// The arguments make no sense together. Exit status 2.
@@ -19,6 +21,12 @@ pub(crate) enum Failure {
     RamFile { path: PathBuf, source: io::Error },
     #[error("cannot use the report file {}", path.display())]
     ReportFile { path: PathBuf, source: io::Error },
+    #[error("cannot read {} as a stream", path.display())]
+    Stream { path: PathBuf, source: Box<OpenError> },
+    #[error("cannot write {}", path.display())]
+    Output { path: PathBuf, source: io::Error },
+    #[error("cannot extract {name:?} from {}", path.display())]
+    Extract { name: String, path: PathBuf, source: Box<ExtractError> },
     #[error("cannot use {uri}")]
     Uri { uri: Uri, source: io::Error },
     #[error("cancelled")]

@@ -1,7 +1,8 @@
 //! `lastref`: live migration with one global left, as a program.
 //!
 //! Messages for people go to standard error; `--json` prints one object on standard output at
-//! the end. Exit status: 0 done, 1 the migration failed, 2 wrong usage.
+//! the end. Exit status: 0 done, 1 the migration failed or the stream is damaged, 2 wrong
+//! usage.
 
 /// Prints a line to standard error, and ignores an error of that.
 macro_rules! say {
@@ -17,6 +18,7 @@ mod destination;
 mod failure;
 mod guest;
 mod inherited;
+mod inspect;
 mod interrupt;
 mod receive;
 mod record;
@@ -64,6 +66,9 @@ fn main() -> ExitCode {
         Command::Demo(args) => demo::run(&args),
         Command::Send(args) => send::run(&args),
         Command::Receive(args) => receive::run(&args),
+        Command::Inspect(args) => inspect::run(&args),
+        Command::Diff(args) => inspect::diff(&args),
+        Command::Extract(args) => inspect::extract(&args),
         Command::DemoDestination(args) => destination::run(&args),
     };
     match done {

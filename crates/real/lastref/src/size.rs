@@ -58,6 +58,15 @@ pub(crate) fn memory(text: &str) -> Result<usize, String> {
         .ok_or_else(|| SizeError::TooLarge.to_string())
 }
 
+/// Parses the offset of a page: a multiple of the page size.
+pub(crate) fn page_offset(text: &str) -> Result<u64, String> {
+    let Size(bytes) = text.parse().map_err(|error: SizeError| error.to_string())?;
+    match bytes.is_multiple_of(PAGE) {
+        true => Ok(bytes),
+        false => Err(format!("expected a multiple of {PAGE} bytes")),
+    }
+}
+
 /// Parses a number of bytes per second.
 pub(crate) fn rate(text: &str) -> Result<u64, SizeError> {
     text.parse().map(|Size(rate)| rate)

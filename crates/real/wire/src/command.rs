@@ -141,6 +141,11 @@ impl Command {
         FAMILY.kind_name(self.number())
     }
 
+    /// Returns whether a command may have this number and length.
+    pub(crate) fn is_head(number: u16, len: u16) -> bool {
+        FAMILY.accepts(number, len)
+    }
+
     fn number(&self) -> u16 {
         match self {
             Command::OpenReturnPath => 1,

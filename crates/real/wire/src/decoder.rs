@@ -61,6 +61,11 @@ impl<R: Read> Decoder<R> {
         Decoder { reads_ahead: false, ..self }
     }
 
+    /// Counts offsets from `offset` on, because the bytes before were read elsewhere.
+    pub fn starting_at(self, offset: u64) -> Self {
+        Decoder { offset, ..self }
+    }
+
     /// Returns the number of bytes consumed so far.
     pub fn offset(&self) -> u64 {
         self.offset

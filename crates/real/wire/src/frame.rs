@@ -22,6 +22,11 @@ impl Family {
         self.kind(number).map_or("unknown", |kind| kind.0)
     }
 
+    /// Returns whether kind `number` exists and may have a payload of `len` bytes.
+    pub(crate) fn accepts(&self, number: u16, len: u16) -> bool {
+        self.kind(number).is_some_and(|(_, lens)| lens.is_empty() || lens.contains(&len))
+    }
+
     fn kind(&self, number: u16) -> Option<&'static (&'static str, &'static [u16])> {
         self.kinds.get(usize::from(number).checked_sub(1)?)
     }

@@ -38,13 +38,13 @@
 //!
 //! # Caveats
 //!
-//! All integers are big-endian. Postcopy's embedded stream, XBZRLE and mapped-ram are not decoded.
-//! A reader cannot skip the section of an unknown device, because the stream does not have its
-//! length; only the [`VmDescription`] after the last section does.
+//! All integers are big-endian. The section of an unknown device has no length in the stream:
+//! [`parser`] says how it finds the end.
 //!
 //! # Alternatives
 //!
-//! To inspect a stream that was saved to a file, use QEMU's `scripts/analyze-migration.py`.
+//! To inspect a stream that was saved to a file, use `lastref inspect`, or QEMU's
+//! `scripts/analyze-migration.py`.
 #![forbid(unsafe_code)]
 
 mod command;
@@ -53,12 +53,17 @@ mod decoder;
 mod error;
 mod frame;
 mod idstr;
+pub mod layout;
+pub mod libvirt;
+pub mod mapped_ram;
 pub mod multifd;
+pub mod parser;
 pub mod ram;
 mod record;
 mod return_path;
 pub mod vmdesc;
 pub mod vmstate;
+pub mod xbzrle;
 
 use std::io::Read;
 

@@ -168,29 +168,34 @@ impl BlockList {
         }
     }
 
-    /// Reads the entries after the word. Each length must fit in the announced total; QEMU
-    /// subtracts it unchecked.
+    /// Reads the entries after the word.
     fn decode<R: Read>(input: &mut Decoder<R>, announced: u64) -> Result<BlockList, DecodeError> {
         let mut list = BlockList::default();
         while list.total < announced {
-            let at = input.offset();
-            let idstr = IdStr::decode(input)?;
-            let used_length = input.be64("used length of a RAM block")?;
-            let left = announced - list.total;
-            if used_length > left {
-                let expected = format!(
-                    "a RAM block of at most {left:#x} bytes, the rest of the announced total"
-                );
-                return Err(input.error_at(
-                    at,
-                    expected,
-                    format!("{idstr:?} of {used_length:#x} bytes"),
-                ));
-            }
-            list.push(BlockEntry { idstr, used_length })
-                .map_err(|error| input.error_at(at, "another RAM block", error.to_string()))?;
+            list.decode_entry(input, announced)?;
         }
         Ok(list)
+    }
+
+    /// Reads one entry, without what some capabilities add to it. Its length must fit in the
+    /// announced total; QEMU subtracts it unchecked.
+    pub(crate) fn decode_entry<R: Read>(
+        &mut self,
+        input: &mut Decoder<R>,
+        announced: u64,
+    ) -> Result<(), DecodeError> {
+        let at = input.offset();
+        let idstr = IdStr::decode(input)?;
+        let used_length = input.be64("used length of a RAM block")?;
+        let left = announced.saturating_sub(self.total);
+        if used_length > left {
+            let expected =
+                format!("a RAM block of at most {left:#x} bytes, the rest of the announced total");
+            let found = format!("{idstr:?} of {used_length:#x} bytes");
+            return Err(input.error_at(at, expected, found));
+        }
+        self.push(BlockEntry { idstr, used_length })
+            .map_err(|error| input.error_at(at, "another RAM block", error.to_string()))
     }
 }
 
@@ -284,6 +289,12 @@ impl<'a> PageRun<'a> {
             end += Self::STRIDE;
         }
         Ok(PageRun { bytes: input.take(end, "the bytes of a page")? })
+    }
+
+    /// Makes a run of one page, whose bytes these are.
+    pub(crate) fn one(page: &'a [u8]) -> PageRun<'a> {
+        debug_assert_eq!(page.len(), TARGET_PAGE_SIZE);
+        PageRun { bytes: page }
     }
 
     /// Returns the pages, in order.

@@ -16,15 +16,15 @@ pub const FILE_VERSION: u32 = 3;
 
 const OBSOLETE_VERSION: u32 = 2;
 
-const EOF: u8 = 0x00;
-const SECTION_START: u8 = 0x01;
-const SECTION_PART: u8 = 0x02;
-const SECTION_END: u8 = 0x03;
-const SECTION_FULL: u8 = 0x04;
-const VMDESCRIPTION: u8 = 0x06;
+pub(crate) const EOF: u8 = 0x00;
+pub(crate) const SECTION_START: u8 = 0x01;
+pub(crate) const SECTION_PART: u8 = 0x02;
+pub(crate) const SECTION_END: u8 = 0x03;
+pub(crate) const SECTION_FULL: u8 = 0x04;
+pub(crate) const VMDESCRIPTION: u8 = 0x06;
 const CONFIGURATION: u8 = 0x07;
-const COMMAND: u8 = 0x08;
-const SECTION_FOOTER: u8 = 0x7e;
+pub(crate) const COMMAND: u8 = 0x08;
+pub(crate) const SECTION_FOOTER: u8 = 0x7e;
 
 /// Magic and version: the first eight bytes of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -103,8 +103,11 @@ fn help_names_what_is_built_and_nothing_else() {
             .map(|word| word.trim_matches(|c: char| ",.[]`".contains(c)).to_owned())
             .collect()
     };
-    let cases: [(&[&str], &[&str]); 4] = [
-        (&["--help"], &["demo", "send", "receive", "--help", "--version"]),
+    let cases: [(&[&str], &[&str]); 7] = [
+        (
+            &["--help"],
+            &["demo", "send", "receive", "inspect", "diff", "extract", "--help", "--version"],
+        ),
         (
             &["demo", "--help"],
             &[
@@ -140,13 +143,19 @@ fn help_names_what_is_built_and_nothing_else() {
             &["receive", "--help"],
             &["--ram", "--memory", "--prealloc", "--channels", "--json", "<URI>", "exec:COMMAND"],
         ),
+        (&["inspect", "--help"], &["<FILE>", "--json"]),
+        (&["diff", "--help"], &["<FILE>"]),
+        (
+            &["extract", "--help"],
+            &["<FILE>", "<BLOCK|SECTION>", "<OUTPUT>", "--offset", "--length", "--instance"],
+        ),
     ];
     for (arguments, named) in cases {
         let text = help(arguments);
         for word in named {
             assert!(words(&text).iter().any(|w| w == word), "{word} expected in\n{text}");
         }
-        for word in ["destination", "machine", "inspect", "--record", "--qmp"] {
+        for word in ["destination", "machine", "--record", "--qmp"] {
             let command = text.lines().any(|line| line.trim_start().starts_with(word));
             assert!(!command, "no {word} expected in\n{text}");
         }
