@@ -109,8 +109,8 @@ pub fn fill_memory(ram: &Ram, seed: u64, vcpus: usize, goes_on: impl Fn() -> boo
     }
 }
 
-/// Makes a machine with this memory, in run state `state`. Memory that is filled afterwards has huge
-/// pages, if the kernel has them.
+/// Makes a machine with this memory, in run state `state`. Memory that is filled afterwards has
+/// huge pages, if the kernel has them.
 ///
 /// # Errors
 ///
@@ -213,8 +213,8 @@ pub(crate) fn build(
 
 type WithLog = (Arc<KvmVm>, Log, LogKind, Vec<KvmError>);
 
-/// Makes a VM with the dirty log that was chosen, or with the first that works. A VM that has one of
-/// KVM's logs turned on cannot have the other, so each try has a VM of its own.
+/// Makes a VM with the dirty log that was chosen, or with the first that works. A VM that has one
+/// of KVM's logs turned on cannot have the other, so each try has a VM of its own.
 fn with_log(
     kvm: &Kvm,
     program: &Arc<Ram>,

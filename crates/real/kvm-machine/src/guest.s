@@ -1,4 +1,5 @@
-// The guest's code. It runs at its own copy in the block `program`, so it refers to nothing outside.
+// The guest's code. It runs at its own copy in the block `program`, so it refers to nothing
+// outside.
 //
 // Registers of the loop at CPL 3:
 //   rbx  number of writes done
@@ -235,8 +236,8 @@ lastref_kvm_guest_stored:
 41: ud2
     jmp 2b
 
-// CPL 0, by `ud2`, with interrupts off: waits for an interrupt at the time in rax. It returns behind
-// the `ud2`.
+// CPL 0, by `ud2`, with interrupts off: waits for an interrupt at the time in rax. It returns
+// behind the `ud2`.
 .balign 16
 lastref_kvm_guest_sleep:
     add qword ptr [rsp], 2

@@ -1,6 +1,7 @@
 //! KVM's calls that kvm-ioctls does not have yet.
 //!
 //! Numbers and structures are those of the kernel's `include/uapi/linux/kvm.h`.
+//! `Documentation/virt/kvm/api.rst` explains them.
 
 use std::ffi::c_ulong;
 
@@ -22,7 +23,7 @@ fn checked(result: i32) -> Result<i32, errno::Error> {
     if result < 0 { Err(errno::Error::last()) } else { Ok(result) }
 }
 
-/// `KVM_GET_SREGS2` (api.rst 4.132).
+/// `KVM_GET_SREGS2` (api.rst).
 pub(crate) fn get_sregs2(vcpu: &VcpuFd) -> Result<kvm_sregs2, errno::Error> {
     let mut sregs = kvm_sregs2::default();
     // SAFETY: `kvm_sregs2` is the argument of this request, which stores to it alone.
@@ -30,7 +31,7 @@ pub(crate) fn get_sregs2(vcpu: &VcpuFd) -> Result<kvm_sregs2, errno::Error> {
     Ok(sregs)
 }
 
-/// `KVM_SET_SREGS2` (api.rst 4.133).
+/// `KVM_SET_SREGS2` (api.rst).
 pub(crate) fn set_sregs2(vcpu: &VcpuFd, sregs: &kvm_sregs2) -> Result<(), errno::Error> {
     // SAFETY: `kvm_sregs2` is the argument of this request, which reads it.
     checked(unsafe { ioctl_with_ref(vcpu, KVM_SET_SREGS2(), sregs) })?;
@@ -38,7 +39,7 @@ pub(crate) fn set_sregs2(vcpu: &VcpuFd, sregs: &kvm_sregs2) -> Result<(), errno:
 }
 
 /// Clears pages of the dirty log of a slot and protects them again: those whose bit is set in
-/// `bits`, where bit 0 is `first_page`, a multiple of 64 (`KVM_CLEAR_DIRTY_LOG`, api.rst 4.117).
+/// `bits`, where bit 0 is `first_page`, a multiple of 64 (`KVM_CLEAR_DIRTY_LOG` of api.rst).
 /// `pages` is a multiple of 64, or ends with the slot.
 pub(crate) fn clear_dirty_log(
     vm: &VmFd,
@@ -58,7 +59,7 @@ pub(crate) fn clear_dirty_log(
 }
 
 /// Protects the pages of all harvested entries of the dirty rings again, and returns how many
-/// entries there were (`KVM_RESET_DIRTY_RINGS`, api.rst 8.29).
+/// entries there were (`KVM_RESET_DIRTY_RINGS` of api.rst).
 pub(crate) fn reset_dirty_rings(vm: &VmFd) -> Result<i32, errno::Error> {
     // SAFETY: the request has no argument, and changes the protection of pages only.
     checked(unsafe { ioctl(vm, KVM_RESET_DIRTY_RINGS()) })

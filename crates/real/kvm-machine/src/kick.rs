@@ -5,8 +5,8 @@
 //! thread a signal. `KVM_RUN` loads `immediate_exit` when it begins, and returns `EINTR` if it is
 //! not 0. Once in the guest, it returns `EINTR` if a signal is pending (api.rst, section 5).
 //!
-//! No kick is lost. If `KVM_RUN` loads the 1, it returns. If it loads the 0, the store came after the
-//! load, and so did the signal: it is pending at the check before the guest is entered, or
+//! No kick is lost. If `KVM_RUN` loads the 1, it returns. If it loads the 0, the store came after
+//! the load, and so did the signal: it is pending at the check before the guest is entered, or
 //! interrupts the guest. In the other order, signal and then store, the signal may arrive before
 //! `KVM_RUN` begins, and the load may still find 0: then the vCPU runs on. `tests/loom.rs` has both
 //! orders.

@@ -1,10 +1,10 @@
-//! A small virtual machine whose guest code KVM runs, and which can be migrated while it runs. It is
-//! the second machine behind [`migration`]'s traits; the crate [`machine`] has the first.
+//! A small virtual machine whose guest code KVM runs, and which can be migrated while it runs. It
+//! is the second machine behind [`migration`]'s traits; the crate [`machine`] has the first.
 //!
 //! The guest is code of this crate, not an operating system. Each of its vCPUs runs the
-//! [`Workload`](machine::Workload) of `machine` at CPL 3, over its own share of the memory, so every
-//! write can be checked afterwards. The first prints lines `count sum` on a serial port, which can
-//! be checked too.
+//! [`Workload`](machine::Workload) of `machine` at CPL 3, over its own share of the memory, so
+//! every write can be checked afterwards. The first prints lines `count sum` on a serial port,
+//! which can be checked too.
 //!
 //! ```
 //! use std::sync::Arc;

@@ -1,4 +1,5 @@
-//! The block `program`: the guest's code and the tables of the processor, as the host lays them out.
+//! The block `program`: the guest's code and the tables of the processor, as the host lays them
+//! out.
 //!
 //! No code boots. The host starts each vCPU in 64-bit mode at CPL 3, with paging on. The guest
 //! reaches CPL 0 only to sleep and for interrupts.

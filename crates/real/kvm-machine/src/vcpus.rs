@@ -310,8 +310,8 @@ impl Vcpus {
         &self.run(bql).arrived
     }
 
-    /// Returns the number of bytes that the serial port had printed at its last stop, those before a
-    /// move too.
+    /// Returns the number of bytes that the serial port had printed at its last stop, those before
+    /// a move too.
     pub fn printed(&self, bql: &BqlGuard<'_>) -> u64 {
         self.run(bql).printed
     }
@@ -374,8 +374,8 @@ impl Vcpus {
     }
 
     /// Compares what the serial port has printed since the guest's start, at the source too, with
-    /// what it must have printed if the first vCPU has done `writes` writes since. Returns the number
-    /// of lines.
+    /// what it must have printed if the first vCPU has done `writes` writes since. Returns the
+    /// number of lines.
     ///
     /// # Errors
     ///

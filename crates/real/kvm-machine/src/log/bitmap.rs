@@ -1,13 +1,14 @@
-//! KVM's bitmap (api.rst 4.8, 4.117 and 7.14 on `KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2`).
+//! KVM's bitmap (api.rst, `KVM_GET_DIRTY_LOG`, `KVM_CLEAR_DIRTY_LOG` and
+//! `KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2`).
 //!
-//! By range, reading the bitmap changes nothing. Each range that has dirty pages is then cleared and
-//! protected again, so KVM never holds its lock for the whole slot. Without that capability KVM
+//! By range, reading the bitmap changes nothing. Each range that has dirty pages is then cleared
+//! and protected again, so KVM never holds its lock for the whole slot. Without that capability KVM
 //! clears all of the bitmap while it is read.
 //!
 //! With `KVM_DIRTY_LOG_INITIALLY_SET` turning the log on protects nothing and reports every page.
-//! QEMU protects a piece of memory right before it sends it (`migration_clear_memory_region_dirty_bitmap`
-//! of `migration/ram.c`). The engine has no such moment, so [`start`](DirtyLog::start) protects all
-//! of the slot, range by range.
+//! QEMU protects a piece of memory right before it sends it
+//! (`migration_clear_memory_region_dirty_bitmap` of `migration/ram.c`). The engine has no such
+//! moment, so [`start`](DirtyLog::start) protects all of the slot, range by range.
 
 use std::io;
 use std::sync::Arc;

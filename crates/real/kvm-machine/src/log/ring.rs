@@ -1,9 +1,10 @@
-//! KVM's dirty rings (api.rst 8.29). Each vCPU has a ring, into which KVM puts the slot and the
-//! number of each page that this vCPU dirties.
+//! KVM's dirty rings (api.rst, `KVM_CAP_DIRTY_LOG_RING`). Each vCPU has a ring, into which KVM puts
+//! the slot and the number of each page that this vCPU dirties.
 //!
 //! A ring belongs to a vCPU and has pages of every slot, while the engine's log belongs to a block.
 //! So [`Rings`] has all rings of a VM, and a set of pages for each slot. Whichever log is read
-//! collects every ring and takes the pages of its own slot; those of other slots wait in their sets.
+//! collects every ring and takes the pages of its own slot; those of other slots wait in their
+//! sets.
 //!
 //! When a ring is full, the vCPU leaves the guest until its ring has been collected and reset:
 //! that is how a guest that writes too fast is slowed down. Its thread collects then, but never
@@ -131,8 +132,8 @@ impl Rings {
 
     /// Collects every ring, and protects the collected pages again.
     ///
-    /// A store to such a page before it is protected is made before this returns, so a reader of the
-    /// page finds it. A later one is in the ring again.
+    /// A store to such a page before it is protected is made before this returns, so a reader of
+    /// the page finds it. A later one is in the ring again.
     fn collect(&self, vm: &KvmVm, rings: &mut [Ring]) -> io::Result<()> {
         let mut any = false;
         for ring in rings {
@@ -191,8 +192,8 @@ impl RingLog {
 
     /// Collects every ring and takes the pages of this slot.
     ///
-    /// It holds the lock all the time. Otherwise it might take a page that the thread of a full ring
-    /// has collected and not yet protected again.
+    /// It holds the lock all the time. Otherwise it might take a page that the thread of a full
+    /// ring has collected and not yet protected again.
     fn take(&self, mut report: impl FnMut(usize, u64)) -> io::Result<()> {
         let mut rings = self.rings.lock();
         self.rings.collect(&self.vm, &mut rings)?;

@@ -51,8 +51,8 @@ impl VmParts {
 /// * `Sregs` before `Regs`: the mode decides how KVM reads the others. With them comes the base of
 ///   the APIC, whose mode (x2APIC here) decides the format of `Lapic`.
 /// * `Xcrs` before `Xsave`: the extended state may have only what XCR0 enables.
-/// * `Lapic` before `TscDeadline`: KVM drops a deadline to 0, and reports success, while the LAPIC's
-///   timer is not in deadline mode (`kvm_set_lapic_tscdeadline_msr`).
+/// * `Lapic` before `TscDeadline`: KVM drops a deadline to 0, and reports success, while the
+///   LAPIC's timer is not in deadline mode (`kvm_set_lapic_tscdeadline_msr`).
 /// * `Msrs`, with the TSC, before `TscDeadline`: KVM computes the time that is left from the TSC.
 /// * `Events` last of the registers: it is what is pending on top of them.
 /// * `MpState` at the end: a vCPU that is not the first is not runnable until then.

@@ -310,8 +310,8 @@ fn without_its_time_kvms_clock_goes_back() {
     assert!(seen.noticed(CLOCK_WENT_BACK), "{:?}", seen.after);
 }
 
-/// The debug registers and the pending events are not visible to this guest: no code of it reads the
-/// first, and it has none of the second. What was set is read back.
+/// The debug registers and the pending events are not visible to this guest: no code of it reads
+/// the first, and it has none of the second. What was set is read back.
 #[test]
 fn debug_registers_are_read_back_as_they_were_set() {
     if !kvm() {

@@ -118,7 +118,8 @@ fn no_write_and_no_character_is_lost_or_doubled() {
     }
 }
 
-/// A serial port that takes a millisecond for a byte, so that most stops come in the middle of a line.
+/// A serial port that takes a millisecond for a byte, so that most stops come in the middle of a
+/// line.
 struct Slow(Output);
 
 impl Write for Slow {
