@@ -155,6 +155,25 @@ fn sections_without_footers_are_told_apart_by_the_description() {
 }
 
 #[test]
+fn parts_of_sections_that_take_turns_are_one_record() {
+    let mut stream = Stream::begun().start("bits", 9).raw(b"x").footer(9);
+    for _ in 0..3 {
+        stream = stream.part(2).end_of_part(2).part(9).raw(b"yy").footer(9);
+    }
+    let (text, object, _) = printed(&stream.ended().eof().bytes);
+    let parts = &object["records"][5];
+    assert_eq!((&parts["record"], &parts["size"]), (&"PART".into(), &90.into()));
+    let of = |place: usize| {
+        let section = &parts["sections"][place];
+        (section["name"].clone(), section["records"].clone(), section["size"].clone())
+    };
+    assert_eq!(of(0), ("ram".into(), 3.into(), 54.into()));
+    assert_eq!(of(1), ("bits".into(), 3.into(), 36.into()));
+    assert!(text.contains("PART × 6 of 2 sections"), "{text}");
+    assert!(text.contains("× 3, 36 bytes: \"bits\" instance 0, version 4, id 9"), "{text}");
+}
+
+#[test]
 fn what_is_kept_of_a_stream_has_limits() {
     let mut stream = Stream::head();
     for _ in 0..=MAX_RECORDS {
