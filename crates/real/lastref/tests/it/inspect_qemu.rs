@@ -333,7 +333,9 @@ fn compare_with_the_script(recording: &Recording, object: &Value) {
         assert!(script.get(&key).is_some(), "{key} of the script");
         compared += assert_script(&record["fields"], &script[&key], &stream);
     }
-    let sizes = &script[format!("ram ({})", object["records"][2]["section-id"])]["section sizes"];
+    let start = list(&object["records"]).iter().find(|record| record["record"] == "START");
+    let id = &start.expect("the start of ram")["section-id"];
+    let sizes = &script[format!("ram ({id})")]["section sizes"];
     for block in list(&object["ram"]) {
         let size = format!("{:#018x}", number(&block["length"]));
         assert_eq!(text(&sizes[text(&block["name"])]), size);
