@@ -138,13 +138,21 @@ fn record(json: &mut Json<'_>, report: &Report, index: usize, entry: &Entry) {
                 json.member("uuid", uuid.to_string());
             }
         }
+        What::Parts(list) => {
+            json.member("record", "PART");
+            json.open(Some("sections"), "[");
+            for parts in list {
+                json.open(None, "{");
+                head(json, &parts.section);
+                json.member("records", parts.records);
+                json.member("size", parts.size);
+                json.close("}");
+            }
+            json.close("]");
+        }
         What::Section(section) => {
             json.member("record", kind(section.kind));
-            json.member("name", &section.name);
-            json.member("instance-id", section.instance);
-            json.member("section-id", section.id);
-            json.member("version", section.version);
-            json.member("records", section.parts);
+            head(json, section);
             fields(json, report, index);
             undescribed(json, report, index, section);
         }
@@ -161,6 +169,13 @@ fn record(json: &mut Json<'_>, report: &Report, index: usize, entry: &Entry) {
         What::Trailing => json.member("record", "trailing"),
     }
     json.close("}");
+}
+
+fn head(json: &mut Json<'_>, section: &Section) {
+    json.member("name", &section.name);
+    json.member("instance-id", section.instance);
+    json.member("section-id", section.id);
+    json.member("version", section.version);
 }
 
 /// Writes the payload of a section that the description does not have.

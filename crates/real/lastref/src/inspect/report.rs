@@ -47,11 +47,12 @@ impl Report {
         for entry in &survey.entries {
             match &entry.what {
                 What::Command { name: "PACKAGED", .. } => kinds.package = true,
-                What::Section(section) if section.name == "ram" => match section.kind {
-                    SectionKind::Part => kinds.part = true,
-                    SectionKind::End => kinds.end = true,
-                    SectionKind::Start | SectionKind::Full => {}
-                },
+                What::Parts(list) => {
+                    kinds.part |= list.iter().any(|parts| parts.section.name == "ram");
+                }
+                What::Section(section) if section.name == "ram" => {
+                    kinds.end |= section.kind == SectionKind::End;
+                }
                 What::Eof => kinds.eof = true,
                 _ => {}
             }

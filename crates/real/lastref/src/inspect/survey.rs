@@ -9,7 +9,7 @@ use wire::{Command, Configuration, DecodeError, SectionHeader, TARGET_PAGE_SIZE}
 use super::pages::PageSet;
 use super::without_footers;
 
-/// Maximum number of records that are listed. Parts of `ram` in a row are one.
+/// Maximum number of records that are listed. PART records in a row are one.
 pub(crate) const MAX_RECORDS: usize = 1 << 16;
 
 /// Maximum number of bytes of device sections that are kept, to show their fields. Those of a
@@ -29,23 +29,37 @@ pub(crate) struct Entry {
 pub(crate) enum What {
     Header,
     Configuration(Configuration),
+    /// START, END or FULL.
     Section(Section),
-    Command { name: &'static str, detail: String },
+    /// PART records that follow each other, by section.
+    Parts(Vec<Parts>),
+    Command {
+        name: &'static str,
+        detail: String,
+    },
     PackageEnd,
     Eof,
     VmDescription,
     Trailing,
 }
 
-/// A section, or parts of one that follow each other.
+/// The parts of a section among PART records that follow each other. Devices that migrate live take
+/// turns, so there can be many.
+pub(crate) struct Parts {
+    pub(crate) section: Section,
+    /// Number of records.
+    pub(crate) records: u64,
+    /// Bytes of these records.
+    pub(crate) size: u64,
+}
+
+/// A section, or the head of one of its records.
 pub(crate) struct Section {
     pub(crate) kind: SectionKind,
     pub(crate) id: u32,
     pub(crate) name: String,
     pub(crate) instance: u32,
     pub(crate) version: u32,
-    /// Number of records.
-    pub(crate) parts: u64,
     /// Offset of the payload.
     pub(crate) payload_at: u64,
     /// The payload of a device section, if it is kept.
@@ -63,7 +77,6 @@ impl Section {
             name: header.idstr.to_string(),
             instance: header.instance_id,
             version: header.version_id,
-            parts: 1,
             payload_at: 0,
             payload: is_device.then(Vec::new),
             blocks: false,
@@ -117,6 +130,8 @@ pub(crate) struct Survey {
     /// Why the description cannot be used.
     pub(crate) description_error: Option<serde_json::Error>,
     kept: usize,
+    /// The part that the stream is in: its place in the list of the last record, and its start.
+    part: Option<(usize, u64)>,
     sent: PageSet,
 }
 
@@ -155,6 +170,7 @@ impl Survey {
             }
         }
         survey.blocks = parser.blocks().to_vec();
+        survey.end_part(survey.end);
         survey.close(survey.end);
         if parser.has_footers() == Some(false) && survey.damage.is_none() {
             survey.damage = without_footers::split(&mut survey).err();
@@ -198,13 +214,8 @@ impl Survey {
                 self.push(at, What::Configuration(configuration));
             }
             Event::Section { kind, header } => {
-                if kind == SectionKind::Part
-                    && let Some(last) = self.section()
-                    && last.kind == SectionKind::Part
-                    && last.id == header.section_id
-                {
-                    last.parts += 1;
-                    return;
+                if kind == SectionKind::Part {
+                    return self.part(at, header);
                 }
                 self.push(at, What::Section(Section::new(kind, header)));
             }
@@ -259,8 +270,39 @@ impl Survey {
         }
     }
 
+    /// Begins a PART record at `at`.
+    fn part(&mut self, at: u64, header: &SectionHeader) {
+        if self.unlisted > 0 {
+            self.unlisted += 1;
+            return;
+        }
+        if !matches!(self.entries.last(), Some(Entry { what: What::Parts(_), .. })) {
+            self.push(at, What::Parts(Vec::new()));
+        }
+        self.end_part(at);
+        let Some(Entry { what: What::Parts(list), .. }) = self.entries.last_mut() else { return };
+        let known = list.iter().position(|parts| parts.section.id == header.section_id);
+        let place = known.unwrap_or_else(|| {
+            let section = Section::new(SectionKind::Part, header);
+            list.push(Parts { section, records: 0, size: 0 });
+            list.len() - 1
+        });
+        list[place].records += 1;
+        self.part = Some((place, at));
+    }
+
+    /// Ends the part that the stream is in, if it is in one.
+    fn end_part(&mut self, at: u64) {
+        if let Some((place, start)) = self.part.take()
+            && let Some(Entry { what: What::Parts(list), .. }) = self.entries.last_mut()
+        {
+            list[place].size += at - start;
+        }
+    }
+
     /// Begins a record at `at`, which ends the one before.
     pub(super) fn push(&mut self, at: u64, what: What) {
+        self.end_part(at);
         self.close(at);
         if self.entries.len() == MAX_RECORDS {
             self.unlisted += 1;

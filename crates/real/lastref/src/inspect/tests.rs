@@ -1,10 +1,12 @@
 //! What `inspect` prints of streams that are cut or damaged anywhere.
 
 use serde_json::Value;
-use test_support::stream::{MEMORY, Stream};
 use wire::parser::Parser;
-use wire::vmstate::CpuTimers;
-use wire::{Command, Record, VmDescription};
+use wire::ram::{BlockEntry, BlockList, BlockRef, PageOffset, RamRecord};
+use wire::vmstate::{self, CpuTimers, GlobalState, VmState};
+use wire::{
+    Command, Configuration, FileHeader, Footer, IdStr, Record, SectionHeader, VmDescription, Wire,
+};
 
 use super::report::Report;
 use super::survey::{MAX_DEVICE_STATE, MAX_RECORDS, Survey};
@@ -17,6 +19,110 @@ const DESCRIPTION: &str = concat!(
     r#"{"name":"half","array_len":4,"type":"uint16","size":2}]},"size":8},"#,
     r#"{"name":"cpu_clock_offset","type":"int64","size":8}]}]}"#,
 );
+
+/// A stream in the making, from the pieces of `wire`: the package of this program has no other
+/// maker of streams.
+#[derive(Default)]
+struct Stream {
+    bytes: Vec<u8>,
+}
+
+impl Stream {
+    fn head() -> Stream {
+        let configuration = Configuration { machine: "none".into(), ..Configuration::default() };
+        Stream::default().piece(&FileHeader).piece(&Record::Configuration(configuration))
+    }
+
+    fn begun() -> Stream {
+        Stream::head().command(Command::OpenReturnPath).start("ram", 2).blocks().end_of_part(2)
+    }
+
+    fn piece(mut self, piece: &impl Wire) -> Stream {
+        piece.encode(&mut self.bytes);
+        self
+    }
+
+    fn raw(mut self, bytes: &[u8]) -> Stream {
+        self.bytes.extend_from_slice(bytes);
+        self
+    }
+
+    fn command(self, command: Command) -> Stream {
+        self.piece(&Record::Command(command))
+    }
+
+    fn start(self, name: &str, section_id: u32) -> Stream {
+        self.piece(&Record::Start(header(name, section_id, 4)))
+    }
+
+    fn full(self, name: &str, section_id: u32, version_id: u32) -> Stream {
+        self.piece(&Record::Full(header(name, section_id, version_id)))
+    }
+
+    fn part(self, section_id: u32) -> Stream {
+        self.piece(&Record::Part { section_id })
+    }
+
+    fn end(self, section_id: u32) -> Stream {
+        self.piece(&Record::End { section_id })
+    }
+
+    /// The list of the one block, of 16 pages.
+    fn blocks(self) -> Stream {
+        let block = BlockEntry { idstr: name("ram"), used_length: 16 << 12 };
+        let list = BlockList::new([block]).expect("whole pages");
+        self.piece(&RamRecord::BlockList(list))
+    }
+
+    fn page(self, number: u64, byte: u8) -> Stream {
+        let offset = PageOffset::containing(number << 12);
+        let block = BlockRef::Named(name("ram"));
+        self.piece(&RamRecord::Page { offset, block }).raw(&[byte; 4096])
+    }
+
+    fn end_mark(self) -> Stream {
+        self.piece(&RamRecord::EndOfSection)
+    }
+
+    fn footer(self, section_id: u32) -> Stream {
+        self.piece(&Footer { section_id })
+    }
+
+    fn end_of_part(self, section_id: u32) -> Stream {
+        self.end_mark().footer(section_id)
+    }
+
+    fn pages(self) -> Stream {
+        self.part(2).page(0, 0xa5).page(1, 0x5a).end_of_part(2)
+    }
+
+    fn ended(self) -> Stream {
+        self.end(2).end_of_part(2)
+    }
+
+    fn state<S: VmState + Clone>(mut self, state: &S) -> Stream {
+        vmstate::save(state, &mut self.bytes);
+        self
+    }
+
+    fn devices(self) -> Stream {
+        let timer = self.full("timer", 3, 2).state(&CpuTimers::default()).footer(3);
+        let state = GlobalState::new("prelaunch").expect("a short text");
+        timer.full("globalstate", 4, 1).state(&state).footer(4)
+    }
+
+    fn eof(self) -> Stream {
+        self.piece(&Record::Eof)
+    }
+}
+
+fn name(text: &str) -> IdStr {
+    IdStr::new(text).expect("a short name")
+}
+
+fn header(idstr: &str, section_id: u32, version_id: u32) -> SectionHeader {
+    SectionHeader { section_id, idstr: name(idstr), instance_id: 0, version_id }
+}
 
 fn sample() -> Vec<u8> {
     let stream = Stream::begun().pages().pages().ended().command(Command::SwitchoverStart);
@@ -100,8 +206,8 @@ fn a_flip_of_any_byte_is_shown_as_text_and_as_json() {
 /// [`sample`] without footers.
 fn sample_without_footers() -> Vec<u8> {
     let timer = CpuTimers::default();
-    let ram = Stream::head().start("ram", 2).blocks(&[("ram", MEMORY)]).end_mark();
-    let ram = ram.part(2).page("ram", 0, 1).end_mark().end(2).end_mark();
+    let ram = Stream::head().start("ram", 2).blocks().end_mark();
+    let ram = ram.part(2).page(0, 1).end_mark().end(2).end_mark();
     let timer = ram.full("timer", 3, 2).state(&timer).command(Command::SwitchoverStart);
     let again = timer.full("timer", 4, 2).state(&CpuTimers::default()).eof();
     // The first timer as the one field of an old handler.
@@ -152,6 +258,25 @@ fn sections_without_footers_are_told_apart_by_the_description() {
             printed(&bytes);
         }
     }
+}
+
+#[test]
+fn parts_of_sections_that_take_turns_are_one_record() {
+    let mut stream = Stream::begun().start("bits", 9).raw(b"x").footer(9);
+    for _ in 0..3 {
+        stream = stream.part(2).end_of_part(2).part(9).raw(b"yy").footer(9);
+    }
+    let (text, object, _) = printed(&stream.ended().eof().bytes);
+    let parts = &object["records"][5];
+    assert_eq!((&parts["record"], &parts["size"]), (&"PART".into(), &90.into()));
+    let of = |place: usize| {
+        let section = &parts["sections"][place];
+        (section["name"].clone(), section["records"].clone(), section["size"].clone())
+    };
+    assert_eq!(of(0), ("ram".into(), 3.into(), 54.into()));
+    assert_eq!(of(1), ("bits".into(), 3.into(), 36.into()));
+    assert!(text.contains("PART × 6 of 2 sections"), "{text}");
+    assert!(text.contains("× 3, 36 bytes: \"bits\" instance 0, version 4, id 9"), "{text}");
 }
 
 #[test]

@@ -64,17 +64,27 @@ fn record(report: &Report, index: usize, entry: &Entry, out: &mut dyn Write) -> 
             }
             Ok(())
         }
+        What::Parts(list) => match list.as_slice() {
+            [parts] => {
+                let count = match parts.records {
+                    1 => String::new(),
+                    records => format!(" × {records}"),
+                };
+                writeln!(out, "PART{count}: {}", head(&parts.section))
+            }
+            several => {
+                let records: u64 = several.iter().map(|parts| parts.records).sum();
+                writeln!(out, "PART × {records} of {} sections", several.len())?;
+                for parts in several {
+                    let (section, records, size) =
+                        (head(&parts.section), parts.records, parts.size);
+                    below(out, &format!("× {records}, {size} bytes: {section}"))?;
+                }
+                Ok(())
+            }
+        },
         What::Section(section) => {
-            let kind = kind(section.kind);
-            let parts = match section.parts {
-                1 => String::new(),
-                parts => format!(" × {parts}"),
-            };
-            writeln!(
-                out,
-                "{kind}{parts}: {:?} instance {}, version {}, id {}",
-                section.name, section.instance, section.version, section.id
-            )?;
+            writeln!(out, "{}: {}", kind(section.kind), head(section))?;
             if section.blocks {
                 blocks(report, out)?;
             }
@@ -87,6 +97,11 @@ fn record(report: &Report, index: usize, entry: &Entry, out: &mut dyn Write) -> 
         What::VmDescription => writeln!(out, "VM description"),
         What::Trailing => writeln!(out, "bytes after the end of the stream"),
     }
+}
+
+fn head(section: &Section) -> String {
+    let Section { name, instance, version, id, .. } = section;
+    format!("{name:?} instance {instance}, version {version}, id {id}")
 }
 
 /// Returns QEMU's name of the record.

@@ -251,3 +251,45 @@ fn a_postcopy_stream_is_shown_with_its_package() {
     );
     assert!(object["records"][7]["payload"].is_string());
 }
+
+#[test]
+fn memory_does_not_grow_with_the_stream() {
+    // 256 MiB of pages through a pipe, in an address space of 96 MiB.
+    const PAGES: u64 = 1 << 16;
+    let script = r#"ulimit -v 98304 && exec "$0" inspect --json -"#;
+    let mut child = Command::new("sh")
+        .args(["-c", script, env!("CARGO_BIN_EXE_lastref")])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("sh runs");
+    let mut input = child.stdin.take().expect("its input is a pipe");
+    let writer = std::thread::spawn(move || {
+        let memory = PAGES * 4096;
+        let head = Stream::head().start("ram", 2).blocks(&[("ram", memory)]).end_of_part(2);
+        input.write_all(&head.bytes)?;
+        let mut part = Stream::default().part(2).page("ram", 0, 1).bytes;
+        // A record of a page in the same block, without its offset.
+        let page = [&[0; 8][..], &[1; 4096]].concat();
+        for number in 1..PAGES {
+            let at = part.len();
+            part.extend_from_slice(&page);
+            part[at..at + 8].copy_from_slice(&((number * 4096) | 0x28).to_be_bytes());
+            if part.len() > 1 << 20 {
+                input.write_all(&part)?;
+                part.clear();
+            }
+        }
+        input.write_all(&part)?;
+        input.write_all(&Stream::default().end_mark().footer(2).end(2).end_of_part(2).eof().bytes)
+    });
+    let output = child.wait_with_output().expect("lastref ends");
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    writer.join().expect("no panic").expect("lastref reads");
+    let object: Value = serde_json::from_str(&stdout(&output)).expect("one JSON object");
+    assert_eq!(
+        (&object["ram"][0]["pages"], &object["ram"][0]["holes"]),
+        (&PAGES.into(), &0.into())
+    );
+}
