@@ -1,4 +1,5 @@
-//! A check that stream and RAM are not the same file: writing one would destroy the other.
+//! Checks that what is read and what is written are not the same file: writing one would destroy
+//! the other.
 
 use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt;
@@ -26,6 +27,23 @@ pub(crate) fn refuse(ram: &Path, uri: &Uri) -> Result<(), Failure> {
     {
         let ram = ram.display();
         return Err(Failure::Usage(format!("{uri} and the RAM file {ram} are the same file")));
+    }
+    Ok(())
+}
+
+/// Checks that what is extracted does not replace the stream that it comes from.
+///
+/// # Errors
+///
+/// Wrong usage, if they are the same file.
+pub(crate) fn refuse_output(stream: &Path, output: &Path) -> Result<(), Failure> {
+    let read = if stream.as_os_str() == "-" { Path::new("/proc/self/fd/0") } else { stream };
+    if let (Ok(read), Ok(written)) = (fs::metadata(read), fs::metadata(output))
+        && written.is_file()
+        && is_same(&read, &written)
+    {
+        let output = output.display();
+        return Err(Failure::Usage(format!("{output} is the stream itself")));
     }
     Ok(())
 }

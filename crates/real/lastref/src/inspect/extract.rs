@@ -17,6 +17,7 @@ use super::input;
 use super::pages::PageSet;
 use crate::cli::ExtractArgs;
 use crate::failure::Failure;
+use crate::same_file;
 
 /// Maximum number of names that an error lists.
 const MAX_NAMES: usize = 200;
@@ -53,6 +54,7 @@ enum Target {
 }
 
 pub(crate) fn run(args: &ExtractArgs) -> Result<(), Failure> {
+    same_file::refuse_output(&args.file, &args.output)?;
     let output_error = |source| Failure::Output { path: args.output.clone(), source };
     let fail = |error| {
         let (name, path) = (args.name.clone(), input::shown(&args.file));

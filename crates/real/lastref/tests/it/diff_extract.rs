@@ -166,6 +166,9 @@ fn what_cannot_be_extracted_leaves_no_file() {
         assert!(stderr(&output).contains(words), "{words:?} in {}", stderr(&output));
         assert!(!out.exists(), "{name} {more:?}");
     }
+    let output = lastref(&["extract"], &[&file, Path::new("ram"), &file]);
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+    assert!(fs::read(&file).expect("the stream") == whole, "the stream is still there");
     for wrong in ["1", "4097", "x"] {
         let output = lastref(&["extract", "--offset", wrong], &[&file, Path::new("ram"), &out]);
         assert_eq!(output.status.code(), Some(2), "{wrong}");

@@ -253,6 +253,18 @@ fn a_postcopy_stream_is_shown_with_its_package() {
 }
 
 #[test]
+fn the_main_channel_of_multifd_is_told_by_its_flush() {
+    let flush = wire::ram::RamRecord::MultifdFlush;
+    let stream = Stream::begun().part(2).piece(&flush).end_of_part(2).ended().devices().eof();
+    let site = Site::new(0);
+    let file = site.scratch().join("stream");
+    fs::write(&file, &stream.bytes).expect("a file");
+    let object = object(&file);
+    assert_eq!(object["format"], "multifd main channel");
+    assert_eq!((&object["ram"][0]["pages"], &object["ram"][0]["holes"]), (&0.into(), &16.into()));
+}
+
+#[test]
 fn memory_does_not_grow_with_the_stream() {
     // 256 MiB of pages through a pipe, in an address space of 96 MiB.
     const PAGES: u64 = 1 << 16;
