@@ -176,15 +176,17 @@ fn doctests(
 }
 
 /// Which block a documentation test is. A file that is included moves rustdoc's lines: then the
-/// text tells.
+/// text tells. Where rustdoc moved lines of the text too, as `extern crate`, it is the nearest.
 fn place(blocks: &[Option<Block>], file: &Path, line: usize, text: &str) -> Option<usize> {
     let file = file.canonicalize().ok();
-    let here = |block: &Block| block.line == line && block.file.canonicalize().ok() == file;
+    let in_file = |block: &Block| block.file.canonicalize().ok() == file;
+    let here = |block: &Block| block.line == line && in_file(block);
+    let near = |block: &Block| block.line.abs_diff(line) <= 2 && in_file(block);
     let same = |block: &Block| block.offset_in(text).is_some();
     let position = |is: &dyn Fn(&Block) -> bool| {
         blocks.iter().position(|block| block.as_ref().is_some_and(is))
     };
-    position(&here).or_else(|| position(&same))
+    position(&here).or_else(|| position(&same)).or_else(|| position(&near))
 }
 
 /// The cases that are files of their own.

@@ -148,6 +148,16 @@ fn a_test_is_not_taken_for_another_of_the_same_line() {
 }
 
 #[test]
+fn a_test_that_rustdoc_counts_and_orders_otherwise_is_one_case() {
+    // The blank line is no line to rustdoc, and it moves `extern crate` up.
+    let lib = "#[doc = \"First.\"]\n\n/// ```compile_fail\n/// let one = 1;\n\
+        /// # extern crate lib;\n/// lib::Token(());\n/// ```\npub fn f() {}\n";
+    let findings = Package::new(&format!("{lib}{TOKEN}"), &[]).findings(&[]);
+    assert_eq!(findings.len(), 1, "{findings:#?}");
+    assert_eq!((&findings[0]["verdict"], &findings[0]["line"]), (&"guards".into(), &3.into()));
+}
+
+#[test]
 fn documentation_under_one_of_two_conditions_is_one_case() {
     let one = "#[cfg_attr(not(feature = \"extra\"), doc = \"```compile_fail\")]\n";
     let other = "#[cfg_attr(feature = \"extra\", doc = \"```ignore\")]\n";
