@@ -53,7 +53,7 @@ pub(crate) fn run(args: &DiffArgs) -> Result<(), Failure> {
     let mut diff = Diff { out: &mut out, lines: 0 };
     let printed = diff.print(&a, &b);
     let lines = diff.lines;
-    printed.and_then(|()| out.flush()).map_err(Failure::Print)?;
+    printed.and_then(|()| out.flush()).map_err(super::unprinted)?;
     let mut well = lines == 0;
     for (side, path) in [(&a, &args.a), (&b, &args.b)] {
         let path = input::shown(path);

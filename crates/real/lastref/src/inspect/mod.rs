@@ -28,6 +28,14 @@ use crate::failure::Failure;
 use report::Report;
 use survey::Survey;
 
+/// What it means that not all could be printed. Who closes the pipe has seen enough, as `head` has.
+fn unprinted(error: io::Error) -> Failure {
+    match error.kind() {
+        io::ErrorKind::BrokenPipe => Failure::Reported,
+        _ => Failure::Print(error),
+    }
+}
+
 pub(crate) fn run(args: &InspectArgs) -> Result<(), Failure> {
     let mut input = input::open(&args.file)?;
     input.parser = input.parser.without_mapped_pages();
@@ -36,7 +44,7 @@ pub(crate) fn run(args: &InspectArgs) -> Result<(), Failure> {
     let mut out = BufWriter::new(io::stdout().lock());
     let printed =
         if args.json { json::print(&report, &mut out) } else { tree::print(&report, &mut out) };
-    printed.and_then(|()| out.flush()).map_err(Failure::Print)?;
+    printed.and_then(|()| out.flush()).map_err(unprinted)?;
     match report.failure() {
         None => Ok(()),
         Some(reason) => {

@@ -40,6 +40,27 @@ pub(crate) fn object(file: &Path) -> Value {
 }
 
 #[test]
+fn a_reader_that_has_seen_enough_is_no_error_to_speak_of() {
+    let site = Site::new(0);
+    let file = site.scratch().join("stream");
+    fs::write(&file, Stream::whole().bytes).expect("a file");
+    let (file, nothing) = (file.as_path(), Path::new("/dev/null"));
+    for arguments in [&["inspect"] as &[&str], &["inspect", "--json"], &["diff"]] {
+        let files: &[&Path] = if arguments == ["diff"] { &[file, nothing] } else { &[file] };
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_lastref"));
+        let output = command.args(arguments).args(files).stdout(writer).stderr(Stdio::piped());
+        let output = output.output().expect("lastref runs");
+        assert_eq!(
+            (stderr(&output), output.status.code()),
+            (String::new(), Some(1)),
+            "{arguments:?}"
+        );
+    }
+}
+
+#[test]
 fn a_file_and_a_pipe_are_shown_alike() {
     let site = Site::new(0);
     let file = site.scratch().join("stream");
