@@ -114,11 +114,15 @@ impl Plan {
     ///
     /// # Errors
     ///
-    /// If the dirty log is one that the machine cannot have, or KVM is missing and
+    /// If the machine cannot have the dirty log or the number of vCPUs, or KVM is missing and
     /// `LASTREF_REQUIRE_KVM` is 1.
     pub(crate) fn settle(mut self) -> Result<Self, Failure> {
         if let Some(reason) = self.dirty_log.not_for(self.kind) {
             return Err(Failure::Usage(reason));
+        }
+        if self.kind == MachineKind::Thread && self.vcpus != 1 {
+            let reason = "--vcpus is for --machine kvm: the machine of threads has one";
+            return Err(Failure::Usage(reason.into()));
         }
         if self.kind == MachineKind::Kvm
             && let Err(source) = available()

@@ -106,6 +106,7 @@ fn a_signal_cancels_and_the_guest_runs_on_at_the_source() {
 fn a_log_that_the_machine_cannot_have_is_wrong_usage() {
     for (arguments, words) in [
         (&["--dirty-log", "kvm-ring"][..], "needs --machine kvm"),
+        (&["--vcpus", "2"][..], "is for --machine kvm"),
         (&["--machine", "kvm", "--dirty-log", "software"], "no software log"),
     ] {
         let finished = Demo::start(arguments).finish();
