@@ -200,6 +200,32 @@ impl VcpuState {
     }
 }
 
+/// Makes one of KVM's two structures of special registers with those that both have.
+macro_rules! with_registers_of {
+    ($of:expr, $to:ident { $($own:tt)* }) => {
+        $to {
+            cs: $of.cs,
+            ds: $of.ds,
+            es: $of.es,
+            fs: $of.fs,
+            gs: $of.gs,
+            ss: $of.ss,
+            tr: $of.tr,
+            ldt: $of.ldt,
+            gdt: $of.gdt,
+            idt: $of.idt,
+            cr0: $of.cr0,
+            cr2: $of.cr2,
+            cr3: $of.cr3,
+            cr4: $of.cr4,
+            cr8: $of.cr8,
+            efer: $of.efer,
+            apic_base: $of.apic_base,
+            $($own)*
+        }
+    };
+}
+
 impl Vcpu {
     fn call(&self, call: &'static str) -> impl FnOnce(errno::Error) -> KvmError {
         KvmError::vcpu_call(call, self.index)
@@ -251,49 +277,9 @@ impl Vcpu {
         if self.vm.has_sregs2 {
             return get_sregs2(&self.fd).map_err(self.call("KVM_GET_SREGS2"));
         }
-        let kvm_sregs {
-            cs,
-            ds,
-            es,
-            fs,
-            gs,
-            ss,
-            tr,
-            ldt,
-            gdt,
-            idt,
-            cr0,
-            cr2,
-            cr3,
-            cr4,
-            cr8,
-            efer,
-            apic_base,
-            // In the events too.
-            interrupt_bitmap: _,
-        } = self.fd.get_sregs().map_err(self.call("KVM_GET_SREGS"))?;
-        let (flags, pdptrs) = (0, [0; 4]);
-        Ok(kvm_sregs2 {
-            cs,
-            ds,
-            es,
-            fs,
-            gs,
-            ss,
-            tr,
-            ldt,
-            gdt,
-            idt,
-            cr0,
-            cr2,
-            cr3,
-            cr4,
-            cr8,
-            efer,
-            apic_base,
-            flags,
-            pdptrs,
-        })
+        let sregs = self.fd.get_sregs().map_err(self.call("KVM_GET_SREGS"))?;
+        // The bitmap of interrupts is in the events too.
+        Ok(with_registers_of!(sregs, kvm_sregs2 { flags: 0, pdptrs: [0; 4] }))
     }
 
     pub(crate) fn set_sregs(&self, sregs: &kvm_sregs2) -> Result<(), KvmError> {
@@ -304,47 +290,7 @@ impl Vcpu {
             // Without KVM_CAP_SREGS2 the guest's page directory pointers would be read from memory.
             return Err(KvmError::Missing { what: "KVM_CAP_SREGS2" });
         }
-        let kvm_sregs2 {
-            cs,
-            ds,
-            es,
-            fs,
-            gs,
-            ss,
-            tr,
-            ldt,
-            gdt,
-            idt,
-            cr0,
-            cr2,
-            cr3,
-            cr4,
-            cr8,
-            efer,
-            apic_base,
-            flags: _,
-            pdptrs: _,
-        } = *sregs;
-        let sregs = kvm_sregs {
-            cs,
-            ds,
-            es,
-            fs,
-            gs,
-            ss,
-            tr,
-            ldt,
-            gdt,
-            idt,
-            cr0,
-            cr2,
-            cr3,
-            cr4,
-            cr8,
-            efer,
-            apic_base,
-            interrupt_bitmap: [0; 4],
-        };
+        let sregs = with_registers_of!(sregs, kvm_sregs { interrupt_bitmap: [0; 4] });
         self.fd.set_sregs(&sregs).map_err(self.call("KVM_SET_SREGS"))
     }
 
