@@ -76,6 +76,6 @@ fn main() {
 RUST
 cd "$folder"
 cargo run --quiet
-# Seen, on Linux 6:
+# Seen, on Linux 6.18:
 #   before the LAPIC: 1 of 1 set, it reads 0x0
 #   after the LAPIC: 1 of 1 set, it reads 0x1000000000000000
