@@ -45,12 +45,13 @@ impl<'a> Names<'a> {
         let own: String =
             text.lines().flat_map(|line| [if added(line) { "" } else { line }, "\n"]).collect();
         let mut calls = Vec::new();
-        let names_crate = match own.parse::<TokenStream>() {
-            Ok(tokens) => {
+        let tokens = own.parse::<TokenStream>().ok();
+        let names_crate = match tokens.clone() {
+            Some(tokens) => {
                 macro_calls(tokens.clone(), &mut calls);
                 walk(tokens, false, roots, &mut reached)
             }
-            Err(_) => {
+            None => {
                 // Not even brackets match: words have to do.
                 let named = words(&own).any(|word| roots.contains(word));
                 let known = words(&own).filter(|word| named && declared.contains(*word));
@@ -62,7 +63,7 @@ impl<'a> Names<'a> {
             .filter(|word| reached.contains(*word) && !is_common(word))
             .map(str::to_owned)
             .collect();
-        if let Ok(tokens) = own.parse() {
+        if let Some(tokens) = tokens {
             decorated(tokens, &applied, &mut calls);
         }
         let types =
